@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Work that may block, handed to threads and given back to the event loop.
+ * mount/ has the threads; tests run jobs in place.
+ */
+#ifndef UVRFS_JOB_H
+#define UVRFS_JOB_H
+
+/* The store has a thread of its own, so that no backend can delay it. */
+enum lane { LANE_STORE, LANE_BACKEND, LANE_COUNT };
+
+/*
+ * Submitting gives the job away: until `done` is called, only `run` touches it.
+ * `run` can't fail; what came of it is in the struct that holds the job.
+ */
+struct job {
+	struct job *next;		/* the queue's */
+	enum lane lane;
+	void (*run)(struct job *job);	/* worker */
+	void (*done)(struct job *job);	/* event loop; frees the job */
+};
+
+struct jobs {
+	/* Runs the job on a thread of its lane, then `done` on the loop.  First
+	   in, first started within a lane.  Loop thread; never blocks. */
+	void (*submit)(struct jobs *jobs, struct job *job);
+
+	/* Only `done`, on the loop, in the order of posting.  Any thread. */
+	void (*post)(struct jobs *jobs, struct job *job);
+};
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A bounded text of whole lines, and the one line format. */
+#include "lines.h"
+
+#include "buf.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void lines_init(struct lines *l, size_t max)
+{
+	*l = (struct lines){.max = max};
+}
+
+void lines_finish(struct lines *l)
+{
+	free(l->data);
+	*l = (struct lines){.max = l->max};
+}
+
+/* Drops the older half, up to the start of a line. */
+static void halve(struct lines *l)
+{
+	char *cut = memchr(l->data + l->len / 2, '\n', l->len - l->len / 2);
+	size_t gone = cut ? (size_t)(cut + 1 - l->data) : l->len;
+
+	memmove(l->data, l->data + gone, l->len - gone);
+	l->len -= gone;
+}
+
+void lines_add(struct lines *l, const char *line)
+{
+	size_t n = strlen(line) + 1, cap;
+	char *data;
+
+	if (n > l->max)
+		return;
+	while (l->len + n > l->max)
+		halve(l);
+	if (l->len + n > l->cap) {
+		cap = l->cap ? l->cap * 2 : 256;
+		while (cap < l->len + n)
+			cap *= 2;
+		data = realloc(l->data, cap);
+		if (!data)
+			return;
+		l->data = data;
+		l->cap = cap;
+	}
+	memcpy(l->data + l->len, line, n - 1);
+	l->data[l->len + n - 1] = '\n';
+	l->len += n;
+}
+
+void line_who(struct buf *out, const struct who *who)
+{
+	const char *p;
+
+	if (!who->command || !*who->command) {
+		buf_puts(out, "uvrfs");
+		return;
+	}
+	buf_printf(out, "uid=%u,pid=%d,comm=", who->uid, who->pid);
+	/* One word: a blank would shift the fields of the line. */
+	for (p = who->command; *p; p++)
+		if ((unsigned char)*p <= ' ' || *p == '\\' || *p == ':')
+			buf_printf(out, "\\x%02x", (unsigned char)*p);
+		else
+			buf_putc(out, *p);
+}
+
+void line_format(struct buf *out, int64_t when, const char *namespace,
+		 const char *name, const struct who *who, const char *event,
+		 const char *fmt, ...)
+{
+	char stamp[TIME_TEXT_MAX];
+	auto_buf text;
+	va_list ap;
+
+	buf_init(&text, 16 * 1024);
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+
+	buf_printf(out, "%s %s%s%s ", time_text(when, stamp),
+		   namespace ? namespace : "-", name ? "/" : "",
+		   name ? name : "");
+	line_who(out, who);
+	buf_printf(out, " %s: ", event);
+	buf_escape(out, buf_str(&text));
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Small pieces of text that every file of the tree shares: times, durations,
+ * names and words.  Pure; nothing depends on the locale or the time zone.
+ */
+#ifndef UVRFS_TEXT_H
+#define UVRFS_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TIME_TEXT_MAX 32
+
+/* Frees the memory at the variable's end of scope. */
+void text_free(void *p);
+#define auto_free __attribute__((cleanup(text_free)))
+
+/*
+ * Writes @ms (milliseconds since the epoch) as RFC 3339 UTC with a Z, to the
+ * second, into @out and returns @out; 0 gives "never".
+ */
+const char *time_text(int64_t ms, char out[static TIME_TEXT_MAX]);
+
+/* The same with milliseconds, for what must come back exactly. */
+const char *time_text_ms(int64_t ms, char out[static TIME_TEXT_MAX]);
+
+/* Reads either form back; 0 for "never"; -1 when it is no such time. */
+int64_t time_parse(const char *text);
+
+/*
+ * Reads a duration of the API, ^[0-9]+(s|m|h|d)$, as milliseconds.  Returns -1
+ * when it is none.  Saturates at INT64_MAX instead of overflowing.
+ */
+int64_t duration_parse(const char *text);
+
+/* A DNS-1123 subdomain of at most 253 bytes (names) or label of 63. */
+bool name_is_dns_subdomain(const char *s);
+bool name_is_dns_label(const char *s);
+
+/* True when the @n bytes at @s are valid UTF-8 without a NUL. */
+bool text_is_utf8(const char *s, size_t n);
+
+/*
+ * Copies the @n bytes at @s without leading and trailing white space into @out,
+ * a NUL after them.  Returns false when they don't fit or hold a NUL.
+ */
+bool text_trim(const char *s, size_t n, char *out, size_t size);
+
+#endif

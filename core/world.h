@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The set of replications, and what may be asked of it.  Owned by the event
+ * loop: every function here is called on it and none blocks.  Changes are made
+ * durable by the store's worker and published only then, so readers always see
+ * the last durable truth at once.
+ */
+#ifndef UVRFS_WORLD_H
+#define UVRFS_WORLD_H
+
+#include "backend.h"
+#include "job.h"
+#include "lines.h"
+#include "plan.h"
+#include "store.h"
+
+struct world;
+
+struct namespace {
+	uint64_t id;
+	char name[64];
+	struct world *world;
+	struct replication **list;	/* by id, ascending */
+	size_t count;
+	size_t cap;
+	unsigned busy;			/* requests in flight that need it */
+};
+
+/* What somebody last tried here and was refused. */
+struct refusal {
+	char *sentence;			/* NULL: none */
+	int64_t at;
+	struct who who;			/* its command is owned here */
+};
+
+struct replication {
+	uint64_t id;
+	struct namespace *ns;
+	char *name;
+	struct spec *spec;		/* NULL: a draft */
+	struct status *status;		/* NULL: a draft */
+	struct observation seen;
+	struct backend *backend;	/* NULL: none serves it */
+	const char *backend_why;	/* why this one, or why none */
+	struct refusal refusal;
+	struct lines log;
+	struct work *work;		/* private to core: what is in flight */
+};
+
+/* What of a replication may have changed. */
+enum facet {
+	FACET_SPEC = 1,
+	FACET_STATUS = 2,
+	FACET_SEEN = 4,
+	FACET_LOG = 8,
+	FACET_REFUSAL = 16,
+};
+
+/* Told on the loop, after the fact. */
+struct world_listener {
+	/* @before is @r as it was (its log and work aside), valid during the
+	   call only. */
+	void (*changed)(struct world_listener *l, struct replication *r,
+			const struct replication *before, unsigned facets);
+	/* A draft became real, or a replication is about to be freed. */
+	void (*appeared)(struct world_listener *l, struct replication *r);
+	void (*vanishing)(struct world_listener *l, struct replication *r);
+};
+
+/* Which backend serves a storage class: a glob and a name; first match wins. */
+struct select_rule {
+	const char *storage_class;
+	const char *backend;
+};
+
+struct world_config {
+	const char *site;		/* "" : each manifest's destination */
+	struct policy policy;
+	const struct select_rule *select;
+	size_t select_count;
+	int act_timeout_ms;		/* one call to a backend, 30,000 */
+	int64_t min_deadline_ms;	/* of a request: 900,000; the schedule's
+					   rto when that is longer */
+	int retry_first_ms;		/* backoff: 1,000 doubling to 300,000 */
+	int retry_max_ms;
+};
+
+/* A cluster that endpoints or the configuration name, and how it answers. */
+struct cluster {
+	char *name;
+	enum reach reach;
+	char why[SIDE_TEXT_MAX];
+	int64_t since;
+	unsigned failures;		/* the circuit breaker: in a row */
+	unsigned successes;		/* in a row while half open */
+	int64_t open_until;		/* 0: closed */
+	unsigned running;		/* acts in flight */
+};
+
+/*
+ * @config and what it points to, @store, @jobs and the backends outlive the
+ * world.  NULL without memory.
+ */
+struct world *world_new(const struct world_config *config, struct store *store,
+			struct jobs *jobs);
+void world_free(struct world *w);	/* after the jobs have ended */
+
+/* Before world_load; the first is the default when there are no rules. */
+int world_add_backend(struct world *w, struct backend *b, struct error *err);
+void world_set_listener(struct world *w, struct world_listener *l);
+
+/* Loads the store, starts the backends, takes up what was under way.  Blocks. */
+int world_load(struct world *w, int64_t now, struct error *err);
+
+/* The time by which world_tick wants to be called again; INT64_MAX: never. */
+int64_t world_due(const struct world *w);
+
+/* Sets the time and does what is due. */
+void world_tick(struct world *w, int64_t now);
+int64_t world_now(const struct world *w);
+
+/* Looking. */
+struct namespace *world_namespace(struct world *w, const char *name);
+struct namespace *world_namespace_by_id(struct world *w, uint64_t id);
+struct replication *namespace_find(struct namespace *ns, const char *name);
+struct replication *world_by_id(struct world *w, uint64_t id);
+
+/* The next by id after @after (0: the first), NULL at the end. */
+struct namespace *world_next_namespace(struct world *w, uint64_t after);
+struct replication *namespace_next(struct namespace *ns, uint64_t after);
+struct replication *world_next(struct world *w, uint64_t after);
+
+/* Clusters by index, NULL at the end. */
+struct cluster *world_cluster(struct world *w, size_t index);
+struct backend *world_backend(struct world *w, size_t index);
+const char *world_site(const struct world *w);
+struct lines *world_log(struct world *w);
+struct lines *world_audit(struct world *w);
+
+/* `state` as it reads: failed, or what was last accepted. */
+enum state replication_state(const struct replication *r);
+
+/* Which endpoint is here and which is the peer. */
+const struct endpoint *replication_here(const struct replication *r);
+const struct endpoint *replication_peer(const struct replication *r);
+void replication_target(const struct replication *r, struct target *t);
+
+/* The plan for @word as things are now; what plan/WORD shows. */
+void world_plan(struct world *w, struct replication *r, enum word word,
+		bool force, struct plan *out);
+
+/* True when plan/ has a file for @word now. */
+bool world_may_write(struct world *w, struct replication *r, enum word word);
+
+/*
+ * How request @id stands: 0 verified, -EIO failed, -ECANCELED replaced by
+ * another, -EINPROGRESS.
+ */
+int replication_wait_result(const struct replication *r, uint64_t id);
+
+/* Asking for a change. */
+enum edit_kind {
+	EDIT_STATE,		/* WORD [force] */
+	EDIT_ENDPOINTS,		/* swap [force], or YAML */
+	EDIT_MODE,		/* a word */
+	EDIT_SCHEDULE,		/* YAML */
+	EDIT_SPEC,		/* a manifest; makes a draft real */
+	EDIT_HOLD,		/* a reason, or nothing */
+	EDIT_REMOVE,		/* rmdir; text is not used */
+};
+
+/*
+ * One request.  Answered exactly once by `done`, on the loop, maybe before
+ * world_edit returns: 0 when accepted and durable, or a negative errno when
+ * nothing was changed; the sentence is in `error` then, the audit has both.
+ */
+struct edit {
+	enum edit_kind kind;
+	char *text;		/* malloc'ed; the edit owns it */
+	size_t len;
+	struct who who;
+	char command[32];	/* who.command points here */
+	void (*done)(struct edit *edit, int rc);	/* frees with edit_free */
+	void *ctx;
+	struct edit *next;	/* private to core */
+};
+
+struct edit *edit_new(enum edit_kind kind, const char *text, size_t len,
+		      const struct who *who);
+void edit_free(struct edit *edit);
+void world_edit(struct world *w, struct replication *r, struct edit *edit);
+
+/*
+ * mkdir and rmdir of a namespace: `done` as above.  -EEXIST, -ENOTEMPTY,
+ * -EINVAL (the name), -ENOENT.
+ */
+struct namespace_edit {
+	char name[64];
+	bool remove;
+	struct who who;
+	char command[32];
+	void (*done)(struct namespace_edit *e, int rc);
+	void *ctx;
+};
+void world_edit_namespace(struct world *w, struct namespace_edit *e);
+
+/*
+ * mkdir of a replication: a draft in memory.  NULL with EEXIST, EINVAL (not a
+ * DNS-1123 name), ENOMEM.
+ */
+struct replication *world_new_draft(struct world *w, struct namespace *ns,
+				    const char *name, const struct who *who,
+				    struct error *err);
+
+/* Notes a refusal that did not come from an edit (a write that is too big). */
+void world_refuse(struct world *w, struct replication *r,
+		  const struct who *who, const char *sentence);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tree as users see it, served over libfuse's low-level API on the event
+ * loop.  One struct fs, one thread.
+ */
+#ifndef UVRFS_FS_H
+#define UVRFS_FS_H
+
+#include "error.h"
+#include "world.h"
+
+#include <sys/types.h>
+
+struct fs;
+
+/* Ownership and modes of one namespace; "" matches every namespace. */
+struct access_rule {
+	const char *namespace;
+	uid_t owner;
+	gid_t group;
+	mode_t directory_mode;		/* 0755 */
+	mode_t file_mode;		/* 0644: of files that can be written;
+					   the others lose the write bits */
+};
+
+struct fs_options {
+	const struct access_rule *access;	/* first match wins; without a
+						   match: us, 0755, 0644 */
+	size_t access_count;
+	const char *mount_options;	/* libfuse -o options, or NULL */
+	bool read_only;			/* every write is EROFS */
+	bool allow_other;
+	bool debug;			/* libfuse prints each request */
+};
+
+/* Listens to @w from now on.  Options are copied shallowly. */
+struct fs *fs_new(struct world *w, const struct fs_options *options);
+
+/* Mounts; afterwards fs_fd is readable when there are requests. */
+int fs_mount(struct fs *fs, const char *mountpoint, struct error *err);
+int fs_fd(const struct fs *fs);
+
+/*
+ * Serves what is there without blocking.  -ENODEV: unmounted from outside.
+ */
+int fs_serve(struct fs *fs, struct error *err);
+
+/* Answers every waiting request and unmounts. */
+void fs_unmount(struct fs *fs);
+void fs_free(struct fs *fs);
+
+/*
+ * The table of attribute files as a man page section: made here so that it
+ * can't drift from what is served.  Appends roff.
+ */
+void fs_describe(struct buf *out);
+
+#endif
