@@ -37,6 +37,8 @@ struct plan {
 	unsigned check_count;
 	enum act steps[PLAN_STEPS_MAX];	/* what is left to do, in order */
 	unsigned step_count;
+	enum state from;		/* what request.from is to say: decides
+					   which plan goes on with it */
 	enum failover failover;		/* for promoting: decided here */
 	bool done;			/* nothing left, and verified */
 	const char *waits_for;		/* a CamelCase reason when the reconcile

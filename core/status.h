@@ -106,6 +106,9 @@ struct status {
 	uint64_t resource_version;	/* counts versions of both */
 	const char *site;		/* the cluster whose volume `state`
 					   speaks of; set once */
+	bool holds_pvc;			/* of volumeMapping, here has the PVC
+					   and the peer the volumeHandle; set
+					   once, a swap does not change it */
 	bool failed;			/* `state` reads failed, and the state
 					   that failed is the spec's */
 	const char *failure;		/* standing failure, NULL when none */

@@ -24,6 +24,7 @@ struct namespace {
 	size_t count;
 	size_t cap;
 	unsigned busy;			/* requests in flight that need it */
+	bool going;			/* rmdir is on its way to the store */
 };
 
 /* What somebody last tried here and was refused. */

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The engine's thread: sleeps until something happens on the disks, a copy is
+ * due or somebody wakes it; then looks, copies and tells the sink.
+ */
+#include "sim_model.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#define BLIND_MS 1000			/* where a folder can't be watched */
+
+static bool is_stopping(struct sim *sim)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&sim->lock);
+	stopping = sim->stopping;
+	pthread_mutex_unlock(&sim->lock);
+	return stopping;
+}
+
+static void lower(int64_t *due, int64_t to)
+{
+	if (to < *due)
+		*due = to;
+}
+
+/*
+ * Who watches a site that hangs goes on believing what was seen last, for a
+ * while.  True: still so, and *@until says how long.
+ */
+static bool is_in_doubt(struct sim *sim, struct bond *p, int64_t *until)
+{
+	int64_t now = sim_monotonic(), ms;
+	bool doubt = false;
+	int i;
+
+	pthread_mutex_lock(&sim->lock);
+	for (i = 0; i < 2; i++) {
+		struct site *site = p->end[i].site;
+
+		ms = end_hang_ms(&p->end[i]);
+		if (ms < 0 || site->silent || now - site->hung_since >= ms)
+			continue;
+		doubt = true;
+		lower(until, site->hung_since + ms);
+	}
+	pthread_mutex_unlock(&sim->lock);
+	return doubt;
+}
+
+static void push(struct sim *sim, struct bond *p, const struct sight *s,
+		 int here)
+{
+	struct observation o;
+	struct digest d;
+	int64_t at;
+
+	bond_observe(sim, p, s, here, &o);
+	at = o.at;
+	o.at = here;			/* seen from where is news too */
+	digest_init(&d);
+	digest_add(&d, &o, sizeof o);
+	o.at = at;
+	if (p->pushed == digest_value(&d))
+		return;
+	p->pushed = digest_value(&d);
+	sim->sink->observed(sim->sink, p->key, &o);
+}
+
+static void update(struct sim *sim, struct bond *p)
+{
+	int64_t doubt = INT64_MAX;
+	struct sight s;
+	bool anew;
+	int here;
+
+	pthread_mutex_lock(&sim->lock);
+	here = p->here;
+	anew = p->anew;
+	p->anew = false;
+	pthread_mutex_unlock(&sim->lock);
+	if (anew)
+		p->pushed = 0;
+	bond_read(sim, p, &s);
+	bond_schedule(sim, p, &s);
+	if (!is_in_doubt(sim, p, &doubt) || !p->pushed)
+		push(sim, p, &s, here);
+	lower(&p->due, doubt);
+	lower(&sim->due, p->due);
+}
+
+static void load_new_sites(struct sim *sim)
+{
+	struct site *s;
+
+	pthread_mutex_lock(&sim->lock);
+	s = sim->sites;
+	pthread_mutex_unlock(&sim->lock);
+	for (; s; s = s->next)
+		if (!s->known) {
+			s->known = true;
+			site_refresh(sim, s);
+		}
+}
+
+static void update_dirty(struct sim *sim)
+{
+	struct bond *list, *p;
+
+	load_new_sites(sim);
+	pthread_mutex_lock(&sim->lock);
+	list = sim->dirty;
+	sim->dirty = NULL;
+	while ((p = list) && !sim->stopping) {
+		list = p->next_dirty;
+		p->dirty = false;
+		pthread_mutex_unlock(&sim->lock);
+		update(sim, p);
+		pthread_mutex_lock(&sim->lock);
+	}
+	pthread_mutex_unlock(&sim->lock);
+}
+
+/* Marks what is due, and finds out when the next one is. */
+static void mark_due(struct sim *sim)
+{
+	int64_t now = sim_monotonic();
+	struct bond *p;
+
+	if (now < sim->due)
+		return;
+	sim->due = sim->blind ? now + BLIND_MS : INT64_MAX;
+	pthread_mutex_lock(&sim->lock);
+	for (p = sim->bonds; p; p = p->next) {
+		if (p->due <= now || sim->blind)
+			bond_mark(sim, p);
+		else
+			lower(&sim->due, p->due);
+	}
+	pthread_mutex_unlock(&sim->lock);
+}
+
+static void step_copies(struct sim *sim)
+{
+	struct copy *c, *next;
+
+	for (c = sim->copies; c; c = next) {
+		next = copy_next(c);
+		if (copy_is_ready(c))
+			copy_step(sim, c);
+	}
+}
+
+static int poll_timeout(struct sim *sim)
+{
+	int64_t due, left;
+	struct copy *c;
+
+	if (sim->blind)
+		lower(&sim->due, sim_monotonic() + BLIND_MS);
+	due = sim->due;
+	for (c = sim->copies; c; c = copy_next(c))
+		lower(&due, copy_due(c));
+	if (due == INT64_MAX)
+		return -1;
+	left = due - sim_monotonic();
+	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+static void *run(void *ctx)
+{
+	struct sim *sim = ctx;
+	struct pollfd fds[2] = {{.fd = sim->inotify, .events = POLLIN},
+				{.fd = sim->wake, .events = POLLIN}};
+	uint64_t count;
+
+	watch_all(sim);
+	while (!is_stopping(sim)) {
+		update_dirty(sim);
+		step_copies(sim);
+		/* Dirty again by now: then the eventfd is readable. */
+		if (poll(fds, 2, poll_timeout(sim)) < 0 && errno != EINTR)
+			break;
+		if (read(sim->wake, &count, sizeof count) < 0 &&
+		    errno != EAGAIN)
+			break;
+		watch_read(sim);
+		mark_due(sim);
+	}
+	while (sim->copies)
+		copy_abandon(sim, sim->copies);
+	return NULL;
+}
+
+/* The daemon's signals are the loop's, not this thread's. */
+static int start_thread(struct sim *sim)
+{
+	sigset_t all, old;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&sim->thread, NULL, run, sim);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return rc;
+}
+
+int engine_start(struct sim *sim, struct error *err)
+{
+	int rc;
+
+	sim->due = INT64_MAX;
+	sim->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (sim->inotify < 0)
+		return fail(err, errno, "%s: can't watch folders: %s",
+			    sim->name, strerrordesc_np(errno));
+	sim->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (sim->wake < 0) {
+		rc = fail(err, errno, "%s: no eventfd: %s", sim->name,
+			  strerrordesc_np(errno));
+		close(sim->inotify);
+		return rc;
+	}
+	sim->started = true;
+	rc = start_thread(sim);
+	if (!rc)
+		return 0;
+	sim->started = false;
+	close(sim->inotify);
+	close(sim->wake);
+	return fail(err, rc, "%s: can't start a thread: %s", sim->name,
+		    strerrordesc_np(rc));
+}
+
+void engine_stop(struct sim *sim)
+{
+	pthread_mutex_lock(&sim->lock);
+	__atomic_store_n(&sim->stopping, true, __ATOMIC_RELAXED);
+	pthread_cond_broadcast(&sim->changed);
+	sim_wake(sim);
+	pthread_mutex_unlock(&sim->lock);
+	pthread_join(sim->thread, NULL);
+	pthread_mutex_lock(&sim->lock);
+	while (sim->calls)
+		pthread_cond_wait(&sim->changed, &sim->lock);
+	sim->started = false;
+	pthread_mutex_unlock(&sim->lock);
+	close(sim->inotify);
+	close(sim->wake);
+	watch_finish(sim);
+}

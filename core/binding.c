@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which backend serves a replication, which of its two sites is ours, and which
+ * relationship on the storage is meant.
+ */
+#include "world_private.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Backend types by the `extensions` key and by what storage classes are
+   usually called; the substrings are the operator's own. */
+static const struct vendor {
+	unsigned extension;
+	const char *types[2];
+	const char *substrings[3];
+} vendors[] = {
+	{EXTENSION_CEPH, {"ceph", "ceph-rbd"}, {"ceph", "rbd"}},
+	{EXTENSION_TRIDENT, {"trident", "ontap"}, {"trident", "netapp", "ontap"}},
+	{EXTENSION_POWERSTORE,
+	 {"powerstore", "powerstore-rest"},
+	 {"powerstore", "dell"}},
+};
+
+static struct backend *backend_of_vendor(struct world *w,
+					 const struct vendor *v)
+{
+	size_t i, k;
+
+	for (i = 0; i < w->backend_count; i++)
+		for (k = 0; k < 2; k++)
+			if (strcmp(w->sinks[i]->backend->ops->type,
+				   v->types[k]) == 0)
+				return w->sinks[i]->backend;
+	return NULL;
+}
+
+static struct backend *backend_named(struct world *w, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < w->backend_count; i++)
+		if (strcmp(w->sinks[i]->backend->name, name) == 0)
+			return w->sinks[i]->backend;
+	return NULL;
+}
+
+static bool class_has(const struct vendor *v, const char *storage_class)
+{
+	size_t i;
+
+	for (i = 0; i < 3 && v->substrings[i]; i++)
+		if (strcasestr(storage_class, v->substrings[i]))
+			return true;
+	return false;
+}
+
+int replication_choose_backend(struct world *w, const struct endpoint *here,
+			       const struct spec *spec,
+			       struct backend **backend, const char **why)
+{
+	const size_t n = sizeof vendors / sizeof *vendors;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (spec->extensions & vendors[i].extension &&
+		    (*backend = backend_of_vendor(w, &vendors[i]))) {
+			*why = "the manifest's extensions name it";
+			return 0;
+		}
+	for (i = 0; i < w->config->select_count; i++)
+		if (fnmatch(w->config->select[i].storage_class,
+			    here->storage_class, 0) == 0 &&
+		    (*backend = backend_named(w, w->config->select[i].backend))) {
+			*why = "a rule of the configuration selects it by "
+			       "storage class";
+			return 0;
+		}
+	for (i = 0; i < n; i++)
+		if (class_has(&vendors[i], here->storage_class) &&
+		    (*backend = backend_of_vendor(w, &vendors[i]))) {
+			*why = "the storage class is called like its classes";
+			return 0;
+		}
+	*backend = NULL;
+	*why = "no extensions key, no rule and no known storage class: add a "
+	       "rule under select in the configuration";
+	return -ENOENT;
+}
+
+/* What tells the two endpoints apart: the first field that differs. */
+static void telling_fields(const struct spec *spec, const char **source,
+			   const char **destination)
+{
+	*source = spec->source.cluster;
+	*destination = spec->destination.cluster;
+	if (strcmp(*source, *destination) == 0) {
+		*source = spec->source.region;
+		*destination = spec->destination.region;
+	}
+	if (strcmp(*source, *destination) == 0) {
+		*source = spec->source.storage_class;
+		*destination = spec->destination.storage_class;
+	}
+}
+
+static bool endpoint_is(const struct endpoint *e, const char *site)
+{
+	return strcmp(e->cluster, site) == 0 || strcmp(e->region, site) == 0;
+}
+
+/*
+ * Decides at birth which endpoint is here.  Without a configured site it is
+ * the side whose role the manifest tells: a replica is the destination's, a
+ * source the source's.
+ */
+int site_choose(const struct world *w, const struct spec *spec,
+		struct status *status, struct error *err)
+{
+	const char *site = w->config->site, *source, *destination;
+	bool source_is_here = spec->state == STATE_SOURCE;
+
+	telling_fields(spec, &source, &destination);
+	if (*site) {
+		bool s = strcmp(spec->source.cluster, site) == 0;
+		bool d = strcmp(spec->destination.cluster, site) == 0;
+
+		if (!s && !d) {
+			s = endpoint_is(&spec->source, site);
+			d = endpoint_is(&spec->destination, site);
+		}
+		if (!s && !d)
+			return fail(err, EINVAL,
+				    "this daemon's site '%s' is neither "
+				    "endpoint's cluster or region",
+				    site);
+		if (s != d)
+			source_is_here = s;
+	}
+	status->site = source_is_here ? source : destination;
+	status->holds_pvc = source_is_here;
+	return 0;
+}
+
+static bool source_is_here(const struct spec *spec, const struct status *status)
+{
+	const char *source, *destination;
+
+	telling_fields(spec, &source, &destination);
+	return status->site && strcmp(source, status->site) == 0;
+}
+
+const struct endpoint *replication_here(const struct replication *r)
+{
+	return source_is_here(r->spec, r->status) ? &r->spec->source
+						  : &r->spec->destination;
+}
+
+const struct endpoint *replication_peer(const struct replication *r)
+{
+	return source_is_here(r->spec, r->status) ? &r->spec->destination
+						  : &r->spec->source;
+}
+
+void spec_target(const struct spec *spec, const struct status *status,
+		 struct target *t)
+{
+	bool source = source_is_here(spec, status);
+
+	*t = (struct target){
+		.spec = spec,
+		.here = (source ? &spec->source : &spec->destination)->cluster,
+		.peer = (source ? &spec->destination : &spec->source)->cluster,
+		.here_is_destination = !status->holds_pvc,
+	};
+}
+
+void replication_target(const struct replication *r, struct target *t)
+{
+	spec_target(r->spec, r->status, t);
+}
+
+static int compare_sightings(const void *a, const void *b)
+{
+	const struct sighting *x = a, *y = b;
+
+	if (x->backend != y->backend)
+		return x->backend < y->backend ? -1 : 1;
+	return strcmp(x->key, y->key);
+}
+
+static void sighting_free(void *p)
+{
+	struct sighting *s = p;
+
+	free(s->key);
+	free(s);
+}
+
+/* The sighting under this key, made when there is none; NULL: no memory. */
+struct sighting *world_sighting(struct world *w, struct backend *b,
+				const char *key)
+{
+	struct sighting probe = {.backend = b, .key = (char *)key}, *s;
+	struct sighting **node = tfind(&probe, &w->by_key, compare_sightings);
+
+	if (node)
+		return *node;
+	s = calloc(1, sizeof *s);
+	if (!s)
+		return NULL;
+	s->backend = b;
+	s->key = strdup(key);
+	if (!s->key || !tsearch(s, &w->by_key, compare_sightings)) {
+		sighting_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+
+void world_free_sightings(struct world *w)
+{
+	tdestroy(w->by_key, sighting_free);
+	w->by_key = NULL;
+}
+
+/*
+ * Finds @r's backend and relationship.  -EPERM when another replication is
+ * bound to the same volumes.  Without a backend it is 0: conditions say so.
+ */
+int world_bind(struct world *w, struct replication *r, struct error *err)
+{
+	char key[BACKEND_KEY_MAX];
+	struct sighting *s;
+	struct target t;
+
+	if (replication_choose_backend(w, replication_here(r), r->spec,
+				       &r->backend, &r->backend_why) < 0)
+		return 0;
+	replication_target(r, &t);
+	r->backend->ops->key(r->backend, &t, key);
+	s = world_sighting(w, r->backend, key);
+	if (!s)
+		return fail(err, ENOMEM, "out of memory");
+	if (s->r && s->r != r) {
+		r->backend = NULL;
+		r->backend_why = "another replication has the same volumes";
+		return fail(err, EPERM,
+			    "these volumes belong to %s/%s already",
+			    s->r->ns->name, s->r->name);
+	}
+	s->r = r;
+	r->work->sighting = s;
+	r->seen = s->seen;
+	return 0;
+}
+
+void world_unbind(struct world *w, struct replication *r)
+{
+	struct sighting *s = r->work->sighting;
+
+	if (!s)
+		return;
+	r->backend->ops->untrack(r->backend, s->key);
+	s->seen = r->seen;
+	s->r = NULL;
+	r->work->sighting = NULL;
+}
+
+void world_track(struct world *w, struct replication *r)
+{
+	struct error err;
+	struct target t;
+
+	if (!r->backend)
+		return;
+	replication_target(r, &t);
+	world_find_cluster(w, t.here);
+	world_find_cluster(w, t.peer);
+	if (r->backend->ops->track(r->backend, &t, &err) < 0)
+		world_note(w, r, &(struct who){0}, "backend", "%s", err.msg);
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making a version durable, and public only then.  Per replication one commit
+ * is under way at a time; what comes meanwhile waits in its queue, so every
+ * change is decided on the version that it replaces.
+ */
+#include "world_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void plan_input_for(struct world *w, struct replication *r,
+		    const struct spec *spec, const struct status *status,
+		    struct plan_input *in)
+{
+	struct target t;
+
+	spec_target(spec, status, &t);
+	*in = (struct plan_input){
+		.spec = spec,
+		.status = status,
+		.seen = &r->seen,
+		.capabilities = r->backend ? r->backend->ops->capabilities : 0,
+		.has_backend = r->backend != NULL,
+		.policy = &w->config->policy,
+		.now = w->now,
+		.here = t.here,
+		.peer = t.peer,
+	};
+}
+
+/* Fills the conditions of the draft @s; the strings live in @text. */
+static void derive(struct world *w, struct replication *r,
+		   const struct spec *spec, struct status *s,
+		   struct condition_text text[CONDITION_COUNT])
+{
+	struct condition conditions[CONDITION_COUNT];
+	struct plan_input in;
+	struct plan plan;
+
+	plan_input_for(w, r, spec, s, &in);
+	plan_progress(&in, &plan);
+	conditions_derive(&in, &plan, conditions, text);
+	memcpy(s->conditions, conditions, sizeof conditions);
+}
+
+static void publish(struct world *w, struct commit *c)
+{
+	struct replication *r = c->r, before = *r;
+	bool spec_changed = c->spec != before.spec;
+
+	r->spec = spec_ref(c->spec);
+	r->status = status_ref(c->status);
+	if (before.spec) {
+		world_change(w, r, &before,
+			     FACET_STATUS | (spec_changed ? FACET_SPEC : 0));
+		/* Schedule, mode or direction may be others now. */
+		if (spec_changed)
+			world_track(w, r);
+	} else {
+		struct error err;
+
+		/* A conflict was ruled out when the manifest was accepted. */
+		if (world_bind(w, r, &err) < 0)
+			world_note(w, r, &(struct who){0}, "backend", "%s",
+				   err.msg);
+		if (w->listener)
+			w->listener->appeared(w->listener, r);
+		world_track(w, r);
+	}
+	spec_unref(before.spec);
+	status_unref(before.status);
+}
+
+static void commit_free(struct commit *c)
+{
+	spec_unref(c->spec);
+	status_unref(c->status);
+	free(c);
+}
+
+static void commit_run(struct job *job)
+{
+	struct commit *c = (struct commit *)job;
+	struct store *s = c->world->store;
+	const char *namespace = c->r->ns->name, *name = c->r->name;
+
+	if (c->remove)
+		c->rc = s->ops->remove(s, namespace, name, &c->err);
+	else
+		c->rc = s->ops->save(s, namespace, name, c->spec, c->status,
+				     c->expected, &c->err);
+}
+
+/*
+ * The store did not take it.  Conditions are what is true whether they can be
+ * kept or not, so a version that holds nothing else is shown all the same, with
+ * the resource version that the store still has.
+ */
+static void publish_unsaved(struct world *w, struct commit *c)
+{
+	struct status draft = *c->status, *shown;
+
+	draft.resource_version = c->expected;
+	shown = status_new(&draft);
+	if (!shown)
+		return;
+	status_unref(c->status);
+	c->status = shown;
+	publish(w, c);
+}
+
+static void answer(struct world *w, struct commit *c)
+{
+	struct replication *r = c->r;
+	struct edit *e = c->edit;
+
+	if (c->rc < 0) {
+		world_note(w, r, e ? &e->who : &(struct who){0}, "store", "%s",
+			   c->err.msg);
+		if (!e)
+			return;
+		replication_set_refusal(w, r, &e->who, c->err.msg);
+		world_audit_line(w, r->ns->name, r->name, &e->who, "failed",
+				 "%s: %s", c->audit, c->err.msg);
+	} else if (e) {
+		replication_clear_refusal(w, r);
+		world_note(w, r, &e->who, "accepted", "%s", c->audit);
+		world_audit_line(w, r->ns->name, r->name, &e->who, "accepted",
+				 "%s", c->audit);
+	}
+	if (e)
+		e->done(e, c->rc);
+}
+
+static void commit_done(struct job *job)
+{
+	struct commit *c = (struct commit *)job;
+	struct world *w = c->world;
+	struct replication *r = c->r;
+	struct work *work = r->work;
+
+	work->committing = false;
+	r->ns->busy--;
+	if (c->rc == 0 && c->remove) {
+		answer(w, c);
+		world_withdraw(w, r);
+		commit_free(c);
+		return;
+	}
+	if (c->rc == 0 && !c->remove)
+		publish(w, c);
+	else if (c->derived)
+		publish_unsaved(w, c);
+	/* Without a store nothing may be begun: look again after a while. */
+	if (c->rc < 0)
+		work->store_retry_at = w->now + w->config->retry_first_ms;
+	answer(w, c);
+	commit_free(c);
+	world_pump(w, r);
+	if (!work->committing)
+		reconcile(w, r);
+}
+
+static struct commit *commit_new(struct world *w, struct replication *r,
+				 struct edit *edit)
+{
+	struct commit *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return NULL;
+	c->job.lane = LANE_STORE;
+	c->job.run = commit_run;
+	c->job.done = commit_done;
+	c->world = w;
+	c->r = r;
+	c->edit = edit;
+	return c;
+}
+
+static void send(struct world *w, struct commit *c)
+{
+	c->r->work->committing = true;
+	c->r->ns->busy++;
+	w->jobs->submit(w->jobs, &c->job);
+}
+
+int commit_start(struct world *w, struct replication *r,
+		 const struct spec *spec, struct status *draft,
+		 struct edit *edit, const char *audit, struct error *err)
+{
+	struct condition_text text[CONDITION_COUNT];
+	struct commit *c = commit_new(w, r, edit);
+
+	if (!c)
+		return fail(err, ENOMEM, "out of memory");
+	c->expected = draft->resource_version;
+	draft->resource_version++;
+	draft->updated = w->now;
+	if (!r->spec || !spec_equal(r->spec, spec))
+		draft->generation++;
+	derive(w, r, spec, draft, text);
+	c->spec = spec_ref(spec);
+	c->status = status_new(draft);
+	if (!c->status) {
+		commit_free(c);
+		return fail(err, ENOMEM, "out of memory");
+	}
+	snprintf(c->audit, sizeof c->audit, "%s", audit);
+	send(w, c);
+	return 0;
+}
+
+static bool conditions_equal(const struct status *a, const struct status *b)
+{
+	int i;
+
+	for (i = 0; i < CONDITION_COUNT; i++) {
+		const struct condition *x = &a->conditions[i];
+		const struct condition *y = &b->conditions[i];
+
+		if (x->status != y->status || x->generation != y->generation ||
+		    strcmp(x->reason, y->reason) != 0 ||
+		    strcmp(x->message, y->message) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Sends the conditions when they differ from those that are shown. */
+int commit_derived(struct world *w, struct replication *r,
+		   struct status *draft)
+{
+	struct condition_text text[CONDITION_COUNT];
+	struct commit *c;
+
+	derive(w, r, r->spec, draft, text);
+	if (conditions_equal(draft, r->status))
+		return 0;
+	c = commit_new(w, r, NULL);
+	if (!c)
+		return -ENOMEM;
+	c->derived = true;
+	c->expected = draft->resource_version;
+	draft->resource_version++;
+	draft->updated = w->now;
+	c->spec = spec_ref(r->spec);
+	c->status = status_new(draft);
+	if (!c->status) {
+		commit_free(c);
+		return -ENOMEM;
+	}
+	send(w, c);
+	return 0;
+}
+
+int commit_remove(struct world *w, struct replication *r, struct edit *edit,
+		  struct error *err)
+{
+	struct commit *c = commit_new(w, r, edit);
+
+	if (!c)
+		return fail(err, ENOMEM, "out of memory");
+	c->remove = true;
+	snprintf(c->audit, sizeof c->audit, "removed; the storage is kept");
+	send(w, c);
+	return 0;
+}

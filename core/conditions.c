@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The conditions, derived anew from what is known each time anything changes.
+ * Messages hold no passing time, so a condition changes only when its cause
+ * does; `since` moves only when the status flips, as metav1 demands.
+ */
+#include "plan_private.h"
+
+#include "text.h"
+
+#include <stdio.h>
+#include <stdarg.h>
+#include <string.h>
+
+struct deriving {
+	const struct plan_input *in;
+	const struct plan *plan;
+	struct condition *out;
+	struct condition_text *text;
+	enum role meant;		/* the role that `state` stands for */
+};
+
+static void put(struct deriving *d, enum condition_type type,
+		enum condition_status status, const char *reason,
+		const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+static void put(struct deriving *d, enum condition_type type,
+		enum condition_status status, const char *reason,
+		const char *fmt, ...)
+{
+	const struct condition *old = &d->in->status->conditions[type];
+	struct condition_text *text = &d->text[type];
+	va_list ap;
+
+	snprintf(text->reason, sizeof text->reason, "%s", reason);
+	va_start(ap, fmt);
+	vsnprintf(text->message, sizeof text->message, fmt, ap);
+	va_end(ap);
+	d->out[type] = (struct condition){
+		.status = status,
+		.reason = text->reason,
+		.message = text->message,
+		.since = old->since && old->status == status ? old->since
+							     : d->in->now,
+		.generation = d->in->status->generation,
+	};
+}
+
+static const char *reach_reason(enum reach reach)
+{
+	static const char *const reasons[] = {
+		[REACH_UNKNOWN] = "NotObserved",
+		[REACH_OK] = "Answered",
+		[REACH_SILENT] = "SiteUnreachable",
+		[REACH_REFUSED] = "SiteRefused",
+		[REACH_UNCONFIGURED] = "SiteUnconfigured",
+	};
+
+	return reasons[reach];
+}
+
+/* A transition is under way. */
+static void ready_pending(struct deriving *d)
+{
+	const struct plan *plan = d->plan;
+	const char *word = word_text(d->in->status->request.word);
+	enum condition_status status = CONDITION_FALSE;
+
+	if (plan->waits_for) {
+		if (d->in->seen->here.reach != REACH_OK ||
+		    strcmp(plan->waits_for, "Unverified") == 0)
+			status = CONDITION_UNKNOWN;
+		put(d, CONDITION_READY, status, plan->waits_for, "%s: %s", word,
+		    plan->waits_text);
+	} else {
+		put(d, CONDITION_READY, status, "InProgress", "%s: %s", word,
+		    plan->step_count ? act_text(plan->steps[0])
+				     : "being verified");
+	}
+}
+
+/* Nothing is under way: does the storage say what the state says? */
+static void ready_steady(struct deriving *d)
+{
+	const struct side *here = &d->in->seen->here;
+	const char *name = d->in->here;
+
+	if (here->reach != REACH_OK)
+		put(d, CONDITION_READY, CONDITION_UNKNOWN,
+		    reach_reason(here->reach), "%s %s%s%s", name,
+		    side_silence(here), *here->why ? ": " : "", here->why);
+	else if (observation_is_split(d->in->seen))
+		put(d, CONDITION_READY, CONDITION_FALSE, "SplitBrain",
+		    "both %s and %s are writable", name, d->in->peer);
+	else if (here->claim != d->meant)
+		put(d, CONDITION_READY, CONDITION_FALSE, "Drifted",
+		    "the storage at %s says %s", name, role_text(here->claim));
+	else if (here->fact == d->meant)
+		put(d, CONDITION_READY, CONDITION_TRUE, "Verified",
+		    "%s is verified as the %s", name, role_text(d->meant));
+	else if (here->fact == ROLE_UNKNOWN)
+		put(d, CONDITION_READY, CONDITION_UNKNOWN, "Unverified",
+		    "%s says %s, and there is no second fact", name,
+		    role_text(here->claim));
+	else
+		put(d, CONDITION_READY, CONDITION_FALSE, "Unverified",
+		    "%s says %s, but its volume is %s: not believed", name,
+		    role_text(here->claim), role_text(here->fact));
+}
+
+static void derive_ready(struct deriving *d)
+{
+	const struct status *s = d->in->status;
+
+	if (!d->in->has_backend)
+		put(d, CONDITION_READY, CONDITION_FALSE, "NoBackend",
+		    "no backend serves this replication: see `backend`");
+	else if (s->request.outcome == OUTCOME_FAILED)
+		put(d, CONDITION_READY, CONDITION_FALSE, "Failed", "%s failed: %s",
+		    word_text(s->request.word),
+		    s->failure ? s->failure : "see `history`");
+	else if (s->request.outcome == OUTCOME_PENDING)
+		ready_pending(d);
+	else
+		ready_steady(d);
+}
+
+static void derive_synced(struct deriving *d)
+{
+	const struct side *here = &d->in->seen->here;
+
+	if (here->reach == REACH_OK)
+		put(d, CONDITION_SYNCED, CONDITION_TRUE, "StatusUpdated",
+		    "the storage at %s answers", d->in->here);
+	else
+		put(d, CONDITION_SYNCED, CONDITION_UNKNOWN,
+		    reach_reason(here->reach), "%s %s%s%s", d->in->here,
+		    side_silence(here), *here->why ? ": " : "", here->why);
+}
+
+static void derive_progressing(struct deriving *d)
+{
+	const struct plan *plan = d->plan;
+
+	if (d->in->status->request.outcome != OUTCOME_PENDING)
+		put(d, CONDITION_PROGRESSING, CONDITION_FALSE, "Idle", "%s", "");
+	else
+		put(d, CONDITION_PROGRESSING, CONDITION_TRUE,
+		    plan->waits_for ? plan->waits_for : "InProgress", "%s",
+		    plan->waits_for    ? plan->waits_text
+		    : plan->step_count ? act_text(plan->steps[0])
+				       : "being verified");
+}
+
+static void degraded(struct deriving *d, const char *reason, const char *fmt,
+		     ...) __attribute__((format(printf, 3, 4)));
+
+static void degraded(struct deriving *d, const char *reason, const char *fmt,
+		     ...)
+{
+	char text[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	put(d, CONDITION_DEGRADED, CONDITION_TRUE, reason, "%s", text);
+}
+
+/* A source that nobody follows, or a replica that follows nobody. */
+static bool degraded_by_peer(struct deriving *d)
+{
+	const struct side *here = &d->in->seen->here;
+	const struct side *peer = &d->in->seen->peer;
+	const char *name = d->in->peer;
+
+	if (peer->reach != REACH_OK)
+		degraded(d, peer->reach == REACH_SILENT ? "PeerUnreachable"
+			    : peer->reach == REACH_REFUSED ? "PeerRefused"
+			    : peer->reach == REACH_UNKNOWN ? "PeerNotObserved"
+							   : "PeerUnconfigured",
+			 "%s %s%s%s", name, side_silence(peer),
+			 *peer->why ? ": " : "", peer->why);
+	else if (d->meant == ROLE_SOURCE &&
+		 (role_of(peer) != ROLE_REPLICA || !peer->following))
+		degraded(d, "Unprotected",
+			 "%s does not follow this site: write swap to endpoints",
+			 name);
+	else if (d->meant == ROLE_SOURCE && !peer->complete)
+		degraded(d, "InitialSync", "%s has no complete copy yet", name);
+	else if (d->meant == ROLE_REPLICA && role_of(peer) != ROLE_SOURCE)
+		degraded(d, "NoSource", "%s is not a source: it is %s", name,
+			 role_text(role_of(peer)));
+	else if (d->meant == ROLE_REPLICA && !here->following)
+		degraded(d, "NotFollowing",
+			 "the replica does not follow %s: write syncing", name);
+	else
+		return false;
+	return true;
+}
+
+static void derive_degraded(struct deriving *d)
+{
+	const struct side *here = &d->in->seen->here;
+	int64_t rpo = d->in->spec->rpo ? duration_parse(d->in->spec->rpo) : -1;
+	char when[TIME_TEXT_MAX];
+
+	if (!d->in->has_backend || here->reach != REACH_OK)
+		put(d, CONDITION_DEGRADED, CONDITION_UNKNOWN,
+		    d->in->has_backend ? reach_reason(here->reach)
+				       : "NoBackend",
+		    "%s", "see Synced");
+	else if (observation_is_split(d->in->seen))
+		degraded(d, "SplitBrain",
+			 "both %s and %s are writable: decide which one keeps "
+			 "its data; there write 'swap force' to endpoints, or "
+			 "at the other 'syncing force' to state",
+			 d->in->here, d->in->peer);
+	else if (d->meant == ROLE_REPLICA && here->diverged)
+		degraded(d, "Diverged",
+			 "the replica has writes that %s lacks: save them, then "
+			 "write 'syncing force'",
+			 d->in->peer);
+	else if (d->meant == ROLE_REPLICA && !here->complete)
+		degraded(d, "InitialSync", "no complete copy yet: see progress");
+	else if (degraded_by_peer(d))
+		return;
+	else if (d->meant == ROLE_REPLICA && rpo > 0 && here->data_time &&
+		 d->in->now - here->data_time > rpo)
+		degraded(d, "LagOverRpo",
+			 "the data is of %s, older than the rpo of %s",
+			 time_text(here->data_time, when), d->in->spec->rpo);
+	else
+		put(d, CONDITION_DEGRADED, CONDITION_FALSE, "Healthy", "%s",
+		    "");
+}
+
+static void derive_drifted(struct deriving *d)
+{
+	const struct side *here = &d->in->seen->here;
+	bool steady = d->in->status->request.outcome != OUTCOME_PENDING &&
+		      !d->in->status->failed;
+
+	if (!d->in->has_backend || here->reach != REACH_OK)
+		put(d, CONDITION_DRIFTED, CONDITION_UNKNOWN,
+		    d->in->has_backend ? reach_reason(here->reach)
+				       : "NoBackend",
+		    "%s", "see Synced");
+	else if (steady && here->claim != d->meant)
+		put(d, CONDITION_DRIFTED, CONDITION_TRUE, "RoleDiffers",
+		    "state says %s, the storage at %s says %s; nothing is "
+		    "changed until somebody writes",
+		    state_text(d->in->spec->state), d->in->here,
+		    role_text(here->claim));
+	else
+		put(d, CONDITION_DRIFTED, CONDITION_FALSE, "AsRequested", "%s",
+		    "");
+}
+
+void conditions_derive(const struct plan_input *in, const struct plan *plan,
+		       struct condition out[CONDITION_COUNT],
+		       struct condition_text text[CONDITION_COUNT])
+{
+	struct deriving d = {
+		.in = in,
+		.plan = plan,
+		.out = out,
+		.text = text,
+		.meant = role_meant((enum word)in->spec->state),
+	};
+
+	derive_ready(&d);
+	derive_synced(&d);
+	derive_progressing(&d);
+	derive_degraded(&d);
+	derive_drifted(&d);
+}

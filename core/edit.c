@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What users ask for: one function per kind of edit.  Each decides on the
+ * version that is public and durable, and either refuses with a sentence, or
+ * finds nothing to do, or sends the next version to the store.
+ */
+#include "world_private.h"
+
+#include "manifest.h"
+#include "text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct edit *edit_new(enum edit_kind kind, const char *text, size_t len,
+		      const struct who *who)
+{
+	struct edit *e = calloc(1, sizeof *e);
+
+	if (!e)
+		return NULL;
+	e->text = malloc(len + 1);
+	if (!e->text) {
+		free(e);
+		return NULL;
+	}
+	if (len)
+		memcpy(e->text, text, len);
+	e->text[len] = '\0';
+	e->len = len;
+	e->kind = kind;
+	snprintf(e->command, sizeof e->command, "%s", who->command);
+	e->who = (struct who){who->uid, who->pid, e->command};
+	return e;
+}
+
+void edit_free(struct edit *edit)
+{
+	if (!edit)
+		return;
+	free(edit->text);
+	free(edit);
+}
+
+/* Reads `WORD` or `WORD force`. */
+static int parse_words(const struct edit *e, enum word *word, bool *force,
+		       struct error *err)
+{
+	char text[64], first[32], second[32], rest[2];
+	int n;
+
+	if (!text_trim(e->text, e->len, text, sizeof text))
+		return fail(err, EINVAL, "that is no word: write one of source "
+					 "replica promoting demoting syncing, "
+					 "with ' force' after it to override");
+	n = sscanf(text, "%31s %31s %1s", first, second, rest);
+	*word = n > 0 ? word_parse(first) : WORD_NONE;
+	*force = n == 2 && strcmp(second, "force") == 0;
+	if (*word == WORD_NONE || n > 2 || (n == 2 && !*force))
+		return fail(err, EINVAL,
+			    "'%s' is not a word of ours: source replica "
+			    "promoting demoting syncing, with ' force' after it "
+			    "to override",
+			    text);
+	return 0;
+}
+
+static int edit_state(struct world *w, struct replication *r, struct edit *e,
+		      struct error *err)
+{
+	enum word word;
+	bool force;
+	int rc = parse_words(e, &word, &force, err);
+
+	if (rc < 0)
+		return rc;
+	if (word == WORD_SWAP || word == WORD_REMOVE)
+		return fail(err, EINVAL, "'%s' is not a state: %s",
+			    word_text(word),
+			    word == WORD_SWAP ? "write it to endpoints"
+					      : "use rmdir");
+	return request_word(w, r, e, r->spec, word, force, err);
+}
+
+int change_spec(struct world *w, struct replication *r, struct edit *e,
+		const struct spec *spec, struct error *err)
+{
+	struct status draft = *r->status;
+	unsigned caps = r->backend ? r->backend->ops->capabilities : ~0U;
+	char audit[128];
+
+	if (spec->mode != r->spec->mode && !(caps & CAP_MODE_IN_PLACE))
+		return fail(err, EPERM,
+			    "backend %s can't change the mode of a "
+			    "relationship in place, and it is never made anew",
+			    r->backend->name);
+	if ((spec->schedule != r->spec->schedule ||
+	     strcmp(spec->rpo ? spec->rpo : "",
+		    r->spec->rpo ? r->spec->rpo : "") != 0) &&
+	    !(caps & CAP_SCHEDULE_IN_PLACE))
+		return fail(err, EPERM,
+			    "backend %s can't change the schedule in place",
+			    r->backend->name);
+	if (spec_validate(spec, err) < 0)
+		return -err->code;
+	snprintf(audit, sizeof audit, "mode %s -> %s, schedule %s %s -> %s %s",
+		 mode_text(r->spec->mode), mode_text(spec->mode),
+		 schedule_text(r->spec->schedule),
+		 r->spec->rpo ? r->spec->rpo : "-",
+		 schedule_text(spec->schedule), spec->rpo ? spec->rpo : "-");
+	return commit_start(w, r, spec, &draft, e, audit, err);
+}
+
+static int edit_mode(struct world *w, struct replication *r, struct edit *e,
+		     struct error *err)
+{
+	struct spec changed = *r->spec;
+	auto_spec spec = NULL;
+	char text[32];
+
+	changed.mode = text_trim(e->text, e->len, text, sizeof text)
+			       ? mode_parse(text)
+			       : MODE_NONE;
+	if (changed.mode == MODE_NONE)
+		return fail(err, EINVAL,
+			    "mode is synchronous or asynchronous");
+	if (changed.mode == r->spec->mode)
+		return NOTHING_TO_DO;
+	changed.written = NULL;
+	spec = spec_new(&changed);
+	if (!spec)
+		return fail(err, ENOMEM, "out of memory");
+	return change_spec(w, r, e, spec, err);
+}
+
+static int edit_schedule(struct world *w, struct replication *r,
+			 struct edit *e, struct error *err)
+{
+	auto_spec spec =
+		manifest_parse_schedule(e->text, e->len, r->spec, err);
+
+	if (!spec)
+		return -err->code;
+	if (spec_equal(spec, r->spec))
+		return NOTHING_TO_DO;
+	return change_spec(w, r, e, spec, err);
+}
+
+static bool endpoints_equal(const struct spec *a, const struct spec *b)
+{
+	return endpoint_equal(&a->source, &b->source) &&
+	       endpoint_equal(&a->destination, &b->destination);
+}
+
+static bool endpoints_exchanged(const struct spec *a, const struct spec *b)
+{
+	return endpoint_equal(&a->source, &b->destination) &&
+	       endpoint_equal(&a->destination, &b->source);
+}
+
+/* `swap` means: this site becomes the source endpoint.  Idempotent. */
+static int swap(struct world *w, struct replication *r, struct edit *e,
+		bool force, struct error *err)
+{
+	struct spec changed = *r->spec;
+	auto_spec spec = NULL;
+
+	if (replication_here(r) == &r->spec->source)
+		return request_word(w, r, e, r->spec, WORD_SWAP, force, err);
+	changed.source = r->spec->destination;
+	changed.destination = r->spec->source;
+	changed.written = NULL;
+	spec = spec_new(&changed);
+	if (!spec)
+		return fail(err, ENOMEM, "out of memory");
+	return request_word(w, r, e, spec, WORD_SWAP, force, err);
+}
+
+static bool is_words(const struct edit *e)
+{
+	return !memchr(e->text, ':', e->len) && !memchr(e->text, '{', e->len);
+}
+
+static int edit_endpoints(struct world *w, struct replication *r,
+			  struct edit *e, struct error *err)
+{
+	auto_spec spec = NULL;
+	struct target t;
+	enum word word;
+	bool force;
+
+	if (is_words(e)) {
+		if (parse_words(e, &word, &force, err) < 0 || word != WORD_SWAP)
+			return fail(err, EINVAL,
+				    "write 'swap', 'swap force', or "
+				    "sourceEndpoint and destinationEndpoint as "
+				    "YAML");
+		return swap(w, r, e, force, err);
+	}
+	spec = manifest_parse_endpoints(e->text, e->len, r->spec, err);
+	if (!spec)
+		return -err->code;
+	if (endpoints_equal(spec, r->spec))
+		return NOTHING_TO_DO;
+	spec_target(r->spec, r->status, &t);
+	if (!endpoints_exchanged(spec, r->spec) ||
+	    replication_here(r) == &r->spec->source)
+		return fail(err, EPERM,
+			    "endpoints change only by being exchanged, so that "
+			    "%s becomes the source: write swap",
+			    t.here);
+	return swap(w, r, e, false, err);
+}
+
+static int edit_hold(struct world *w, struct replication *r, struct edit *e,
+		     struct error *err)
+{
+	struct status draft = *r->status;
+	char text[256];
+
+	if (!text_trim(e->text, e->len, text, sizeof text) ||
+	    !text_is_utf8(text, strlen(text)))
+		return fail(err, EINVAL,
+			    "a reason is UTF-8 text of at most 255 bytes");
+	if (strcmp(text, draft.hold ? draft.hold : "") == 0)
+		return NOTHING_TO_DO;
+	draft.hold = *text ? text : NULL;
+	return commit_start(w, r, r->spec, &draft, e,
+			    *text ? "held" : "no longer held", err);
+}
+
+static int edit_remove(struct world *w, struct replication *r, struct edit *e,
+		       struct error *err)
+{
+	struct plan plan;
+
+	if (!r->spec) {
+		e->done(e, 0);
+		world_withdraw(w, r);
+		return 0;
+	}
+	world_plan(w, r, WORD_REMOVE, false, &plan);
+	if (plan.verdict != VERDICT_ALLOWED)
+		return fail(err, EBUSY, "%s", plan_why(&plan));
+	return commit_remove(w, r, e, err);
+}
+
+int edit_apply(struct world *w, struct replication *r, struct edit *e,
+	       struct error *err)
+{
+	static const struct {
+		int (*apply)(struct world *w, struct replication *r,
+			     struct edit *e, struct error *err);
+		bool in_draft;
+	} kinds[] = {
+		[EDIT_STATE] = {edit_state, false},
+		[EDIT_ENDPOINTS] = {edit_endpoints, false},
+		[EDIT_MODE] = {edit_mode, false},
+		[EDIT_SCHEDULE] = {edit_schedule, false},
+		[EDIT_SPEC] = {edit_spec, true},
+		[EDIT_HOLD] = {edit_hold, false},
+		[EDIT_REMOVE] = {edit_remove, true},
+	};
+
+	if (!r->spec && !kinds[e->kind].in_draft)
+		return fail(err, ENOENT, "this is a draft: write spec.yaml");
+	if (r->spec && r->status->hold && e->kind != EDIT_HOLD)
+		return fail(err, EPERM,
+			    "held: %s (this is not about rights; empty `hold` "
+			    "to go on)",
+			    r->status->hold);
+	return kinds[e->kind].apply(w, r, e, err);
+}
+
+static const char *edit_name(enum edit_kind kind)
+{
+	static const char *const names[] = {
+		[EDIT_STATE] = "state",	      [EDIT_ENDPOINTS] = "endpoints",
+		[EDIT_MODE] = "mode",	      [EDIT_SCHEDULE] = "schedule",
+		[EDIT_SPEC] = "spec.yaml",    [EDIT_HOLD] = "hold",
+		[EDIT_REMOVE] = "rmdir",
+	};
+
+	return names[kind];
+}
+
+static void refuse(struct world *w, struct replication *r, struct edit *e,
+		   const char *sentence)
+{
+	char text[ERROR_MSG_MAX + 16];
+
+	snprintf(text, sizeof text, "%s: %s", edit_name(e->kind), sentence);
+	world_refuse(w, r, &e->who, text);
+}
+
+/* Looks at what waits, until a version is on its way or nothing is left. */
+void world_pump(struct world *w, struct replication *r)
+{
+	struct work *work = r->work;
+	struct edit *e;
+	struct error err;
+	int rc;
+
+	while (!work->committing && (e = work->first)) {
+		bool leaves = e->kind == EDIT_REMOVE && !r->spec;
+
+		work->first = e->next;
+		if (!work->first)
+			work->last = &work->first;
+		e->next = NULL;
+		rc = edit_apply(w, r, e, &err);
+		if (leaves && rc == 0)
+			return;		/* the draft is gone */
+		if (rc < 0) {
+			refuse(w, r, e, err.msg);
+			e->done(e, rc);
+		} else if (rc == NOTHING_TO_DO) {
+			replication_clear_refusal(w, r);
+			world_audit_line(w, r->ns->name, r->name, &e->who,
+					 "unchanged", "%s", edit_name(e->kind));
+			e->done(e, 0);
+		}
+	}
+}
+
+void world_edit(struct world *w, struct replication *r, struct edit *edit)
+{
+	struct work *work = r->work;
+
+	*work->last = edit;
+	work->last = &edit->next;
+	edit->next = NULL;
+	world_pump(w, r);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole manifests: a draft becomes real, or a replication is changed. */
+#include "world_private.h"
+
+#include "manifest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* The manifest must speak of the directory that it is written to. */
+static int check_name(const struct replication *r,
+		      const struct manifest_meta *meta, struct error *err)
+{
+	if (*meta->name && strcmp(meta->name, r->name) != 0)
+		return fail(err, EINVAL,
+			    "metadata.name is '%s', but this is %s/%s",
+			    meta->name, r->ns->name, r->name);
+	if (*meta->namespace && strcmp(meta->namespace, r->ns->name) != 0)
+		return fail(err, EINVAL,
+			    "metadata.namespace is '%s', but this is %s/%s",
+			    meta->namespace, r->ns->name, r->name);
+	return 0;
+}
+
+/* A version-4 UUID. */
+static int make_uid(char out[static 37])
+{
+	unsigned char b[16];
+
+	if (getrandom(b, sizeof b, 0) != sizeof b)
+		return -EIO;
+	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+	snprintf(out, 37,
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
+		 "%02x%02x%02x%02x%02x%02x",
+		 b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9],
+		 b[10], b[11], b[12], b[13], b[14], b[15]);
+	return 0;
+}
+
+/* The webhook's rule: one source PVC, one replication in a namespace. */
+static int check_pvc_is_free(struct replication *r, const struct spec *spec,
+			     struct error *err)
+{
+	struct replication *other;
+	size_t i;
+
+	for (i = 0; i < r->ns->count; i++) {
+		other = r->ns->list[i];
+		if (other == r || !other->spec ||
+		    strcmp(other->spec->pvc_name, spec->pvc_name) != 0 ||
+		    strcmp(other->spec->pvc_namespace, spec->pvc_namespace))
+			continue;
+		return fail(err, EPERM,
+			    "spec.volumeMapping.source: PVC '%s/%s' is already "
+			    "referenced by UnifiedVolumeReplication '%s'",
+			    spec->pvc_namespace, spec->pvc_name, other->name);
+	}
+	return 0;
+}
+
+/* What is known of the volumes before the replication exists. */
+static int look_before_birth(struct world *w, struct replication *r,
+			     const struct spec *spec, struct status *draft,
+			     struct error *err)
+{
+	char key[BACKEND_KEY_MAX];
+	struct plan_input in;
+	struct sighting *s;
+	struct target t;
+	struct plan plan;
+
+	spec_target(spec, draft, &t);
+	replication_choose_backend(w,
+				   strcmp(t.here, spec->source.cluster) == 0
+					   ? &spec->source
+					   : &spec->destination,
+				   spec, &r->backend, &r->backend_why);
+	if (!r->backend)
+		return 0;
+	r->backend->ops->key(r->backend, &t, key);
+	s = world_sighting(w, r->backend, key);
+	if (!s)
+		return fail(err, ENOMEM, "out of memory");
+	if (s->r)
+		return fail(err, EPERM, "these volumes belong to %s/%s already",
+			    s->r->ns->name, s->r->name);
+	r->seen = s->seen;
+	plan_input_for(w, r, spec, draft, &in);
+	plan_request(&in, (enum word)spec->state, false, &plan);
+	return plan.verdict == VERDICT_ALLOWED
+		       ? 0
+		       : fail(err, EPERM, "%s", plan_why(&plan));
+}
+
+static int create(struct world *w, struct replication *r, struct edit *e,
+		  const struct spec *spec, struct error *err)
+{
+	struct status draft = {.id = r->id, .created = w->now};
+	char uid[37], audit[64];
+	int rc;
+
+	if (!edge_find(STATE_NONE, (enum word)spec->state))
+		return fail(err, EPERM,
+			    "spec.replicationState: a new replication is "
+			    "source or replica, not %s",
+			    state_text(spec->state));
+	rc = site_choose(w, spec, &draft, err);
+	if (rc == 0)
+		rc = check_pvc_is_free(r, spec, err);
+	if (rc == 0)
+		rc = look_before_birth(w, r, spec, &draft, err);
+	if (rc == 0 && make_uid(uid) < 0)
+		rc = fail(err, EIO, "no random numbers for a uid: %m");
+	if (rc < 0)
+		return rc;
+	draft.uid = uid;
+	draft.request = (struct request){
+		.id = 1,
+		.word = (enum word)spec->state,
+		.outcome = OUTCOME_PENDING,
+		.accepted = w->now,
+		.deadline = w->now + w->config->min_deadline_ms,
+		.who = e->who,
+	};
+	snprintf(audit, sizeof audit, "created as %s", state_text(spec->state));
+	return commit_start(w, r, spec, &draft, e, audit, err);
+}
+
+static bool same_volumes(const struct spec *a, const struct spec *b)
+{
+	return strcmp(a->pvc_name, b->pvc_name) == 0 &&
+	       strcmp(a->pvc_namespace, b->pvc_namespace) == 0 &&
+	       strcmp(a->volume_handle, b->volume_handle) == 0 &&
+	       strcmp(a->volume_namespace, b->volume_namespace) == 0;
+}
+
+static bool same_endpoints(const struct spec *a, const struct spec *b)
+{
+	return endpoint_equal(&a->source, &b->source) &&
+	       endpoint_equal(&a->destination, &b->destination);
+}
+
+static int check_endpoints(const struct replication *r, const struct spec *spec,
+			   bool versioned, struct error *err)
+{
+	if (same_endpoints(spec, r->spec))
+		return 0;
+	if (!versioned)
+		return fail(err, EPERM,
+			    "spec: the endpoints are others than now, and a "
+			    "manifest without metadata.resourceVersion never "
+			    "changes endpoints: write swap to endpoints");
+	if (!endpoint_equal(&spec->source, &r->spec->destination) ||
+	    !endpoint_equal(&spec->destination, &r->spec->source) ||
+	    replication_here(r) == &r->spec->source ||
+	    spec->state != r->spec->state)
+		return fail(err, EPERM,
+			    "spec: endpoints change only by being exchanged, "
+			    "from source, with nothing else");
+	return 0;
+}
+
+/* What a robot with yesterday's manifest must not do in a failover. */
+static int check_undo(const struct replication *r, const struct spec *spec,
+		      struct error *err)
+{
+	const struct edge *edge =
+		edge_find(replication_state(r), (enum word)spec->state);
+
+	if (spec->state == r->spec->state || !edge ||
+	    !(edge->flags & EDGE_UNDO))
+		return 0;
+	return fail(err, EPERM,
+		    "spec.replicationState: %s now; a manifest without "
+		    "metadata.resourceVersion never goes back to %s: write it "
+		    "to state",
+		    state_text(replication_state(r)), state_text(spec->state));
+}
+
+static int change(struct world *w, struct replication *r, struct edit *e,
+		  const struct spec *spec, bool versioned, struct error *err)
+{
+	struct status draft = *r->status;
+	int rc;
+
+	if (!same_volumes(spec, r->spec))
+		return fail(err, EPERM, "spec.volumeMapping is immutable");
+	rc = check_endpoints(r, spec, versioned, err);
+	if (rc == 0 && !versioned)
+		rc = check_undo(r, spec, err);
+	if (rc < 0)
+		return rc;
+	if (spec_equal(spec, r->spec)) {
+		if (r->spec->written && spec->written &&
+		    r->spec->written_len == spec->written_len &&
+		    memcmp(r->spec->written, spec->written,
+			   spec->written_len) == 0)
+			return NOTHING_TO_DO;
+		return commit_start(w, r, spec, &draft, e,
+				    "spec.yaml: other bytes, the same spec",
+				    err);
+	}
+	if (!same_endpoints(spec, r->spec))
+		return request_word(w, r, e, spec, WORD_SWAP, false, err);
+	if (spec->state != r->spec->state)
+		return request_word(w, r, e, spec, (enum word)spec->state,
+				    false, err);
+	return change_spec(w, r, e, spec, err);
+}
+
+int edit_spec(struct world *w, struct replication *r, struct edit *e,
+	      struct error *err)
+{
+	struct manifest_meta meta;
+	char version[24];
+	auto_spec spec = manifest_parse(e->text, e->len, &meta, err);
+
+	if (!spec || check_name(r, &meta, err) < 0)
+		return -err->code;
+	if (!r->spec)
+		return create(w, r, e, spec, err);
+	snprintf(version, sizeof version, "%llu",
+		 (unsigned long long)r->status->resource_version);
+	if (*meta.resource_version &&
+	    strcmp(meta.resource_version, version) != 0)
+		return fail(err, ECANCELED,
+			    "metadata.resourceVersion is %s, but it is %s now: "
+			    "somebody else changed it first; read it again",
+			    meta.resource_version, version);
+	return change(w, r, e, spec, *meta.resource_version, err);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bringing the world up: backends, what the store holds, what was under way. */
+#include "world_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct loader {
+	struct store_visitor visitor;
+	struct world *world;
+};
+
+struct sighting_job {
+	struct job job;
+	struct world_sink *sink;
+	char *key;
+	struct observation seen;
+};
+
+/* On the loop: an observation has come in. */
+static void sighted(struct job *job)
+{
+	struct sighting_job *j = (struct sighting_job *)job;
+	struct world *w = j->sink->world;
+	struct sighting *s = world_sighting(w, j->sink->backend, j->key);
+
+	if (s && s->r)
+		world_observe(w, s->r, &j->seen);
+	else if (s && s->seen.at <= j->seen.at)
+		s->seen = j->seen;
+	free(j->key);
+	free(j);
+}
+
+/* Any thread. */
+static void observed(struct sink *sink, const char *key,
+		     const struct observation *seen)
+{
+	struct world_sink *ws = (struct world_sink *)sink;
+	struct sighting_job *j = calloc(1, sizeof *j);
+
+	if (!j)
+		return;		/* the next observation tells the same */
+	j->job.done = sighted;
+	j->sink = ws;
+	j->key = strdup(key);
+	j->seen = *seen;
+	if (!j->key) {
+		free(j);
+		return;
+	}
+	ws->world->jobs->post(ws->world->jobs, &j->job);
+}
+
+int world_add_backend(struct world *w, struct backend *b, struct error *err)
+{
+	struct world_sink **sinks, *sink = calloc(1, sizeof *sink);
+
+	sinks = sink ? reallocarray(w->sinks, w->backend_count + 1,
+				    sizeof *sinks)
+		     : NULL;
+	if (!sinks) {
+		free(sink);
+		return fail(err, ENOMEM, "out of memory");
+	}
+	sink->sink.observed = observed;
+	sink->world = w;
+	sink->backend = b;
+	w->sinks = sinks;
+	w->sinks[w->backend_count++] = sink;
+	return 0;
+}
+
+static int found_namespace(struct store_visitor *v, const char *name,
+			   uint64_t id)
+{
+	struct world *w = ((struct loader *)v)->world;
+
+	return world_add_namespace(w, name, id) ? 0 : -ENOMEM;
+}
+
+static int found(struct store_visitor *v, const char *namespace,
+		 const char *name, struct spec *spec, struct status *status)
+{
+	struct world *w = ((struct loader *)v)->world;
+	struct namespace *ns = world_namespace(w, namespace);
+	struct replication *r;
+
+	r = ns ? replication_new(ns, name, status->id) : NULL;
+	if (!r)
+		return -ENOMEM;
+	r->spec = spec_ref(spec);
+	r->status = status_ref(status);
+	return world_insert(w, r);
+}
+
+static void complain(struct store_visitor *v, const char *sentence)
+{
+	world_note(((struct loader *)v)->world, NULL, &(struct who){0}, "store",
+		   "%s", sentence);
+}
+
+static void audit_line(struct store_visitor *v, const char *line)
+{
+	lines_add(&((struct loader *)v)->world->audit, line);
+}
+
+/*
+ * A replication without a request was put there by hand: what its manifest says
+ * is adopted, as if it had just been written.
+ */
+static int adopt_by_hand(struct world *w, struct replication *r,
+			 struct error *err)
+{
+	struct status draft = *r->status;
+
+	if (draft.request.id)
+		return 0;
+	if (!edge_find(STATE_NONE, (enum word)r->spec->state))
+		return fail(err, EPERM,
+			    "%s/%s was put into the store by hand in state %s; "
+			    "only source and replica can be adopted",
+			    r->ns->name, r->name, state_text(r->spec->state));
+	if (site_choose(w, r->spec, &draft, err) < 0)
+		return -err->code;
+	draft.request = (struct request){
+		.id = 1,
+		.word = (enum word)r->spec->state,
+		.outcome = OUTCOME_PENDING,
+		.accepted = w->now,
+		.deadline = w->now + w->config->min_deadline_ms,
+	};
+	status_unref(r->status);
+	r->status = status_new(&draft);
+	return r->status ? 0 : fail(err, ENOMEM, "out of memory");
+}
+
+static void take_up(struct world *w, struct replication *r)
+{
+	struct error err;
+
+	/* Whether an act that was under way ran is told only by what is seen
+	   from now on. */
+	r->work->trust_after = w->now;
+	if (adopt_by_hand(w, r, &err) < 0 || world_bind(w, r, &err) < 0)
+		world_note(w, r, &(struct who){0}, "store", "%s", err.msg);
+	if (r->status->request.outcome == OUTCOME_PENDING)
+		world_note(w, r, &(struct who){0}, "resumed", "%s was under way",
+			   word_text(r->status->request.word));
+	world_track(w, r);
+	reconcile(w, r);
+}
+
+int world_load(struct world *w, int64_t now, struct error *err)
+{
+	struct loader loader = {
+		.visitor = {found_namespace, found, complain, audit_line},
+		.world = w,
+	};
+	struct backend *b;
+	size_t i;
+	int rc;
+
+	w->now = now;
+	rc = w->store->ops->load(w->store, &loader.visitor, err);
+	if (rc < 0)
+		return rc;
+	for (i = 0; i < w->backend_count; i++) {
+		b = w->sinks[i]->backend;
+		rc = b->ops->start(b, &w->sinks[i]->sink, err);
+		if (rc < 0)
+			return error_prefix(err, "backend %s: ", b->name);
+	}
+	for (i = 0; i < w->count; i++)
+		take_up(w, w->all[i]);
+	return 0;
+}

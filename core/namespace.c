@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making and removing namespaces, and drafts of replications in them. */
+#include "world_private.h"
+
+#include "text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct namespace_job {
+	struct job job;
+	struct world *world;
+	struct namespace_edit *edit;
+	struct namespace *ns;		/* to be removed, or NULL */
+	uint64_t id;
+	int rc;
+	struct error err;
+};
+
+/* worker */
+static void run(struct job *job)
+{
+	struct namespace_job *j = (struct namespace_job *)job;
+	struct store *s = j->world->store;
+
+	if (j->edit->remove)
+		j->rc = s->ops->rmdir(s, j->edit->name, &j->err);
+	else
+		j->rc = s->ops->mkdir(s, j->edit->name, j->id, &j->err);
+}
+
+static void take_out(struct world *w, struct namespace *ns)
+{
+	size_t i = 0;
+
+	while (w->namespaces[i] != ns)
+		i++;
+	memmove(&w->namespaces[i], &w->namespaces[i + 1],
+		(--w->namespace_count - i) * sizeof ns);
+	free(ns->list);
+	free(ns);
+}
+
+static void done(struct job *job)
+{
+	struct namespace_job *j = (struct namespace_job *)job;
+	struct namespace_edit *e = j->edit;
+	struct world *w = j->world;
+
+	if (j->ns) {
+		j->ns->busy--;
+		j->ns->going = j->rc == 0;
+	}
+	if (j->rc == 0 && e->remove)
+		take_out(w, j->ns);
+	else if (j->rc == 0 && world_namespace(w, e->name))
+		j->rc = -EEXIST;	/* two at once: one directory */
+	else if (j->rc == 0 && !world_add_namespace(w, e->name, j->id))
+		j->rc = -ENOMEM;
+	world_audit_line(w, e->name, NULL, &e->who,
+			 j->rc ? "failed" : "accepted", "%s%s%s",
+			 e->remove ? "rmdir" : "mkdir", j->rc ? ": " : "",
+			 j->rc ? j->err.msg : "");
+	e->done(e, j->rc);
+	free(j);
+}
+
+static int check(struct world *w, struct namespace_edit *e,
+		 struct namespace *ns)
+{
+	if (e->remove)
+		return !ns ? -ENOENT : ns->count || ns->busy ? -ENOTEMPTY : 0;
+	if (ns)
+		return -EEXIST;
+	return name_is_dns_label(e->name) ? 0 : -EINVAL;
+}
+
+void world_edit_namespace(struct world *w, struct namespace_edit *e)
+{
+	struct namespace *ns = world_namespace(w, e->name);
+	struct namespace_job *j = NULL;
+	int rc = check(w, e, ns);
+
+	if (rc == 0 && !(j = calloc(1, sizeof *j)))
+		rc = -ENOMEM;
+	if (rc == 0 && !e->remove &&
+	    !(j->id = w->store->ops->new_id(w->store, &j->err)))
+		rc = -j->err.code;
+	if (rc < 0) {
+		free(j);
+		e->done(e, rc);
+		return;
+	}
+	j->job.lane = LANE_STORE;
+	j->job.run = run;
+	j->job.done = done;
+	j->world = w;
+	j->edit = e;
+	j->ns = ns;
+	if (ns) {
+		ns->busy++;
+		ns->going = true;	/* nothing may be made in it */
+	}
+	w->jobs->submit(w->jobs, &j->job);
+}
+
+struct replication *world_new_draft(struct world *w, struct namespace *ns,
+				    const char *name, const struct who *who,
+				    struct error *err)
+{
+	struct replication *r;
+	uint64_t id;
+
+	/* 63: the webhook's limit on names. */
+	if (!name_is_dns_subdomain(name) || strlen(name) > 63) {
+		fail(err, EINVAL,
+		     "'%s' is not a DNS-1123 name of at most 63 characters",
+		     name);
+		return NULL;
+	}
+	if (ns->going) {
+		fail(err, ENOENT, "namespace %s is being removed", ns->name);
+		return NULL;
+	}
+	if (namespace_find(ns, name)) {
+		fail(err, EEXIST, "%s/%s exists", ns->name, name);
+		return NULL;
+	}
+	id = w->store->ops->new_id(w->store, err);
+	if (!id)
+		return NULL;
+	r = replication_new(ns, name, id);
+	if (!r || world_insert(w, r) < 0) {
+		fail(err, ENOMEM, "out of memory");
+		return NULL;
+	}
+	world_audit_line(w, ns->name, name, who, "accepted", "mkdir: a draft");
+	return r;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading observations: claims against facts, and what differs. */
+#include "observation.h"
+
+#include <string.h>
+
+static const char *const reaches[] = {
+	[REACH_UNKNOWN] = "unknown",	   [REACH_OK] = "ok",
+	[REACH_SILENT] = "silent",	   [REACH_REFUSED] = "refused",
+	[REACH_UNCONFIGURED] = "unconfigured",
+};
+
+static const char *const roles[] = {
+	[ROLE_UNKNOWN] = "unknown",
+	[ROLE_ABSENT] = "absent",
+	[ROLE_SOURCE] = "source",
+	[ROLE_REPLICA] = "replica",
+};
+
+const char *reach_text(enum reach reach)
+{
+	return reaches[reach];
+}
+
+const char *role_text(enum role role)
+{
+	return roles[role];
+}
+
+enum role side_verified_role(const struct side *side)
+{
+	if (side->reach != REACH_OK || side->claim != side->fact)
+		return ROLE_UNKNOWN;
+	return side->claim;
+}
+
+static bool may_be_writable(const struct side *side)
+{
+	return side->reach == REACH_OK &&
+	       (side->claim == ROLE_SOURCE || side->fact == ROLE_SOURCE);
+}
+
+bool observation_is_split(const struct observation *o)
+{
+	return may_be_writable(&o->here) && may_be_writable(&o->peer);
+}
+
+static bool side_equal(const struct side *a, const struct side *b)
+{
+	return a->reach == b->reach && a->claim == b->claim &&
+	       a->fact == b->fact && a->in_use == b->in_use &&
+	       a->busy == b->busy && a->complete == b->complete &&
+	       a->following == b->following && a->caught_up == b->caught_up &&
+	       a->diverged == b->diverged &&
+	       a->has_last_copy == b->has_last_copy &&
+	       a->progress == b->progress && a->data_time == b->data_time &&
+	       strcmp(a->native, b->native) == 0 &&
+	       strcmp(a->in_use_by, b->in_use_by) == 0 &&
+	       strcmp(a->why, b->why) == 0;
+}
+
+bool observation_equal(const struct observation *a, const struct observation *b)
+{
+	return (a->at == 0) == (b->at == 0) && a->peer_alive == b->peer_alive &&
+	       side_equal(&a->here, &b->here) && side_equal(&a->peer, &b->peer);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Carrying one act out: the call on a worker, then a fresh look. */
+#include "world_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Everything that the worker needs is in here, and nobody else's. */
+struct act_job {
+	struct job job;
+	struct world *world;
+	struct replication *r;		/* kept alive by work->acting */
+	struct backend *backend;
+	struct spec *spec;
+	struct target target;
+	struct order order;
+	uint64_t request;
+	struct cluster *cluster;
+	int rc;
+	struct error err;
+	bool observed;
+	struct observation seen;
+};
+
+/* worker */
+static void run(struct job *job)
+{
+	struct act_job *j = (struct act_job *)job;
+	const struct backend_ops *ops = j->backend->ops;
+	struct error err;
+
+	if (j->order.act != ACT_NONE)
+		j->rc = ops->act(j->backend, &j->target, &j->order, &j->err);
+	j->observed = ops->observe(j->backend, &j->target,
+				   j->order.timeout_ms, &j->seen, &err) == 0;
+}
+
+static void job_free(struct act_job *j)
+{
+	spec_unref(j->spec);
+	free((char *)j->target.here);
+	free((char *)j->target.peer);
+	free(j);
+}
+
+/* Leaves what came of the act for the next round to write down. */
+static void report(struct world *w, const struct act_job *j)
+{
+	struct act_result *result = &j->r->work->result;
+	const char *act = act_text(j->order.act);
+
+	*result = (struct act_result){
+		.present = true,
+		.act = j->order.act,
+		.request = j->request,
+		.rc = j->rc,
+	};
+	if (j->rc < 0)
+		snprintf(result->sentence, sizeof result->sentence,
+			 "%s at %s: %.300s", act, j->cluster->name, j->err.msg);
+	world_note(w, j->r, &(struct who){0}, j->rc < 0 ? "failing" : "did",
+		   "%s at %s%s%s", act, j->cluster->name,
+		   j->rc < 0 ? ": " : "", j->rc < 0 ? j->err.msg : "");
+}
+
+static void done(struct job *job)
+{
+	struct act_job *j = (struct act_job *)job;
+	struct world *w = j->world;
+	struct replication *r = j->r;
+
+	r->work->acting = false;
+	j->cluster->running--;
+	if (j->order.act != ACT_NONE)
+		circuit_record(j->cluster,
+			       j->rc == 0 || backend_error_is_final(j->rc),
+			       w->now);
+	if (r->work->gone) {
+		replication_free_when_idle(r);
+		job_free(j);
+		return;
+	}
+	if (j->order.act != ACT_NONE)
+		report(w, j);
+	/* A call that timed out may run still: only later looks count. */
+	if (j->observed)
+		r->work->trust_after = j->seen.at;
+	else if (j->order.act != ACT_NONE)
+		r->work->trust_after = w->now;
+	if (j->observed)
+		world_observe(w, r, &j->seen);
+	reconcile(w, r);
+	job_free(j);
+}
+
+void act_begin(struct world *w, struct replication *r, enum act act)
+{
+	struct act_job *j = calloc(1, sizeof *j);
+	struct target t;
+
+	if (!j)
+		return;		/* the next round tries again */
+	replication_target(r, &t);
+	j->job.lane = LANE_BACKEND;
+	j->job.run = run;
+	j->job.done = done;
+	j->world = w;
+	j->r = r;
+	j->backend = r->backend;
+	j->spec = spec_ref(r->spec);
+	j->target = t;
+	j->target.spec = j->spec;
+	j->target.here = strdup(t.here);
+	j->target.peer = strdup(t.peer);
+	j->order = (struct order){
+		.act = act,
+		.serial = r->status->intent.serial,
+		.timeout_ms = w->config->act_timeout_ms,
+	};
+	j->request = r->status->request.id;
+	j->cluster =
+		world_find_cluster(w, act_is_at_peer(act) ? t.peer : t.here);
+	if (!j->target.here || !j->target.peer || !j->cluster) {
+		job_free(j);
+		return;
+	}
+	j->cluster->running++;
+	r->work->acting = true;
+	w->jobs->submit(w->jobs, &j->job);
+}
+
+bool backend_error_is_final(int rc)
+{
+	return rc == -EPERM || rc == -EINVAL || rc == -ENOENT ||
+	       rc == -EOPNOTSUPP;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The plan's frame: reads the input, picks the word's row, and writes the
+ * result down.  What each word checks and does is in plan_words.c.
+ */
+#include "plan_private.h"
+
+#include "text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum role role_of(const struct side *side)
+{
+	if (side->reach != REACH_OK)
+		return ROLE_UNKNOWN;
+	if (side->fact == ROLE_UNKNOWN)
+		return side->claim;
+	return side_verified_role(side);
+}
+
+static struct check *add_check(struct planning *p, const char *name)
+{
+	struct plan *plan = p->out;
+	struct check *c;
+
+	/* The last place is overwritten rather than a check lost in silence:
+	   the verdict counts all of them. */
+	if (plan->check_count == PLAN_CHECKS_MAX)
+		plan->check_count--;
+	c = &plan->checks[plan->check_count++];
+	*c = (struct check){.name = name};
+	return c;
+}
+
+void plan_object(struct planning *p, enum verdict verdict, const char *name,
+		 const char *fmt, ...)
+{
+	struct check *c = add_check(p, name);
+	va_list ap;
+
+	c->verdict = verdict;
+	va_start(ap, fmt);
+	vsnprintf(c->text, sizeof c->text, fmt, ap);
+	va_end(ap);
+	/* `force` overrides exactly what is marked so. */
+	if (verdict == VERDICT_NEEDS_FORCE && p->force)
+		return;
+	if (verdict > p->out->verdict)
+		p->out->verdict = verdict;
+}
+
+void plan_pass(struct planning *p, const char *name, const char *fmt, ...)
+{
+	struct check *c = add_check(p, name);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(c->text, sizeof c->text, fmt, ap);
+	va_end(ap);
+}
+
+void plan_step(struct planning *p, enum act act)
+{
+	if (p->out->step_count < PLAN_STEPS_MAX)
+		p->out->steps[p->out->step_count++] = act;
+}
+
+void plan_wait(struct planning *p, const char *reason, const char *fmt, ...)
+{
+	va_list ap;
+
+	p->out->waits_for = reason;
+	va_start(ap, fmt);
+	vsnprintf(p->out->waits_text, sizeof p->out->waits_text, fmt, ap);
+	va_end(ap);
+}
+
+static void begin(struct planning *p, const struct plan_input *in,
+		  struct plan *out)
+{
+	*out = (struct plan){0};
+	*p = (struct planning){
+		.in = in,
+		.out = out,
+		.here = &in->seen->here,
+		.peer = &in->seen->peer,
+		.here_role = role_of(&in->seen->here),
+		.peer_role = role_of(&in->seen->peer),
+		.state = in->status->failed ? STATE_FAILED : in->spec->state,
+		.from = in->spec->state,
+		.asked_peer = in->status->request.asked_peer,
+	};
+}
+
+/* Which row serves @word for somebody who comes from @from. */
+static const struct word_plan *row_for(enum state from, enum word word)
+{
+	static const struct {
+		enum state from;
+		enum word word;
+		const struct word_plan *row;
+	} rows[] = {
+		{STATE_NONE, WORD_SOURCE, &plan_adopt},
+		{STATE_NONE, WORD_REPLICA, &plan_adopt},
+		{STATE_PROMOTING, WORD_SOURCE, &plan_complete},
+		{STATE_PROMOTING, WORD_REPLICA, &plan_roll_back},
+		{STATE_DEMOTING, WORD_REPLICA, &plan_complete},
+		{STATE_DEMOTING, WORD_SOURCE, &plan_take_back},
+		{STATE_SYNCING, WORD_REPLICA, &plan_complete},
+		{STATE_COUNT, WORD_PROMOTING, &plan_promote},
+		{STATE_COUNT, WORD_DEMOTING, &plan_demote},
+		{STATE_COUNT, WORD_SYNCING, &plan_resync},
+		{STATE_COUNT, WORD_SWAP, &plan_swap},
+		{STATE_COUNT, WORD_REMOVE, &plan_remove},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (rows[i].word == word &&
+		    (rows[i].from == from || rows[i].from == STATE_COUNT))
+			return rows[i].row;
+	return &plan_settle;
+}
+
+/*
+ * From `failed`, a completion is a step back to what the storage says, unless
+ * it undoes what the failed transition began.
+ */
+static const struct word_plan *row_for_request(struct planning *p,
+					       enum word word)
+{
+	const struct word_plan *row = row_for(p->from, word);
+
+	if (p->state == STATE_FAILED && row == &plan_complete) {
+		p->from = STATE_FAILED;
+		return &plan_settle;
+	}
+	return row;
+}
+
+void plan_request(const struct plan_input *in, enum word word, bool force,
+		  struct plan *out)
+{
+	const struct word_plan *row;
+	struct planning p;
+
+	begin(&p, in, out);
+	out->word = word;
+	out->force = force;
+	p.force = force;
+	if (in->status->request.id == 0)
+		p.from = STATE_NONE;
+	else if (p.state == (enum state)word)
+		p.from = in->status->request.from;	/* the same, by force */
+	row = row_for_request(&p, word);
+	out->from = p.from;
+	row->checks(&p);
+	out->failover = p.failover;
+	row->steps(&p);
+}
+
+void plan_progress(const struct plan_input *in, struct plan *out)
+{
+	const struct request *req = &in->status->request;
+	struct planning p;
+
+	begin(&p, in, out);
+	out->word = req->word;
+	out->force = req->force;
+	out->failover = req->failover;
+	p.force = req->force;
+	p.failover = req->failover;
+	p.from = req->from;
+	if (!in->has_backend) {
+		plan_wait(&p, "NoBackend",
+			  "no backend serves this replication: see `backend`");
+		return;
+	}
+	row_for(req->from, req->word)->steps(&p);
+	if (out->waits_for)
+		out->step_count = 0;
+}
+
+const char *plan_why(const struct plan *plan)
+{
+	unsigned i;
+
+	for (i = 0; i < plan->check_count; i++)
+		if (plan->checks[i].verdict == plan->verdict &&
+		    plan->verdict != VERDICT_ALLOWED)
+			return plan->checks[i].text;
+	return "";
+}
+
+static void render_check(const struct check *c, struct buf *out)
+{
+	static const char *const marks[] = {
+		[VERDICT_ALLOWED] = "ok",
+		[VERDICT_NEEDS_FORCE] = "needs force",
+		[VERDICT_NOT_NOW] = "not now",
+		[VERDICT_FORBIDDEN] = "no",
+	};
+
+	buf_printf(out, "  %s: %s: %s\n", c->name, marks[c->verdict], c->text);
+}
+
+static void render_steps(const struct plan *plan, struct backend *backend,
+			 const struct target *target, struct buf *out)
+{
+	unsigned i;
+
+	buf_puts(out, plan->step_count ? "calls, in this order:\n"
+				       : "calls: none\n");
+	for (i = 0; i < plan->step_count; i++) {
+		auto_buf calls;
+
+		buf_init(&calls, 4096);
+		buf_printf(out, "  %u. %s\n", i + 1, act_text(plan->steps[i]));
+		if (backend && !act_is_wait(plan->steps[i]))
+			backend->ops->describe(backend, target, plan->steps[i],
+					       &calls);
+		if (calls.len)
+			buf_printf(out, "     %s", buf_str(&calls));
+	}
+}
+
+void plan_render(const struct plan *plan, struct backend *backend,
+		 const struct target *target, struct buf *out)
+{
+	unsigned i;
+
+	if (plan->verdict == VERDICT_ALLOWED)
+		buf_puts(out, "allowed\n");
+	else
+		buf_printf(out, "%s: %s\n",
+			   plan->verdict == VERDICT_NEEDS_FORCE ? "needs force"
+								: "not now",
+			   plan_why(plan));
+	if (plan->failover != FAILOVER_NONE)
+		buf_printf(out, "failover: %s\n",
+			   failover_text(plan->failover));
+	buf_puts(out, "checks:\n");
+	for (i = 0; i < plan->check_count; i++)
+		render_check(&plan->checks[i], out);
+	render_steps(plan, backend, target, out);
+	buf_printf(out, "cost: %s\n", *plan->cost ? plan->cost : "none");
+}

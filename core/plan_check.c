@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the words' plans share: phrases, roles and checks. */
+#include "plan_private.h"
+
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *side_silence(const struct side *side)
+{
+	static const char *const phrases[] = {
+		[REACH_UNKNOWN] = "has not been asked yet",
+		[REACH_OK] = "answers",
+		[REACH_SILENT] = "gives no answer",
+		[REACH_REFUSED] = "refuses our credentials",
+		[REACH_UNCONFIGURED] = "is not configured here",
+	};
+
+	return phrases[side->reach];
+}
+
+bool peer_is_source(const struct planning *p)
+{
+	return p->peer_role == ROLE_SOURCE;
+}
+
+bool peer_follows(const struct planning *p)
+{
+	return p->peer_role == ROLE_REPLICA && p->peer->following &&
+	       p->peer->complete && !p->peer->diverged;
+}
+
+/* The site that `state` speaks of must answer, and agree with itself. */
+bool check_here(struct planning *p)
+{
+	const char *name = p->in->here;
+
+	if (!p->in->has_backend) {
+		plan_object(p, VERDICT_NOT_NOW, "backend",
+			    "no backend serves this replication: see `backend`");
+		return false;
+	}
+	if (p->here->reach != REACH_OK) {
+		plan_object(p, VERDICT_NOT_NOW, "this site", "%s %s%s%s", name,
+			    side_silence(p->here), *p->here->why ? ": " : "",
+			    p->here->why);
+		return false;
+	}
+	if (p->here_role == ROLE_UNKNOWN) {
+		plan_object(p, VERDICT_NEEDS_FORCE, "this site",
+			    "%s says that it is %s, but its volume is %s", name,
+			    role_text(p->here->claim),
+			    role_text(p->here->fact));
+		return true;
+	}
+	plan_pass(p, "this site", "%s answers: %s", name,
+		  role_text(p->here_role));
+	return true;
+}
+
+void check_not_in_use(struct planning *p, const struct side *side,
+		      const char *cluster)
+{
+	if (side->in_use == TRI_YES)
+		plan_object(p, VERDICT_NEEDS_FORCE, "in use",
+			    "the volume at %s is in use%s%s: stop that first",
+			    cluster, *side->in_use_by ? " by " : "",
+			    side->in_use_by);
+	else if (side->in_use == TRI_UNKNOWN)
+		plan_object(p, VERDICT_NEEDS_FORCE, "in use",
+			    "whether the volume at %s is in use can't be told",
+			    cluster);
+	else
+		plan_pass(p, "in use", "the volume at %s is not in use",
+			  cluster);
+}
+
+/* The role at this site that the word stands for. */
+enum role role_meant(enum word word)
+{
+	return word == WORD_SOURCE || word == WORD_PROMOTING ? ROLE_SOURCE
+							     : ROLE_REPLICA;
+}
+
+/* Here has been made writable, as far as the object says. */
+void await_writable(struct planning *p)
+{
+	if (p->here_role == ROLE_SOURCE && p->here->fact == ROLE_SOURCE)
+		p->out->done = true;
+	else if (p->here->fact == ROLE_UNKNOWN)
+		plan_wait(p, "Unverified",
+			  "%s says that it is the source, and there is no "
+			  "second fact: look yourself, then write 'source "
+			  "force'",
+			  p->in->here);
+	else
+		plan_wait(p, "Unverified",
+			  "%s says that it is the source, but its volume is "
+			  "not writable: not believed",
+			  p->in->here);
+}

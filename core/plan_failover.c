@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The plans of a failover: promote, complete, roll back. */
+/*
+ * The order of safety: never two writable copies knowingly; a volume in use is
+ * not pulled away; done means verified; nothing destroyed that is not said.
+ *
+ * A `checks` function looks at the world as it is when somebody asks; a `steps`
+ * function is run again after every act, so it starts from what is seen, never
+ * from what was done.
+ */
+#include "plan_private.h"
+
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What an unplanned failover loses, stated by time: it does not tick. */
+static void state_cost(struct planning *p)
+{
+	char when[TIME_TEXT_MAX];
+	int64_t t = p->here->data_time ? p->here->data_time
+				       : p->in->status->data_time;
+
+	if (t)
+		snprintf(p->out->cost, sizeof p->out->cost,
+			 "writes made at %s after %s are not here and are lost"
+			 "%s",
+			 p->in->peer, time_text(t, when),
+			 p->asked_peer ? "; it was asked to step down before "
+					 "and may still do so, which makes it "
+					 "read-only and loses nothing more"
+				       : "");
+	else
+		snprintf(p->out->cost, sizeof p->out->cost,
+			 "writes made at %s since the last copy are lost; when "
+			 "that was is unknown",
+			 p->in->peer);
+}
+
+/* ---- promoting: fail over ---- */
+
+static void check_copy(struct planning *p)
+{
+	if (p->here_role == ROLE_SOURCE) {
+		plan_pass(p, "copy", "%s is writable already", p->in->here);
+	} else if (p->here_role == ROLE_ABSENT) {
+		plan_object(p, VERDICT_NOT_NOW, "copy",
+			    "there is no volume at %s", p->in->here);
+	} else if (!p->here->complete) {
+		plan_object(p, VERDICT_NOT_NOW, "copy",
+			    "the copy at %s is not complete yet: see progress",
+			    p->in->here);
+	} else if (p->here->diverged) {
+		plan_object(p, VERDICT_NEEDS_FORCE, "copy",
+			    "the copy at %s has writes of its own",
+			    p->in->here);
+	} else {
+		plan_pass(p, "copy", "complete and consistent");
+	}
+}
+
+static void check_answering_peer(struct planning *p)
+{
+	const char *peer = p->in->peer;
+
+	if (p->peer_role == ROLE_REPLICA) {
+		plan_pass(p, "peer", "%s has stepped down already", peer);
+		p->failover = FAILOVER_PLANNED;
+		return;
+	}
+	if (p->peer_role != ROLE_SOURCE) {
+		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
+			    "%s answers, but its role can't be told (it says "
+			    "%s, its volume is %s)",
+			    peer, role_text(p->peer->claim),
+			    role_text(p->peer->fact));
+	} else if (p->here_role == ROLE_SOURCE) {
+		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
+			    "both %s and %s are writable: this would keep %s",
+			    peer, p->in->here, p->in->here);
+	} else if (!(p->in->capabilities & CAP_STEP_DOWN_PEER)) {
+		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
+			    "%s is the source and can't be made to step down "
+			    "from here",
+			    peer);
+	} else if (!p->here->following) {
+		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
+			    "%s is the source, and the copy at %s does not "
+			    "follow it: no final sync is possible",
+			    peer, p->in->here);
+	} else {
+		plan_pass(p, "peer",
+			  "%s answers and is the source: it steps down first",
+			  peer);
+		p->failover = FAILOVER_PLANNED;
+	}
+	check_not_in_use(p, p->peer, peer);
+}
+
+static void check_silent_peer(struct planning *p)
+{
+	const char *why = *p->peer->why ? p->peer->why : "no reason given";
+
+	if (p->peer->reach == REACH_UNKNOWN)
+		plan_object(p, VERDICT_NOT_NOW, "peer",
+			    "%s has not been asked yet: try again in a moment",
+			    p->in->peer);
+	else if (p->peer->reach != REACH_SILENT)
+		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
+			    "%s %s (%s): it may be the source still",
+			    p->in->peer, side_silence(p->peer), why);
+	else if (p->in->seen->peer_alive)
+		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
+			    "%s gives no answer, but its data still arrives "
+			    "here: it is alive",
+			    p->in->peer);
+	else if (p->in->policy->unreachable_needs_force)
+		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
+			    "%s gives no answer, and the policy demands force "
+			    "for an unplanned failover",
+			    p->in->peer);
+	else
+		plan_pass(p, "peer", "%s gives no answer (%s): unplanned",
+			  p->in->peer, why);
+}
+
+static void promote_checks(struct planning *p)
+{
+	p->failover = FAILOVER_UNPLANNED;
+	if (!check_here(p))
+		return;
+	check_copy(p);
+	if (p->peer->reach == REACH_OK)
+		check_answering_peer(p);
+	else
+		check_silent_peer(p);
+}
+
+static void promote_planned(struct planning *p)
+{
+	if (p->peer->reach != REACH_OK) {
+		plan_wait(p, "PeerUnreachable",
+			  "%s %s: waiting for it; write 'promoting force' to go "
+			  "on without it, or replica to roll back",
+			  p->in->peer, side_silence(p->peer));
+		return;
+	}
+	if (p->peer_role == ROLE_SOURCE)
+		plan_step(p, ACT_DEMOTE_PEER);
+	else if (p->peer_role != ROLE_REPLICA) {
+		plan_wait(p, "PeerUnverified",
+			  "%s says that it is %s, but its volume is %s: not "
+			  "believed",
+			  p->in->peer, role_text(p->peer->claim),
+			  role_text(p->peer->fact));
+		return;
+	}
+	if (!p->here->caught_up)
+		plan_step(p, ACT_AWAIT_FINAL_COPY);
+	plan_step(p, ACT_PROMOTE);
+}
+
+static void promote_unplanned(struct planning *p)
+{
+	state_cost(p);
+	if (p->peer_role == ROLE_SOURCE && !p->force) {
+		plan_wait(p, "PeerReturned",
+			  "%s answers again and is the source: write replica "
+			  "and then promoting for a planned failover, or "
+			  "'promoting force'",
+			  p->in->peer);
+		return;
+	}
+	/* Even by force there are no two writable sides knowingly, where the
+	   peer can be made to step down. */
+	if (p->peer_role == ROLE_SOURCE &&
+	    p->in->capabilities & CAP_STEP_DOWN_PEER)
+		plan_step(p, ACT_DEMOTE_PEER);
+	plan_step(p, ACT_FORCE_PROMOTE);
+}
+
+static void promote_steps(struct planning *p)
+{
+	if (p->here->reach != REACH_OK)
+		plan_wait(p, "SiteUnreachable", "%s %s", p->in->here,
+			  side_silence(p->here));
+	else if (p->here->claim == ROLE_SOURCE)
+		await_writable(p);
+	else if (p->here->busy)
+		plan_wait(p, "Busy", "an action runs at %s", p->in->here);
+	else if (p->failover == FAILOVER_PLANNED)
+		promote_planned(p);
+	else
+		promote_unplanned(p);
+}
+
+const struct word_plan plan_promote = {promote_checks, promote_steps};
+
+/* ---- source after promoting, replica after demoting or syncing ---- */
+
+static void complete_checks(struct planning *p)
+{
+	const struct request *req = &p->in->status->request;
+	enum role meant = role_meant(p->out->word);
+
+	if (p->here->reach == REACH_OK && p->here->claim != meant)
+		plan_object(p, VERDICT_NOT_NOW, "verified",
+			    "%s is %s: not %s yet", p->in->here,
+			    role_text(p->here->claim), role_text(meant));
+	else if (req->outcome == OUTCOME_VERIFIED)
+		plan_pass(p, "verified", "%s was verified", word_text(req->word));
+	else if (p->here->reach == REACH_OK && p->here->fact == ROLE_UNKNOWN)
+		plan_object(p, VERDICT_NEEDS_FORCE, "verified",
+			    "%s says that it is %s, but there is no second "
+			    "fact: look yourself",
+			    p->in->here, role_text(meant));
+	else
+		plan_object(p, VERDICT_NOT_NOW, "verified",
+			    "%s is not verified yet: `sync state` waits for it",
+			    word_text(req->word));
+}
+
+/* Accepting the word completes it: there is nothing left to do. */
+static void complete_steps(struct planning *p)
+{
+	p->out->done = true;
+}
+
+const struct word_plan plan_complete = {complete_checks, complete_steps};
+
+/* ---- replica after promoting: roll back ---- */
+
+static void roll_back_checks(struct planning *p)
+{
+	enum act running = p->in->status->intent.act;
+
+	if (running == ACT_PROMOTE || running == ACT_FORCE_PROMOTE) {
+		plan_object(p, VERDICT_NOT_NOW, "promotion",
+			    "the promotion of %s is being carried out",
+			    p->in->here);
+		return;
+	}
+	if (!check_here(p))
+		return;
+	if (p->here->claim == ROLE_SOURCE || p->here->fact == ROLE_SOURCE) {
+		if (peer_is_source(p))
+			plan_object(p, VERDICT_NEEDS_FORCE, "writes",
+				    "%s is writable already: what was written "
+				    "to it is lost",
+				    p->in->here);
+		else
+			plan_object(p, VERDICT_NOT_NOW, "writes",
+				    "%s is writable already and %s is not a "
+				    "verified source: write source, then "
+				    "demoting to fail back",
+				    p->in->here, p->in->peer);
+		return;
+	}
+	if (!p->asked_peer)
+		plan_pass(p, "peer", "%s was not asked to step down",
+			  p->in->peer);
+	else if (!(p->in->capabilities & CAP_GIVE_BACK))
+		plan_object(p, VERDICT_FORBIDDEN, "peer",
+			    "%s was made to step down, and this backend can't "
+			    "give the role back: promote it by hand there, "
+			    "then write promoting or replica",
+			    p->in->peer);
+	else
+		plan_pass(p, "peer", "%s gets the source role back first",
+			  p->in->peer);
+}
+
+static void roll_back_writable(struct planning *p)
+{
+	if (!peer_is_source(p) || !p->force) {
+		plan_wait(p, "NeedsForce",
+			  "%s is writable already: write 'replica force' to "
+			  "give up what was written to it",
+			  p->in->here);
+		return;
+	}
+	snprintf(p->out->cost, sizeof p->out->cost,
+		 "everything written to %s since it was promoted is lost",
+		 p->in->here);
+	if (p->here->claim == ROLE_SOURCE)
+		plan_step(p, ACT_DEMOTE);
+	plan_step(p, ACT_RESYNC);
+	plan_step(p, ACT_AWAIT_RESYNC);
+}
+
+static void roll_back_steps(struct planning *p)
+{
+	if (p->here->reach != REACH_OK) {
+		plan_wait(p, "SiteUnreachable", "%s %s", p->in->here,
+			  side_silence(p->here));
+		return;
+	}
+	if (p->here->claim == ROLE_SOURCE || p->here->fact == ROLE_SOURCE) {
+		roll_back_writable(p);
+		return;
+	}
+	if (p->asked_peer && p->peer->reach != REACH_OK) {
+		plan_wait(p, "PeerUnreachable",
+			  "%s %s: the source role is given back when it "
+			  "answers",
+			  p->in->peer, side_silence(p->peer));
+		return;
+	}
+	/* The peer first: a window without a source beats one with two. */
+	if (p->asked_peer && !peer_is_source(p)) {
+		if (p->peer->claim == ROLE_SOURCE)
+			plan_wait(p, "PeerUnverified",
+				  "%s says that it is the source, but its "
+				  "volume is %s: not believed",
+				  p->in->peer, role_text(p->peer->fact));
+		else
+			plan_step(p, ACT_PROMOTE_PEER);
+		return;
+	}
+	/* By force, local writes were given up: follow again. */
+	if (p->force && p->here->diverged && peer_is_source(p)) {
+		plan_step(p, ACT_RESYNC);
+		plan_step(p, ACT_AWAIT_RESYNC);
+		return;
+	}
+	if (p->here->fact == ROLE_REPLICA)
+		p->out->done = true;
+	else
+		plan_wait(p, "Unverified",
+			  "%s says that it is a replica, and its volume is %s",
+			  p->in->here, role_text(p->here->fact));
+}
+
+const struct word_plan plan_roll_back = {roll_back_checks, roll_back_steps};

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the plan share. */
+#ifndef UVRFS_PLAN_PRIVATE_H
+#define UVRFS_PLAN_PRIVATE_H
+
+#include "plan.h"
+
+/* One planning: the input, read once, and the plan that grows. */
+struct planning {
+	const struct plan_input *in;
+	struct plan *out;
+	const struct side *here;
+	const struct side *peer;
+	enum role here_role;	/* what may be planned on: see role_of */
+	enum role peer_role;
+	enum state state;	/* as `state` reads */
+	enum state from;	/* the state that the request leaves, a failed
+				   one replaced by the state that failed */
+	bool force;
+	bool asked_peer;
+	enum failover failover;
+};
+
+/*
+ * The role to plan on: what claim and fact agree on, the claim alone when the
+ * backend has no second fact, unknown when they contradict each other.
+ */
+enum role role_of(const struct side *side);
+
+/* Adds a check that did not pass. */
+void plan_object(struct planning *p, enum verdict verdict, const char *name,
+		 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* Adds a check that passed. */
+void plan_pass(struct planning *p, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Adds a step; says that the reconcile waits, and why; says that it is done. */
+void plan_step(struct planning *p, enum act act);
+void plan_wait(struct planning *p, const char *reason, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The rows of the words: what is checked and what is left to do. */
+struct word_plan {
+	void (*checks)(struct planning *p);
+	void (*steps)(struct planning *p);
+};
+
+extern const struct word_plan plan_promote, plan_demote, plan_resync,
+	plan_swap, plan_adopt, plan_complete, plan_roll_back, plan_take_back,
+	plan_settle, plan_remove;
+
+/* Checks that several words share. */
+bool check_here(struct planning *p);
+void check_not_in_use(struct planning *p, const struct side *side,
+		      const char *cluster);
+bool peer_is_source(const struct planning *p);
+bool peer_follows(const struct planning *p);
+
+/* The role at this site that a word stands for. */
+enum role role_meant(enum word word);
+
+/* The steps of a side that was made writable, as far as its object says: done
+   when the second fact agrees, else a wait that says why not. */
+void await_writable(struct planning *p);
+
+/* The phrase for a side that gives no answer that counts. */
+const char *side_silence(const struct side *side);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The plans of a replica, of a new replication, and of one that goes. */
+#include "plan_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- syncing: rebuild here from the source ---- */
+
+static bool resync_is_needed(const struct planning *p)
+{
+	return p->here_role != ROLE_REPLICA || !p->here->following ||
+	       p->here->diverged;
+}
+
+static void resync_checks(struct planning *p)
+{
+	if (!check_here(p))
+		return;
+	if (p->peer->reach == REACH_OK && peer_is_source(p) &&
+	    p->peer->fact != ROLE_UNKNOWN)
+		plan_pass(p, "peer", "%s is verified as the source",
+			  p->in->peer);
+	else
+		plan_object(p, VERDICT_NOT_NOW, "peer",
+			    "%s is not verified as a source (it %s, role %s): "
+			    "there is nothing to rebuild from",
+			    p->in->peer, side_silence(p->peer),
+			    role_text(p->peer_role));
+	if (!resync_is_needed(p)) {
+		plan_pass(p, "copy", "%s follows already: no rebuild",
+			  p->in->here);
+		return;
+	}
+	if (p->here_role == ROLE_SOURCE)
+		check_not_in_use(p, p->here, p->in->here);
+	if (p->here->diverged || p->here_role == ROLE_SOURCE)
+		plan_object(p, VERDICT_NEEDS_FORCE, "copy",
+			    "%s has writes that %s lacks: they are destroyed",
+			    p->in->here, p->in->peer);
+	else if (p->here->complete || p->here->has_last_copy)
+		plan_object(p, VERDICT_NEEDS_FORCE, "copy",
+			    "the consistent copy at %s is destroyed by the "
+			    "rebuild",
+			    p->in->here);
+	else
+		plan_pass(p, "copy", "%s has no whole copy to lose",
+			  p->in->here);
+}
+
+static void resync_steps(struct planning *p)
+{
+	if (p->here->reach != REACH_OK) {
+		plan_wait(p, "SiteUnreachable", "%s %s", p->in->here,
+			  side_silence(p->here));
+		return;
+	}
+	if (!peer_is_source(p)) {
+		plan_wait(p, "PeerNotSource",
+			  "%s %s and is not verified as the source: nothing is "
+			  "rebuilt until it is",
+			  p->in->peer, side_silence(p->peer));
+		return;
+	}
+	if (p->here->busy) {
+		plan_wait(p, "Busy", "an action runs at %s", p->in->here);
+		return;
+	}
+	if (resync_is_needed(p)) {
+		if ((p->here->diverged || p->here_role == ROLE_SOURCE ||
+		     p->here->complete) &&
+		    !p->force) {
+			plan_wait(p, "NeedsForce",
+				  "the rebuild would destroy data at %s: write "
+				  "'syncing force'",
+				  p->in->here);
+			return;
+		}
+		if (p->here->claim == ROLE_SOURCE)
+			plan_step(p, ACT_DEMOTE);
+		plan_step(p, ACT_RESYNC);
+		snprintf(p->out->cost, sizeof p->out->cost,
+			 "what is at %s now is replaced by the data of %s",
+			 p->in->here, p->in->peer);
+	}
+	if (resync_is_needed(p) || !p->here->complete)
+		plan_step(p, ACT_AWAIT_RESYNC);
+	else if (p->here->fact == ROLE_REPLICA)
+		p->out->done = true;
+	else
+		plan_wait(p, "Unverified",
+			  "%s says that it follows, and there is no second "
+			  "fact: look yourself, then write 'replica force'",
+			  p->in->here);
+}
+
+const struct word_plan plan_resync = {resync_checks, resync_steps};
+
+/* ---- back from failed to what the storage says ---- */
+
+static void settle_checks(struct planning *p)
+{
+	enum role meant = role_meant(p->out->word);
+
+	if (!check_here(p))
+		return;
+	if (p->here_role != meant)
+		plan_object(p, VERDICT_NOT_NOW, "storage",
+			    "the storage at %s says %s, not %s", p->in->here,
+			    role_text(p->here_role), role_text(meant));
+	else
+		plan_pass(p, "storage", "%s is %s", p->in->here,
+			  role_text(meant));
+}
+
+static void settle_steps(struct planning *p)
+{
+	enum role meant = role_meant(p->out->word);
+
+	if (p->here->reach != REACH_OK)
+		plan_wait(p, "SiteUnreachable", "%s %s", p->in->here,
+			  side_silence(p->here));
+	else if (side_verified_role(p->here) == meant)
+		p->out->done = true;
+	else
+		plan_wait(p, "Unverified", "%s says %s, its volume is %s",
+			  p->in->here, role_text(p->here->claim),
+			  role_text(p->here->fact));
+}
+
+const struct word_plan plan_settle = {settle_checks, settle_steps};
+
+/* ---- a new replication: adopt, or create where there is none ---- */
+
+static bool here_is_source_endpoint(const struct planning *p)
+{
+	return strcmp(p->in->spec->source.cluster, p->in->here) == 0;
+}
+
+static void adopt_checks(struct planning *p)
+{
+	enum role meant = role_meant(p->out->word);
+
+	/* Nothing has been seen of it: the reconcile finds out. */
+	if (p->here->reach != REACH_OK) {
+		plan_pass(p, "storage", "%s %s", p->in->here,
+			  side_silence(p->here));
+		return;
+	}
+	if (p->here_role == meant)
+		plan_pass(p, "storage", "%s is %s already", p->in->here,
+			  role_text(meant));
+	else if (p->here_role != ROLE_ABSENT)
+		plan_object(p, VERDICT_FORBIDDEN, "storage",
+			    "%s is %s, not %s, and making a replication never "
+			    "changes a role: make it as %s, then write "
+			    "promoting or demoting",
+			    p->in->here, role_text(p->here_role),
+			    role_text(meant), role_text(p->here_role));
+	else if (here_is_source_endpoint(p) != (meant == ROLE_SOURCE))
+		plan_object(p, VERDICT_FORBIDDEN, "endpoints",
+			    "there is no relationship yet, and %s is the %s "
+			    "endpoint: write %s",
+			    p->in->here,
+			    here_is_source_endpoint(p) ? "source"
+						       : "destination",
+			    here_is_source_endpoint(p) ? "source" : "replica");
+	else
+		plan_pass(p, "storage", "there is no relationship yet");
+}
+
+static void adopt_steps(struct planning *p)
+{
+	enum role meant = role_meant(p->out->word);
+
+	if (p->here->reach != REACH_OK)
+		plan_wait(p, "SiteUnreachable", "%s %s", p->in->here,
+			  side_silence(p->here));
+	else if (p->here->claim == meant && p->here->fact == meant)
+		p->out->done = true;
+	else if (p->here->claim != ROLE_ABSENT)
+		plan_wait(p,
+			  p->here->claim == meant ? "Unverified"
+						  : "RoleConflict",
+			  "%s says %s, its volume is %s, and making a "
+			  "replication never changes a role",
+			  p->in->here, role_text(p->here->claim),
+			  role_text(p->here->fact));
+	else if (p->peer->reach != REACH_OK)
+		plan_wait(p, "PeerUnreachable",
+			  "%s %s: whether a relationship exists can't be told",
+			  p->in->peer, side_silence(p->peer));
+	else if (here_is_source_endpoint(p) != (meant == ROLE_SOURCE))
+		plan_wait(p, "RoleConflict",
+			  "there is no relationship yet, and %s is not the "
+			  "endpoint that could be %s",
+			  p->in->here, role_text(meant));
+	else
+		plan_step(p, ACT_CREATE);
+}
+
+const struct word_plan plan_adopt = {adopt_checks, adopt_steps};
+
+/* ---- remove: rmdir ---- */
+
+static void remove_checks(struct planning *p)
+{
+	const struct request *req = &p->in->status->request;
+
+	if (req->outcome == OUTCOME_PENDING)
+		plan_object(p, VERDICT_NOT_NOW, "transition",
+			    "%s is under way: wait for it (`sync state`), or "
+			    "roll it back",
+			    word_text(req->word));
+	else
+		plan_pass(p, "transition", "none is under way");
+	plan_pass(p, "copies", "both volumes and their replication are kept");
+}
+
+static void remove_steps(struct planning *p)
+{
+	p->out->done = true;
+}
+
+const struct word_plan plan_remove = {remove_checks, remove_steps};

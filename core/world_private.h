@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the world share. */
+#ifndef UVRFS_WORLD_PRIVATE_H
+#define UVRFS_WORLD_PRIVATE_H
+
+#include "timers.h"
+#include "world.h"
+
+#define LOG_MAX (16 * 1024)		/* of one replication */
+#define WORLD_LOG_MAX (1024 * 1024)
+#define AUDIT_MAX (1024 * 1024)
+
+/* What was seen of one relationship, whether a replication is bound or not. */
+struct sighting {
+	struct backend *backend;
+	char *key;
+	struct replication *r;		/* who is bound to it, or NULL */
+	struct observation seen;	/* used while nobody is bound */
+};
+
+struct world_sink {
+	struct sink sink;
+	struct world *world;
+	struct backend *backend;
+};
+
+struct world {
+	const struct world_config *config;
+	struct store *store;
+	struct jobs *jobs;
+	struct world_listener *listener;
+	int64_t now;
+	struct world_sink **sinks;	/* one per backend */
+	size_t backend_count;
+	struct namespace **namespaces;	/* by id */
+	size_t namespace_count, namespace_cap;
+	struct replication **all;	/* by id */
+	size_t count, cap;
+	void *by_name;			/* tsearch: struct replication */
+	void *by_key;			/* tsearch: struct sighting */
+	struct cluster **clusters;
+	size_t cluster_count;
+	struct timers timers;
+	struct lines log;
+	struct lines audit;
+	struct error load_err;		/* of a visitor, while loading */
+	bool loading;
+};
+
+/* What came of an act, until it can be written down. */
+struct act_result {
+	bool present;
+	enum act act;
+	uint64_t request;
+	int rc;
+	char sentence[400];
+};
+
+/* What is in flight for one replication. */
+struct work {
+	struct replication *r;
+	struct timer timer;
+	struct edit *first;		/* asked, not yet looked at */
+	struct edit **last;
+	bool committing;		/* a version is on its way to the store */
+	bool acting;			/* a call to the backend is under way */
+	bool dirty;			/* reconcile again after the commit */
+	bool gone;			/* removed; freed when nothing is left */
+	struct act_result result;
+	int64_t trust_after;		/* observations before this prove nothing
+					   about an act that may have run since */
+	int64_t retry_at;		/* no act before */
+	int64_t store_retry_at;		/* the store failed: nothing before */
+	struct sighting *sighting;
+};
+
+/* A version on its way to the store. */
+struct commit {
+	struct job job;
+	struct world *world;
+	struct replication *r;
+	struct spec *spec;
+	struct status *status;
+	uint64_t expected;
+	bool remove;
+	bool derived;			/* holds nothing but conditions */
+	struct edit *edit;		/* who waits for it, or NULL */
+	char audit[512];		/* what to audit when it is done */
+	int rc;
+	struct error err;
+};
+
+/* --- world.c: the set --- */
+int world_insert(struct world *w, struct replication *r);
+void world_withdraw(struct world *w, struct replication *r);
+struct replication *replication_new(struct namespace *ns, const char *name,
+				    uint64_t id);
+void replication_free_when_idle(struct replication *r);
+void world_change(struct world *w, struct replication *r,
+		  const struct replication *before, unsigned facets);
+struct namespace *world_add_namespace(struct world *w, const char *name,
+				      uint64_t id);
+
+/* --- record.c: what is written down for people --- */
+void world_note(struct world *w, struct replication *r, const struct who *who,
+		const char *event, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+void world_audit_line(struct world *w, const char *namespace, const char *name,
+		      const struct who *who, const char *event,
+		      const char *fmt, ...)
+	__attribute__((format(printf, 6, 7)));
+void replication_set_refusal(struct world *w, struct replication *r,
+			     const struct who *who, const char *sentence);
+void replication_clear_refusal(struct world *w, struct replication *r);
+
+/* --- binding.c: which backend and which site --- */
+int replication_choose_backend(struct world *w, const struct endpoint *here,
+			       const struct spec *spec,
+			       struct backend **backend, const char **why);
+int site_choose(const struct world *w, const struct spec *spec,
+		struct status *status, struct error *err);
+int world_bind(struct world *w, struct replication *r, struct error *err);
+void world_unbind(struct world *w, struct replication *r);
+void world_free_sightings(struct world *w);
+struct sighting *world_sighting(struct world *w, struct backend *b,
+				const char *key);
+void world_track(struct world *w, struct replication *r);
+void spec_target(const struct spec *spec, const struct status *status,
+		 struct target *t);
+
+/* --- commit.c: making a version durable and public --- */
+void plan_input_for(struct world *w, struct replication *r,
+		    const struct spec *spec, const struct status *status,
+		    struct plan_input *in);
+/*
+ * Sends @status (a draft on the caller's stack) with @spec to the store, its
+ * versions counted up and its conditions derived.  Takes over @edit on success.
+ */
+int commit_start(struct world *w, struct replication *r,
+		 const struct spec *spec, struct status *status,
+		 struct edit *edit, const char *audit, struct error *err);
+int commit_derived(struct world *w, struct replication *r,
+		   struct status *status);
+int commit_remove(struct world *w, struct replication *r, struct edit *edit,
+		  struct error *err);
+
+/* --- edit.c, request.c: what users ask --- */
+void world_pump(struct world *w, struct replication *r);
+/*
+ * Each looks at an edit and returns 0 when it is answered later, NOTHING_TO_DO,
+ * or a negative errno.
+ */
+#define NOTHING_TO_DO 1
+int edit_apply(struct world *w, struct replication *r, struct edit *edit,
+	       struct error *err);
+int edit_spec(struct world *w, struct replication *r, struct edit *edit,
+	      struct error *err);
+/* A change of spec that is no transition. */
+int change_spec(struct world *w, struct replication *r, struct edit *edit,
+		const struct spec *spec, struct error *err);
+int request_word(struct world *w, struct replication *r, struct edit *edit,
+		 const struct spec *with, enum word word, bool force,
+		 struct error *err);
+void request_note_history(struct status *s, const struct request *req,
+			  enum outcome outcome, const char *note);
+
+/* --- reconcile.c, act.c --- */
+void reconcile(struct world *w, struct replication *r);
+void world_observe(struct world *w, struct replication *r,
+		   const struct observation *seen);
+void act_begin(struct world *w, struct replication *r, enum act act);
+
+/* --- circuit.c --- */
+struct cluster *world_find_cluster(struct world *w, const char *name);
+bool circuit_allows(const struct cluster *c, int64_t now);
+void circuit_record(struct cluster *c, bool success, int64_t now);
+const char *circuit_text(const struct cluster *c, int64_t now);
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables of .uvrfs, its backends and clusters, and their text. */
+#include "daemon.h"
+
+#include "render.h"
+#include "text.h"
+
+#include <string.h>
+
+void daemon_version(const struct subject *s, struct buf *out)
+{
+	buf_puts(out, "uvrfs " UVRFS_VERSION "\n");
+}
+
+void daemon_site(const struct subject *s, struct buf *out)
+{
+	const char *site = world_site(s->world);
+
+	buf_printf(out, "%s\n",
+		   *site ? site : "(the destination of each manifest)");
+}
+
+static bool is_lost(const struct cluster *c)
+{
+	return c->reach != REACH_OK && c->reach != REACH_UNKNOWN;
+}
+
+void daemon_health(const struct subject *s, struct buf *out)
+{
+	char until[TIME_TEXT_MAX];
+	const struct cluster *c;
+	size_t i, begin = out->len;
+
+	for (i = 0; (c = world_cluster(s->world, i)); i++) {
+		if (is_lost(c)) {
+			buf_printf(out, "cluster %s is %s", c->name,
+				   reach_text(c->reach));
+			buf_puts(out, *c->why ? ": " : "");
+			buf_escape(out, c->why);
+			buf_putc(out, '\n');
+		}
+		if (c->open_until)
+			buf_printf(out,
+				   "cluster %s: after %u failures no calls "
+				   "are made until %s\n",
+				   c->name, c->failures,
+				   time_text(c->open_until, until));
+	}
+	if (out->len == begin)
+		buf_puts(out, "ok\n");
+}
+
+void daemon_log(const struct subject *s, struct buf *out)
+{
+	const struct lines *l = world_log(s->world);
+
+	if (l->len)
+		buf_add(out, l->data, l->len);
+}
+
+void daemon_audit(const struct subject *s, struct buf *out)
+{
+	const struct lines *l = world_audit(s->world);
+
+	if (l->len)
+		buf_add(out, l->data, l->len);
+}
+
+static void backend_type(const struct subject *s, struct buf *out)
+{
+	buf_printf(out, "%s\n", s->backend->ops->type);
+}
+
+/* The first replication that it serves and whose storage does not answer. */
+static const struct replication *lost_one(const struct subject *s)
+{
+	const struct replication *r = NULL;
+
+	while ((r = world_next(s->world, r ? r->id : 0)))
+		if (r->backend == s->backend && r->seen.at &&
+		    r->seen.here.reach != REACH_OK)
+			return r;
+	return NULL;
+}
+
+static void backend_available(const struct subject *s, struct buf *out)
+{
+	buf_puts(out, lost_one(s) ? "no\n" : "yes\n");
+}
+
+static void backend_reason(const struct subject *s, struct buf *out)
+{
+	const struct replication *r = lost_one(s);
+
+	if (!r) {
+		buf_puts(out, "nothing that it serves is out of reach\n");
+		return;
+	}
+	buf_printf(out, "%s/%s is %s: ", r->ns->name, r->name,
+		   reach_text(r->seen.here.reach));
+	buf_escape(out, r->seen.here.why);
+	buf_putc(out, '\n');
+}
+
+static void backend_capabilities(const struct subject *s, struct buf *out)
+{
+	static const struct {
+		unsigned bit;
+		const char *text;
+	} rows[] = {
+		{CAP_STEP_DOWN_PEER, "step-down-peer"},
+		{CAP_SECOND_FACT, "second-fact"},
+		{CAP_GIVE_BACK, "give-back"},
+		{CAP_LAG, "lag"},
+		{CAP_PROGRESS, "progress"},
+		{CAP_MODE_IN_PLACE, "mode-in-place"},
+		{CAP_SCHEDULE_IN_PLACE, "schedule-in-place"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (s->backend->ops->capabilities & rows[i].bit)
+			buf_printf(out, "%s\n", rows[i].text);
+}
+
+/* The breakers are per cluster: a line for each. */
+static void backend_circuit(const struct subject *s, struct buf *out)
+{
+	char until[TIME_TEXT_MAX];
+	const struct cluster *c;
+	size_t i;
+
+	for (i = 0; (c = world_cluster(s->world, i)); i++)
+		if (c->open_until)
+			buf_printf(out, "%s open until %s\n", c->name,
+				   time_text(c->open_until, until));
+		else
+			buf_printf(out, "%s closed\n", c->name);
+}
+
+static void cluster_reachable(const struct subject *s, struct buf *out)
+{
+	const struct cluster *c = s->cluster;
+
+	buf_puts(out, c->reach == REACH_OK  ? "yes\n"
+		      : is_lost(c)	    ? "no\n"
+					    : "unknown\n");
+}
+
+static void cluster_reason(const struct subject *s, struct buf *out)
+{
+	const struct cluster *c = s->cluster;
+
+	buf_puts(out, reach_text(c->reach));
+	buf_puts(out, *c->why ? ": " : "");
+	buf_escape(out, c->why);
+	buf_putc(out, '\n');
+}
+
+static void cluster_version(const struct subject *s, struct buf *out)
+{
+	buf_puts(out, "unknown\n");
+}
+
+#define ROW(a, k, r, d) {.name = a, .kind = k, .render = r, .doc = d}
+
+static const struct file daemons[] = {
+	ROW("help", KIND_DAEMON_FILE, daemon_help, "One screen of help."),
+	ROW("version", KIND_DAEMON_FILE, daemon_version,
+	    "The daemon's version."),
+	ROW("site", KIND_DAEMON_FILE, daemon_site,
+	    "The site whose volumes `state' speaks of."),
+	ROW("health", KIND_DAEMON_FILE, daemon_health,
+	    "`ok', or a sentence for each cluster that does not answer."),
+	ROW("summary", KIND_DAEMON_FILE, daemon_summary,
+	    "A table of all replications."),
+	{.name = "log", .kind = KIND_DAEMON_FILE, .flags = FILE_GROWING,
+	 .render = daemon_log, .doc = "What happened, of all replications."},
+	{.name = "audit", .kind = KIND_DAEMON_FILE,
+	 .flags = FILE_GROWING | FILE_PRIVATE, .render = daemon_audit,
+	 .doc = "Every write: who, what, and what came of it."},
+	ROW("backends", KIND_BACKENDS, NULL, "A directory for each backend."),
+	ROW("clusters", KIND_CLUSTERS, NULL, "A directory for each cluster."),
+	ROW("by-state", KIND_BY_STATE, NULL,
+	    "A directory for each state, with symbolic links NAMESPACE:NAME "
+	    "to the replications in it."),
+	ROW("by-source", KIND_BY_SOURCE, NULL,
+	    "The same for each cluster, and each region, that is the source "
+	    "of some."),
+};
+
+static const struct file backends[] = {
+	ROW("type", KIND_BACKEND_FILE, backend_type, "Which product."),
+	ROW("available", KIND_BACKEND_FILE, backend_available,
+	    "yes, or no when something that it serves is out of reach."),
+	ROW("reason", KIND_BACKEND_FILE, backend_reason, "Why."),
+	ROW("capabilities", KIND_BACKEND_FILE, backend_capabilities,
+	    "What the product can do, a line each."),
+	ROW("circuit", KIND_BACKEND_FILE, backend_circuit,
+	    "Whether calls are made, a line for each cluster: closed (yes) or "
+	    "open until a time (no, after too many failures)."),
+};
+
+static const struct file clusters[] = {
+	ROW("reachable", KIND_CLUSTER_FILE, cluster_reachable,
+	    "yes, no or unknown."),
+	ROW("reason", KIND_CLUSTER_FILE, cluster_reason, "Why."),
+	ROW("version", KIND_CLUSTER_FILE, cluster_version,
+	    "What the cluster says its version is, or unknown."),
+};
+
+#define TABLE(a, t) {.rows = a, .count = sizeof a / sizeof *a, .title = t}
+
+const struct file_table daemon_files = TABLE(daemons, ".uvrfs/");
+const struct file_table backend_files = TABLE(backends,
+					      ".uvrfs/backends/NAME/");
+const struct file_table cluster_files = TABLE(clusters,
+					      ".uvrfs/clusters/NAME/");

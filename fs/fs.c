@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The session with the kernel: mounting, serving, unmounting. */
+#include "tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* Other sources of events get their turn after so many requests. */
+#define SERVE_AT_ONCE 64
+
+/*
+ * Numbers of handles must not meet those that a former daemon gave out, so
+ * they start anywhere.  The lowest bit is handle_may_mark's.
+ */
+static uint64_t first_fh(void)
+{
+	uint64_t n = 0;
+
+	if (getrandom(&n, sizeof n, GRND_NONBLOCK) != sizeof n)
+		n = 0;
+	return n & ~UINT64_C(1);
+}
+
+struct fs *fs_new(struct world *w, const struct fs_options *options)
+{
+	struct fs *fs = calloc(1, sizeof *fs);
+
+	if (!fs)
+		return NULL;
+	fs->world = w;
+	fs->options = *options;
+	fs->last_fh = first_fh();
+	fs->started = world_now(w);
+	fs->changed = fs->started;
+	fs->places.stale = true;
+	buf_init(&fs->summary, RENDER_MAX);
+	note_listen(fs);
+	return fs;
+}
+
+static int add_option(struct fuse_args *args, const char *option)
+{
+	return fuse_opt_add_arg(args, "-o") || fuse_opt_add_arg(args, option);
+}
+
+static int fill_args(const struct fs_options *o, struct fuse_args *args)
+{
+	if (fuse_opt_add_arg(args, "uvrfs") ||
+	    add_option(args, "default_permissions,fsname=uvrfs,subtype=uvrfs"))
+		return -ENOMEM;
+	if (o->allow_other && add_option(args, "allow_other"))
+		return -ENOMEM;
+	if (o->mount_options && *o->mount_options &&
+	    add_option(args, o->mount_options))
+		return -ENOMEM;
+	if (o->debug && fuse_opt_add_arg(args, "-d"))
+		return -ENOMEM;
+	return 0;
+}
+
+static int mount_session(struct fs *fs, const char *mountpoint,
+			 struct error *err)
+{
+	int fd, flags;
+
+	if (fuse_session_mount(fs->session, mountpoint))
+		return fail(err, EIO, "can't mount at %s", mountpoint);
+	fd = fuse_session_fd(fs->session);
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+		fuse_session_unmount(fs->session);
+		return fail(err, EIO, "can't serve the mount at %s without "
+			    "blocking", mountpoint);
+	}
+	return 0;
+}
+
+int fs_open_session(struct fs *fs, struct error *err)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+
+	if (fill_args(&fs->options, &args)) {
+		fuse_opt_free_args(&args);
+		return fail(err, ENOMEM, "no memory to mount");
+	}
+	fs->session = fuse_session_new(&args, &fs_ops, sizeof fs_ops, fs);
+	fuse_opt_free_args(&args);
+	if (!fs->session)
+		return fail(err, EINVAL, "bad mount options '%s'",
+			    fs->options.mount_options
+				    ? fs->options.mount_options
+				    : "");
+	return 0;
+}
+
+int fs_mount(struct fs *fs, const char *mountpoint, struct error *err)
+{
+	int rc = fs_open_session(fs, err);
+
+	if (rc)
+		return rc;
+	rc = mount_session(fs, mountpoint, err);
+	if (rc) {
+		fuse_session_destroy(fs->session);
+		fs->session = NULL;
+	}
+	return rc;
+}
+
+int fs_fd(const struct fs *fs)
+{
+	return fuse_session_fd(fs->session);
+}
+
+int fs_serve(struct fs *fs, struct error *err)
+{
+	int i, rc;
+
+	for (i = 0; i < SERVE_AT_ONCE; i++) {
+		rc = fuse_session_receive_buf(fs->session, &fs->request);
+		if (rc == -EINTR)
+			continue;
+		if (rc == -EAGAIN)
+			return 0;
+		if (rc == 0)
+			return fail(err, ENODEV, "unmounted from outside");
+		if (rc < 0)
+			return fail(err, -rc,
+				    "reading requests failed with errno %d",
+				    -rc);
+		fuse_session_process_buf(fs->session, &fs->request);
+		if (fuse_session_exited(fs->session))
+			return fail(err, ENODEV, "unmounted from outside");
+	}
+	return 0;
+}
+
+static void abandon_waiters(struct fs *fs)
+{
+	size_t i;
+	struct map_link *l;
+
+	for (i = 0; i < fs->notes.size; i++)
+		for (l = fs->notes.slots[i]; l; l = l->next)
+			wait_abandon(fs, (struct note *)l, false);
+}
+
+/* Nobody may be left hanging: whoever waits is answered first. */
+void fs_unmount(struct fs *fs)
+{
+	if (!fs->session)
+		return;
+	abandon_waiters(fs);
+	write_abandon(fs);
+	fuse_session_unmount(fs->session);
+	fuse_session_destroy(fs->session);
+	fs->session = NULL;
+}
+
+void fs_free(struct fs *fs)
+{
+	if (!fs)
+		return;
+	fs_unmount(fs);
+	world_set_listener(fs->world, NULL);
+	handle_finish(fs);
+	note_finish(fs);
+	place_finish(fs);
+	buf_finish(&fs->summary);
+	free(fs->request.mem);
+	free(fs);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Open files.  The number of one is a serial and, in its lowest bit, whether it
+ * was opened as sync(1) does; it is all that a restarted daemon has to go by.
+ */
+#include "tree.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+
+#define MAY_MARK 1
+
+/*
+ * Only sync(1) opens like this and goes on to fsync; a writer that fsyncs must
+ * not wait at its close, where nothing could interrupt an exiting program.
+ */
+static bool opened_like_sync(int flags)
+{
+	return (flags & O_ACCMODE) == O_RDONLY && flags & O_NONBLOCK;
+}
+
+bool handle_may_mark(uint64_t fh)
+{
+	return fh & MAY_MARK;
+}
+
+static struct handle *add(struct fs *fs, uint64_t ino, uint64_t fh)
+{
+	struct replication *r;
+	struct handle *h = calloc(1, sizeof *h);
+
+	if (!h)
+		return NULL;
+	h->link.key = fh;
+	h->ino = ino;
+	buf_init(&h->text, RENDER_MAX);
+	collect_init(&h->collect);
+	r = tree_replication(fs, inode_parse(ino));
+	if (r && r->status)
+		h->request = r->status->request.id;
+	if (map_add(&fs->handles, &h->link)) {
+		free(h);
+		return NULL;
+	}
+	return h;
+}
+
+struct handle *handle_open(struct fs *fs, uint64_t ino, int flags)
+{
+	fs->last_fh += 2;
+	return add(fs, ino,
+		   fs->last_fh | (opened_like_sync(flags) ? MAY_MARK : 0));
+}
+
+struct handle *handle_find(const struct fs *fs, uint64_t fh)
+{
+	return (struct handle *)map_find(&fs->handles, fh);
+}
+
+/*
+ * A handle from before a restart may have been synced, so its close waits; a
+ * marked one that was not costs a reader at most a wait that it can end.
+ */
+struct handle *handle_get(struct fs *fs, uint64_t ino, uint64_t fh)
+{
+	struct handle *h = handle_find(fs, fh);
+
+	if (h)
+		return h;
+	h = add(fs, ino, fh);
+	if (h)
+		h->marked = handle_may_mark(fh);
+	return h;
+}
+
+static void destroy(struct fs *fs, struct handle *h)
+{
+	map_remove(&fs->handles, &h->link);
+	buf_finish(&h->text);
+	collect_finish(&h->collect);
+	free(h);
+}
+
+void handle_close(struct fs *fs, uint64_t fh)
+{
+	struct handle *h = handle_find(fs, fh);
+
+	if (h)
+		destroy(fs, h);
+}
+
+void handle_finish(struct fs *fs)
+{
+	struct map_link *l;
+
+	while ((l = map_any(&fs->handles)))
+		destroy(fs, (struct handle *)l);
+	map_finish(&fs->handles);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is remembered of directories, and the listener: from what the world
+ * tells, it moves the times of the files whose text differs, makes the kernel
+ * ask for their attributes again, and wakes those who wait.
+ */
+#include "tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct note *note_find(const struct fs *fs, struct inode directory)
+{
+	return (struct note *)map_find(&fs->notes, inode_number(directory));
+}
+
+struct note *note_get(struct fs *fs, struct inode directory)
+{
+	struct note *n = note_find(fs, directory);
+
+	if (n)
+		return n;
+	n = calloc(1, sizeof *n);
+	if (!n)
+		return NULL;
+	n->link.key = inode_number(directory);
+	if (map_add(&fs->notes, &n->link)) {
+		free(n);
+		return NULL;
+	}
+	return n;
+}
+
+static void destroy(struct fs *fs, struct note *n)
+{
+	map_remove(&fs->notes, &n->link);
+	free(n);
+}
+
+void note_drop(struct fs *fs, struct inode directory)
+{
+	struct note *n = note_find(fs, directory);
+
+	if (!n)
+		return;
+	wait_abandon(fs, n, true);
+	destroy(fs, n);
+}
+
+void note_finish(struct fs *fs)
+{
+	struct map_link *l;
+
+	while ((l = map_any(&fs->notes)))
+		destroy(fs, (struct note *)l);
+	map_finish(&fs->notes);
+}
+
+/*
+ * Of the attributes only (offset -1).  Dropping pages would wait for a folio
+ * lock that a read in flight holds, and there are none to drop: all files are
+ * opened with direct_io.
+ */
+static void forget_attributes(struct fs *fs, struct inode node)
+{
+	if (fs->session)
+		fuse_lowlevel_notify_inval_inode(fs->session,
+						 inode_number(node), -1, 0);
+}
+
+/* The entries of @directory are others now. */
+void note_touch(struct fs *fs, struct inode directory)
+{
+	struct note *n = note_get(fs, directory);
+
+	if (n)
+		n->changed = world_now(fs->world);
+	forget_attributes(fs, directory);
+}
+
+/* True when @f reads differently for @a and for @b, or that can't be told. */
+static bool differs(struct fs *fs, const struct file *f,
+		    const struct replication *a, const struct replication *b)
+{
+	struct subject sa = {.world = fs->world, .r = a};
+	struct subject sb = {.world = fs->world, .r = b};
+	auto_buf x, y;
+
+	buf_init(&x, RENDER_MAX);
+	buf_init(&y, RENDER_MAX);
+	if (f->flags & FILE_GROWING || !a->spec || !b->spec)
+		return true;
+	f->render(&sa, &x);
+	f->render(&sb, &y);
+	return x.failed || y.failed || x.len != y.len ||
+	       (x.len && memcmp(x.data, y.data, x.len) != 0);
+}
+
+static void touch_file(struct fs *fs, struct note *n, struct inode file)
+{
+	if (n)
+		n->mtimes[file.row - 1] = world_now(fs->world);
+	forget_attributes(fs, file);
+}
+
+static struct inode directory_of(const struct replication *r)
+{
+	return (struct inode){.kind = KIND_REPLICATION, .id = r->id};
+}
+
+/* Were the views by source right for @before, and are wrong now? */
+static bool has_moved(const struct replication *r,
+		      const struct replication *before)
+{
+	return !r->spec || !before->spec ||
+	       !endpoint_equal(&r->spec->source, &before->spec->source);
+}
+
+static struct fs *told(struct world_listener *l)
+{
+	struct fs *fs = (struct fs *)l;
+
+	fs->version++;
+	fs->changed = world_now(fs->world);
+	return fs;
+}
+
+static void changed(struct world_listener *l, struct replication *r,
+		    const struct replication *before, unsigned facets)
+{
+	struct fs *fs = told(l);
+	struct inode node = {.kind = KIND_ATTRIBUTE, .id = r->id};
+	struct note *n = note_get(fs, directory_of(r));
+
+	if (facets & FACET_SPEC && has_moved(r, before))
+		fs->places.stale = true;
+	for (node.row = 1; node.row <= attribute_files.count; node.row++) {
+		const struct file *f = file_row(&attribute_files, node.row);
+
+		if (!f->render || f->flags & FILE_VOLATILE ||
+		    !(f->facets & facets))
+			continue;
+		if (!r->spec && !(f->flags & FILE_DRAFT))
+			continue;
+		if (differs(fs, f, before, r))
+			touch_file(fs, n, node);
+	}
+	if (n)
+		wait_wake(fs, n, r);
+}
+
+static void touch_all(struct fs *fs, const struct replication *r)
+{
+	struct inode node = {.kind = KIND_ATTRIBUTE, .id = r->id, .row = 1};
+	struct note *n = note_get(fs, directory_of(r));
+
+	for (; node.row <= attribute_files.count; node.row++)
+		touch_file(fs, n, node);
+	note_touch(fs, directory_of(r));
+	note_touch(fs, (struct inode){KIND_NAMESPACE, r->ns->id, 0});
+	fs->places.stale = true;
+}
+
+static void appeared(struct world_listener *l, struct replication *r)
+{
+	touch_all(told(l), r);
+}
+
+static void vanishing(struct world_listener *l, struct replication *r)
+{
+	struct fs *fs = told(l);
+
+	touch_all(fs, r);
+	note_drop(fs, directory_of(r));
+}
+
+void note_listen(struct fs *fs)
+{
+	fs->listener = (struct world_listener){
+		.changed = changed,
+		.appeared = appeared,
+		.vanishing = vanishing,
+	};
+	world_set_listener(fs->world, &fs->listener);
+}

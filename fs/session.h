@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * struct fs, private to this folder, and what its files do for each other.
+ * Everything runs on the event loop.
+ *
+ * No thread of the daemon ever touches its own mount, and the only notification
+ * that it sends is inval_inode of attributes (offset -1): that one waits for
+ * nothing, whereas dropping pages or names waits for locks which a request that
+ * we have not answered yet may hold, and a daemon killed in that moment leaves
+ * tasks that nobody can kill.
+ */
+#ifndef UVRFS_SESSION_H
+#define UVRFS_SESSION_H
+
+#include "collect.h"
+#include "file.h"
+#include "fs.h"
+#include "map.h"
+
+#include <fuse_lowlevel.h>
+
+/* Names and attributes that last are cached this long, in seconds. */
+#define TIMEOUT_LASTING 3600.0
+
+/* The longest name: NAMESPACE:NAME in the views. */
+#define ENTRY_NAME_MAX 320
+
+/* Greater than any text that a file shows. */
+#define RENDER_MAX ((size_t)1 << 30)
+
+/* by-source: the clusters and regions that are the source of some. */
+struct places {
+	struct place {
+		uint64_t hash;
+		char *name;
+	} *list;		/* by hash, ascending */
+	size_t count;
+	bool stale;
+};
+
+struct fs {
+	struct world_listener listener;	/* first: told() relies on it */
+	struct world *world;
+	struct fs_options options;
+	struct fuse_session *session;	/* NULL: not mounted */
+	struct fuse_buf request;
+	struct map handles;		/* struct handle by fh */
+	struct map notes;		/* struct note by inode number */
+	struct pending *pending;	/* edits that were not answered yet */
+	uint64_t last_fh;
+	int64_t started;
+	int64_t changed;		/* when the listener was last told */
+	uint64_t version;		/* counts what it was told */
+	struct places places;
+	struct buf summary;		/* as of summary_version */
+	uint64_t summary_version;
+};
+
+/* What is remembered of a replication or namespace; by its inode number. */
+struct note {
+	struct map_link link;
+	int64_t changed;		/* the directory; 0: as created */
+	int64_t mtimes[ATTRIBUTE_MAX];	/* by row - 1; 0: as in status */
+	struct waiter *waiters;
+	int unlinker;			/* the task that tried to unlink here */
+	int64_t unlinked;		/* and when */
+};
+
+/* fs.c: all of fs_mount but the mounting, so that tests do without one. */
+int fs_open_session(struct fs *fs, struct error *err);
+
+/* note.c: what is remembered, and what the world tells. */
+struct note *note_find(const struct fs *fs, struct inode directory);
+struct note *note_get(struct fs *fs, struct inode directory);	/* or NULL */
+void note_drop(struct fs *fs, struct inode directory);
+void note_touch(struct fs *fs, struct inode directory);
+void note_listen(struct fs *fs);
+void note_finish(struct fs *fs);
+
+/* An open file. */
+struct handle {
+	struct map_link link;		/* its key is the fh */
+	uint64_t ino;
+	bool has_text;
+	struct buf text;		/* what readers get until offset 0 */
+	struct collect collect;
+	uint64_t request;		/* current at open, or when marked */
+	bool marked;			/* its flush is answered late */
+};
+
+/*
+ * handle.c.  A number holds no pointer: a handle that a former daemon gave out
+ * is made again when it is first seen.
+ */
+struct handle *handle_open(struct fs *fs, uint64_t ino, int flags);
+struct handle *handle_get(struct fs *fs, uint64_t ino, uint64_t fh);
+struct handle *handle_find(const struct fs *fs, uint64_t fh);
+void handle_close(struct fs *fs, uint64_t fh);
+void handle_finish(struct fs *fs);
+bool handle_may_mark(uint64_t fh);
+
+/* wait.c: answers that come when a request has been decided. */
+void wait_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t size,
+	       const struct fuse_file_info *fi, off_t off);
+void wait_flush(struct fs *fs, fuse_req_t req, struct handle *h);
+void wait_wake(struct fs *fs, struct note *note, const struct replication *r);
+void wait_abandon(struct fs *fs, struct note *note, bool vanished);
+
+/* write.c: requests to the world. */
+struct caller {
+	struct who who;
+	char command[32];
+};
+void caller_init(struct caller *c, fuse_req_t req);
+struct chunk {
+	const char *data;
+	size_t size;
+	off_t off;
+};
+void write_data(struct fs *fs, fuse_req_t req, uint64_t ino,
+		const struct chunk *chunk, const struct fuse_file_info *fi);
+/* Applies what was collected, if anything, and answers; false: nothing. */
+bool write_apply(struct fs *fs, fuse_req_t req, struct handle *h);
+void write_remove(struct fs *fs, fuse_req_t req, struct replication *r);
+void write_namespace(struct fs *fs, fuse_req_t req, const char *name,
+		     bool remove);
+void write_abandon(struct fs *fs);
+/* Answers with -rc, and notes why, where there is an `error` to read it in. */
+void write_refuse(struct fs *fs, fuse_req_t req, struct replication *r,
+		  const struct error *err);
+
+/* EROFS as our own answer: an -o ro superblock could not be watched. */
+bool change_is_refused(struct fs *fs, fuse_req_t req);
+
+/* dir.c, change.c: the operations on directories; ops.c has the others. */
+void dir_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void dir_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		 struct fuse_file_info *fi);
+void dir_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		     struct fuse_file_info *fi);
+void dir_reply(struct fs *fs, fuse_req_t req, struct inode node);
+
+void change_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
+		  mode_t mode);
+void change_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void change_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void change_create(fuse_req_t req, fuse_ino_t parent, const char *name,
+		   mode_t mode, struct fuse_file_info *fi);
+void change_mknod(fuse_req_t req, fuse_ino_t parent, const char *name,
+		  mode_t mode, dev_t rdev);
+void change_symlink(fuse_req_t req, const char *link, fuse_ino_t parent,
+		    const char *name);
+void change_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent,
+		 const char *name);
+void change_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+		   fuse_ino_t newparent, const char *newname, unsigned flags);
+
+extern const struct fuse_lowlevel_ops fs_ops;
+
+#endif

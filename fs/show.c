@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an inode is like: its text, size, owner, mode and times. */
+#include "tree.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static void subject(struct fs *fs, struct inode node, struct subject *s)
+{
+	*s = (struct subject){
+		.world = fs->world,
+		.r = tree_replication(fs, node),
+	};
+	if (node.kind == KIND_BACKEND_FILE)
+		s->backend = world_backend(fs->world, node.id);
+	if (node.kind == KIND_CLUSTER_FILE)
+		s->cluster = world_cluster(fs->world, node.id);
+}
+
+static void render_plan(struct fs *fs, struct inode node, struct buf *out)
+{
+	struct replication *r = tree_replication(fs, node);
+	struct target target;
+	struct plan plan;
+
+	world_plan(fs->world, r, (enum word)node.row, false, &plan);
+	replication_target(r, &target);
+	plan_render(&plan, r->backend, &target, out);
+}
+
+/* A long text that is asked for size and content: made once per change. */
+static void render_summary(struct fs *fs, const struct file *f,
+			   const struct subject *s, struct buf *out)
+{
+	if (fs->summary_version != fs->version || !fs->summary.len) {
+		buf_reset(&fs->summary);
+		f->render(s, &fs->summary);
+		fs->summary_version = fs->version;
+	}
+	buf_add(out, fs->summary.data, fs->summary.len);
+	out->failed |= fs->summary.failed;
+}
+
+int tree_render(struct fs *fs, struct inode node, struct buf *out)
+{
+	const struct file *f = tree_file(node);
+	struct subject s;
+
+	if (tree_check(fs, node))
+		return -ESTALE;
+	subject(fs, node, &s);
+	if (node.kind == KIND_PLAN_WORD)
+		render_plan(fs, node, out);
+	else if (node.kind == KIND_DAEMON_FILE &&
+		 strcmp(f->name, "summary") == 0)
+		render_summary(fs, f, &s, out);
+	else if (f && f->render)
+		f->render(&s, out);
+	return -out->failed;
+}
+
+const struct lines *tree_lines(struct fs *fs, struct inode node)
+{
+	const struct file *f = tree_file(node);
+
+	if (!f || !(f->flags & FILE_GROWING) || tree_check(fs, node))
+		return NULL;
+	if (node.kind == KIND_ATTRIBUTE)
+		return &tree_replication(fs, node)->log;
+	return f->flags & FILE_PRIVATE ? world_audit(fs->world)
+				       : world_log(fs->world);
+}
+
+int tree_readlink(struct fs *fs, struct inode node, struct buf *out)
+{
+	const struct replication *r = tree_replication(fs, node);
+
+	if (node.kind != KIND_LINK)
+		return -EINVAL;
+	if (tree_check(fs, node))
+		return -ESTALE;
+	buf_printf(out, "../../../%s/%s", r->ns->name, r->name);
+	return -out->failed;
+}
+
+/* The rule for @namespace; NULL is not one, and .uvrfs is ours. */
+static struct access_rule access_of(const struct fs *fs, const char *namespace)
+{
+	struct access_rule rule = {
+		.owner = geteuid(),
+		.group = getegid(),
+		.directory_mode = 0755,
+		.file_mode = 0644,
+	};
+	size_t i;
+
+	for (i = 0; namespace && i < fs->options.access_count; i++) {
+		const struct access_rule *a = &fs->options.access[i];
+
+		if (!*a->namespace || strcmp(a->namespace, namespace) == 0)
+			return *a;
+	}
+	return rule;
+}
+
+static void fill_access(struct fs *fs, struct inode node, struct stat *st)
+{
+	const struct replication *r = tree_replication(fs, node);
+	const struct namespace *ns = tree_namespace(fs, node);
+	const struct file *f = tree_file(node);
+	struct access_rule rule;
+
+	if (r)
+		ns = r->ns;
+	rule = access_of(fs, ns ? ns->name : NULL);
+	st->st_uid = rule.owner;
+	st->st_gid = rule.group;
+	st->st_mode = rule.file_mode;
+	if (!f || !file_is_writable(f))
+		st->st_mode &= ~(mode_t)0222;
+	if (f && f->flags & FILE_PRIVATE)
+		st->st_mode = 0640;
+	if (S_ISDIR(tree_type(node)))
+		st->st_mode = rule.directory_mode;
+	if (S_ISLNK(tree_type(node)))
+		st->st_mode = 0777;
+	st->st_mode |= tree_type(node);
+}
+
+static int64_t mtime_of_attribute(struct fs *fs, struct inode node,
+				  const struct note *note)
+{
+	const struct replication *r = tree_replication(fs, node);
+	const struct file *f = tree_file(node);
+
+	if (note && note->mtimes[node.row - 1])
+		return note->mtimes[node.row - 1];
+	if (!r->status)
+		return note ? note->changed : fs->started;
+	return f->facets == FACET_SPEC ? r->status->created
+				       : r->status->updated;
+}
+
+static int64_t mtime_of(struct fs *fs, struct inode node)
+{
+	const struct replication *r = tree_replication(fs, node);
+	struct inode dir = node;
+	const struct note *note;
+
+	if (node.kind == KIND_ATTRIBUTE)
+		dir = tree_parent(fs, node);
+	note = note_find(fs, dir);
+	if (node.kind == KIND_ATTRIBUTE)
+		return mtime_of_attribute(fs, node, note);
+	if (note && note->changed)
+		return note->changed;
+	if (node.kind == KIND_ROOT || node.kind == KIND_NAMESPACE)
+		return fs->started;
+	return r && r->status ? r->status->created : fs->changed;
+}
+
+static int text_size(struct fs *fs, struct inode node, off_t *size)
+{
+	const struct lines *lines = tree_lines(fs, node);
+	auto_buf text;
+	int rc;
+
+	buf_init(&text, RENDER_MAX);
+	if (lines) {
+		*size = (off_t)lines->len;
+		return 0;
+	}
+	if (S_ISDIR(tree_type(node)))
+		return 0;
+	rc = S_ISLNK(tree_type(node)) ? tree_readlink(fs, node, &text)
+				      : tree_render(fs, node, &text);
+	*size = (off_t)text.len;
+	return rc;
+}
+
+void tree_stat_removed(struct inode node, struct stat *st)
+{
+	*st = (struct stat){
+		.st_ino = inode_number(node),
+		.st_mode = S_IFDIR | 0555,
+		.st_uid = geteuid(),
+		.st_gid = getegid(),
+	};
+}
+
+int tree_stat(struct fs *fs, struct inode node, struct stat *st)
+{
+	int64_t mtime;
+	int rc;
+
+	memset(st, 0, sizeof *st);
+	if (tree_check(fs, node))
+		return -ESTALE;
+	st->st_ino = inode_number(node);
+	/*
+	 * Two links, though there is one name: a file that is renamed over or
+	 * unlinked loses a link in the kernel's eyes, and with the last one
+	 * every watch on it.
+	 */
+	st->st_nlink = S_ISLNK(tree_type(node)) ? 1 : 2;
+	st->st_blksize = 4096;
+	fill_access(fs, node, st);
+	rc = text_size(fs, node, &st->st_size);
+	st->st_blocks = (st->st_size + 511) / 512;
+	mtime = mtime_of(fs, node);
+	st->st_mtim = (struct timespec){mtime / 1000, mtime % 1000 * 1000000};
+	st->st_ctim = st->st_mtim;
+	st->st_atim = st->st_mtim;
+	return rc;
+}

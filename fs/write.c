@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writes: words at once, YAML when it is complete, each one edit of the world.
+ * The kernel is answered when the edit is durable or refused, not before.
+ */
+#include "tree.h"
+
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A word is shorter, and a reason to hold is a sentence. */
+#define WORD_TEXT_MAX 1024
+
+/* A request of the kernel that an edit will answer. */
+struct pending {
+	struct pending *next;
+	struct pending **link;
+	struct fs *fs;
+	fuse_req_t req;			/* NULL: abandoned */
+	size_t size;			/* of a write, else 0 */
+	char name[64];			/* of a namespace that is made, or "" */
+};
+
+void caller_init(struct caller *c, fuse_req_t req)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	char path[40];
+	FILE *f;
+
+	*c = (struct caller){.who = {.uid = ctx->uid, .pid = ctx->pid}};
+	snprintf(c->command, sizeof c->command, "?");
+	c->who.command = c->command;
+	/* The pid is a thread's; it is in the request, so it still waits. */
+	snprintf(path, sizeof path, "/proc/%d/comm", (int)ctx->pid);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fgets(c->command, sizeof c->command, f))
+		c->command[strcspn(c->command, "\n")] = '\0';
+	fclose(f);
+}
+
+static struct pending *pend(struct fs *fs, fuse_req_t req, size_t size)
+{
+	struct pending *p = calloc(1, sizeof *p);
+
+	if (!p)
+		return NULL;
+	p->fs = fs;
+	p->req = req;
+	p->size = size;
+	p->next = fs->pending;
+	p->link = &fs->pending;
+	if (p->next)
+		p->next->link = &p->next;
+	fs->pending = p;
+	return p;
+}
+
+static void abandon(struct pending *p, int code)
+{
+	*p->link = p->next;
+	if (p->next)
+		p->next->link = p->link;
+	fuse_reply_err(p->req, code);
+	p->req = NULL;
+}
+
+void write_abandon(struct fs *fs)
+{
+	while (fs->pending)
+		abandon(fs->pending, ENODEV);
+}
+
+static void reply_namespace(struct pending *p)
+{
+	struct inode node = {.kind = KIND_ROOT};
+
+	note_touch(p->fs, node);
+	if (*p->name && tree_lookup(p->fs, node, p->name, &node) == 0)
+		dir_reply(p->fs, p->req, node);
+	else
+		fuse_reply_err(p->req, *p->name ? ENOENT : 0);
+}
+
+/* Answers once; a request that was abandoned has had its answer. */
+static void settle(struct pending *p, int rc, bool is_namespace)
+{
+	if (p->req) {
+		*p->link = p->next;
+		if (p->next)
+			p->next->link = p->link;
+		if (rc == 0 && is_namespace)
+			reply_namespace(p);
+		else if (rc == 0 && p->size)
+			fuse_reply_write(p->req, p->size);
+		else
+			fuse_reply_err(p->req, -rc);
+	}
+	free(p);
+}
+
+static void edit_done(struct edit *e, int rc)
+{
+	struct pending *p = e->ctx;
+
+	edit_free(e);
+	settle(p, rc, false);
+}
+
+static void namespace_done(struct namespace_edit *e, int rc)
+{
+	struct pending *p = e->ctx;
+
+	free(e);
+	settle(p, rc, true);
+}
+
+void write_refuse(struct fs *fs, fuse_req_t req, struct replication *r,
+		  const struct error *err)
+{
+	struct caller c;
+
+	if (r) {
+		caller_init(&c, req);
+		world_refuse(fs->world, r, &c.who, err->msg);
+	}
+	fuse_reply_err(req, err->code);
+}
+
+/* What is asked of the world. */
+struct asked {
+	struct replication *r;
+	enum edit_kind kind;
+	const char *text;
+	size_t len;
+	size_t size;			/* the write to answer, or 0 */
+};
+
+static void submit(struct fs *fs, fuse_req_t req, const struct asked *a)
+{
+	struct pending *p;
+	struct caller c;
+	struct edit *e;
+
+	caller_init(&c, req);
+	e = edit_new(a->kind, a->text, a->len, &c.who);
+	p = e ? pend(fs, req, a->size) : NULL;
+	if (!p) {
+		edit_free(e);
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	e->done = edit_done;
+	e->ctx = p;
+	world_edit(fs->world, a->r, e);
+}
+
+void write_remove(struct fs *fs, fuse_req_t req, struct replication *r)
+{
+	submit(fs, req, &(struct asked){.r = r, .kind = EDIT_REMOVE,
+					.text = ""});
+}
+
+void write_namespace(struct fs *fs, fuse_req_t req, const char *name,
+		     bool remove)
+{
+	struct namespace_edit *e = calloc(1, sizeof *e);
+	struct pending *p = e ? pend(fs, req, 0) : NULL;
+	struct caller c;
+
+	if (!p) {
+		free(e);
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	caller_init(&c, req);
+	snprintf(e->name, sizeof e->name, "%s", name);
+	e->remove = remove;
+	e->who = c.who;
+	memcpy(e->command, c.command, sizeof e->command);
+	e->who.command = e->command;
+	e->done = namespace_done;
+	e->ctx = p;
+	if (!remove)
+		memcpy(p->name, e->name, sizeof p->name);
+	world_edit_namespace(fs->world, e);
+}
+
+static int trim_word(const struct file *f, const struct asked *a, char *word,
+		     struct error *err)
+{
+	if (a->len >= WORD_TEXT_MAX)
+		return fail(err, EFBIG,
+			    "more than %d bytes were written to %s",
+			    WORD_TEXT_MAX - 1, f->name);
+	if (!text_trim(a->text, a->len, word, WORD_TEXT_MAX))
+		return fail(err, EINVAL, "a NUL was written to %s", f->name);
+	if (!*word && !(f->flags & FILE_EMPTY_OK))
+		return fail(err, EINVAL,
+			    "nothing but white space was written to %s: write "
+			    "a word",
+			    f->name);
+	return 0;
+}
+
+static void write_word(struct fs *fs, fuse_req_t req, const struct file *f,
+		       struct asked *a)
+{
+	char word[WORD_TEXT_MAX];
+	struct error err;
+
+	if (trim_word(f, a, word, &err)) {
+		write_refuse(fs, req, a->r, &err);
+		return;
+	}
+	a->text = word;
+	a->len = strlen(word);
+	submit(fs, req, a);
+}
+
+/*
+ * A word among YAML: no mapping, written from the beginning in one piece.  A
+ * single byte is the start of a text that comes by bytes.
+ */
+static bool is_word(const struct file *f, const struct asked *a, off_t off,
+		    int flags)
+{
+	return f->flags & FILE_SWAP && (off == 0 || flags & O_APPEND) &&
+	       a->len > 1 && !memchr(a->text, ':', a->len) &&
+	       !memchr(a->text, '{', a->len);
+}
+
+static void collect(struct fs *fs, fuse_req_t req, struct handle *h,
+		    const struct asked *a, uint64_t off)
+{
+	struct error err;
+
+	if (collect_add(&h->collect, off, a->text, a->len, &err))
+		write_refuse(fs, req, a->r, &err);
+	else
+		fuse_reply_write(req, a->size);
+}
+
+static void write_bytes(struct fs *fs, fuse_req_t req, struct asked *a,
+			off_t off, const struct fuse_file_info *fi,
+			uint64_t ino)
+{
+	const struct file *f = tree_file(inode_parse(ino));
+	struct handle *h;
+
+	if (f->flags & FILE_WORD) {
+		write_word(fs, req, f, a);
+		return;
+	}
+	h = handle_get(fs, ino, fi->fh);
+	if (!h) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	if (!h->collect.dirty && is_word(f, a, off, fi->flags)) {
+		write_word(fs, req, f, a);
+		return;
+	}
+	/* Who appends has the file's size for offset, which means nothing. */
+	if (fi->flags & O_APPEND)
+		off = (off_t)collect_end(&h->collect);
+	collect(fs, req, h, a, (uint64_t)off);
+}
+
+void write_data(struct fs *fs, fuse_req_t req, uint64_t ino,
+		const struct chunk *chunk, const struct fuse_file_info *fi)
+{
+	struct inode node = inode_parse(ino);
+	const struct file *f = tree_file(node);
+	struct asked a = {
+		.r = tree_replication(fs, node),
+		.text = chunk->data,
+		.len = chunk->size,
+		.size = chunk->size,
+	};
+
+	if (tree_check(fs, node)) {
+		fuse_reply_err(req, ESTALE);
+		return;
+	}
+	if (!f || !file_is_writable(f)) {
+		fuse_reply_err(req, EACCES);
+		return;
+	}
+	a.kind = f->edit;
+	write_bytes(fs, req, &a, chunk->off, fi, ino);
+}
+
+bool write_apply(struct fs *fs, fuse_req_t req, struct handle *h)
+{
+	const struct file *f = tree_file(inode_parse(h->ino));
+	struct asked a = {
+		.r = tree_replication(fs, inode_parse(h->ino)),
+		.text = h->collect.text.data,
+		.len = h->collect.text.len,
+	};
+
+	if (!f || !collect_take(&h->collect))
+		return false;
+	if (!a.r) {
+		fuse_reply_err(req, ESTALE);
+		return true;
+	}
+	a.kind = f->edit;
+	submit(fs, req, &a);
+	return true;
+}

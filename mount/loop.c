@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The event loop, over epoll. */
+#include "loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NEVER INT64_MAX
+
+enum source { SOURCE_SIGNAL, SOURCE_JOBS, SOURCE_TIMER, SOURCE_FS, SOURCE_COUNT };
+
+struct run {
+	struct loop *loop;
+	int epoll;
+	int signals;
+	int timer;
+	int64_t armed;		/* when the timer goes off; NEVER: it does not */
+	bool stop;
+};
+
+int64_t loop_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void fill_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+}
+
+void loop_block_signals(void)
+{
+	sigset_t set;
+
+	fill_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static int take_signal(struct run *run, struct error *err)
+{
+	struct signalfd_siginfo info;
+
+	if (read(run->signals, &info, sizeof info) != sizeof info)
+		return 0;
+	if (info.ssi_signo == SIGHUP)
+		run->loop->reload(run->loop);
+	else
+		run->stop = true;
+	return 0;
+}
+
+static int take_jobs(struct run *run, struct error *err)
+{
+	workers_finish_jobs(run->loop->workers);
+	return 0;
+}
+
+/* What is due has been done by world_tick at the start of the round. */
+static int take_timer(struct run *run, struct error *err)
+{
+	uint64_t times;
+	ssize_t did = read(run->timer, &times, sizeof times);
+
+	/* ECANCELED: somebody set the clock. */
+	if (did > 0 || errno == ECANCELED)
+		run->armed = NEVER;
+	return 0;
+}
+
+static int take_requests(struct run *run, struct error *err)
+{
+	int rc = fs_serve(run->loop->fs, err);
+
+	if (rc == -ENODEV) {
+		log_print(run->loop->log, LOG_INFO, "unmounted from outside");
+		run->stop = true;
+		rc = 0;
+	}
+	return rc;
+}
+
+static int (*const takers[SOURCE_COUNT])(struct run *, struct error *) = {
+	[SOURCE_SIGNAL] = take_signal,
+	[SOURCE_JOBS] = take_jobs,
+	[SOURCE_TIMER] = take_timer,
+	[SOURCE_FS] = take_requests,
+};
+
+/* Sets the timer to the world's next deadline, if it is not set to it. */
+static void arm(struct run *run)
+{
+	int64_t due = world_due(run->loop->world);
+	struct itimerspec when = {{0}, {0}};
+
+	if (due == run->armed)
+		return;
+	if (due != NEVER) {
+		when.it_value.tv_sec = due / 1000;
+		when.it_value.tv_nsec = due % 1000 * 1000000;
+		if (due <= 0)	/* zero would mean never */
+			when.it_value = (struct timespec){.tv_nsec = 1};
+	}
+	timerfd_settime(run->timer, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
+			&when, NULL);
+	run->armed = due;
+}
+
+static int watch(struct run *run, enum source source, int fd, struct error *err)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data.u32 = source};
+
+	if (fd < 0 || epoll_ctl(run->epoll, EPOLL_CTL_ADD, fd, &e) < 0)
+		return fail(err, errno, "can't watch for events: %m");
+	return 0;
+}
+
+static int watch_all(struct run *run, struct error *err)
+{
+	sigset_t set;
+	int rc;
+
+	fill_signals(&set);
+	run->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	run->timer = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	run->epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	rc = watch(run, SOURCE_SIGNAL, run->signals, err);
+	if (rc == 0)
+		rc = watch(run, SOURCE_TIMER, run->timer, err);
+	if (rc == 0)
+		rc = watch(run, SOURCE_JOBS, workers_fd(run->loop->workers),
+			   err);
+	if (rc == 0)
+		rc = watch(run, SOURCE_FS, fs_fd(run->loop->fs), err);
+	return rc;
+}
+
+/* One round: everybody who has something gets a turn. */
+static int round_once(struct run *run, struct error *err)
+{
+	struct epoll_event events[SOURCE_COUNT];
+	int i, count, rc = 0;
+
+	arm(run);
+	count = epoll_wait(run->epoll, events, SOURCE_COUNT, -1);
+	if (count < 0 && errno != EINTR)
+		return fail(err, errno, "can't wait for events: %m");
+	world_tick(run->loop->world, loop_now());
+	for (i = 0; i < count && rc == 0; i++)
+		rc = takers[events[i].data.u32](run, err);
+	return rc;
+}
+
+int loop_run(struct loop *loop, struct error *err)
+{
+	struct run run = {.loop = loop, .armed = NEVER};
+	int rc = watch_all(&run, err);
+
+	while (rc == 0 && !run.stop)
+		rc = round_once(&run, err);
+	if (run.epoll >= 0)
+		close(run.epoll);
+	if (run.timer >= 0)
+		close(run.timer);
+	if (run.signals >= 0)
+		close(run.signals);
+	return rc;
+}

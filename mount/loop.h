@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The event loop: requests from the kernel, jobs that come back, the world's
+ * next deadline, signals.  It sleeps until one of them is there.
+ */
+#ifndef UVRFS_LOOP_H
+#define UVRFS_LOOP_H
+
+#include "fs.h"
+#include "log.h"
+#include "workers.h"
+#include "world.h"
+
+struct loop {
+	struct fs *fs;			/* mounted */
+	struct world *world;		/* loaded */
+	struct workers *workers;
+	const struct log *log;
+	void (*reload)(struct loop *loop);	/* on SIGHUP; may block */
+	void *ctx;			/* reload's */
+};
+
+/* Blocks the signals that loop_run takes; before any thread is started. */
+void loop_block_signals(void);
+
+/*
+ * Runs until SIGTERM, SIGINT, or the end of the mount, which is 0; a negative
+ * errno when it can't go on.
+ */
+int loop_run(struct loop *loop, struct error *err);
+
+/* Milliseconds since the epoch. */
+int64_t loop_now(void);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * uvrfs: options, configuration, then the daemon is put together, runs, and is
+ * taken apart in the opposite order.
+ */
+#include "config.h"
+#include "server.h"
+#include "mountpoint.h"
+#include "notify.h"
+#include "options.h"
+#include "state_dir.h"
+#include "text.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define EXIT_USAGE 2
+
+static int complain(const struct error *err)
+{
+	fprintf(stderr, "uvrfs: %s\n", err->msg);
+	return EXIT_FAILURE;
+}
+
+/* A watch or a waiter each take a descriptor: as many as we may have. */
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* The daemon would wait for itself whenever it used them. */
+static int refuse_inside(const struct server *s, struct error *err)
+{
+	const struct config *c = &s->config;
+	size_t i;
+
+	if (mountpoint_covers(s->mountpoint, s->state_dir))
+		return fail(err, EINVAL, "the state directory %s must not be "
+			    "at or below %s", s->state_dir, s->mountpoint);
+	if (mountpoint_covers(s->mountpoint, s->config_path))
+		return fail(err, EINVAL, "the configuration %s must not be "
+			    "below %s", s->config_path, s->mountpoint);
+	for (i = 0; i < c->backend_count; i++)
+		if (c->backends[i].path &&
+		    mountpoint_covers(s->mountpoint, c->backends[i].path))
+			return fail(err, EINVAL, "backend %s: %s must not be "
+				    "at or below %s", c->backends[i].name,
+				    c->backends[i].path, s->mountpoint);
+	return 0;
+}
+
+/* Everything that is found by a relative path; from then on we are at /. */
+static int find_places(struct server *s, struct error *err)
+{
+	const char *dir = s->options->state_dir;
+
+	s->mountpoint = mountpoint_prepare(s->options->mountpoint, err);
+	if (!s->mountpoint)
+		return -err->code;
+	s->state_dir = state_dir_open(dir ? dir : s->config.store_path, err);
+	if (!s->state_dir || refuse_inside(s, err) < 0)
+		return -err->code;
+	if (chdir("/") < 0)
+		return fail(err, errno, "can't go to /: %m");
+	return 0;
+}
+
+/* Whoever waits hears of a failure only when everything has been undone. */
+static int serve(struct server *s, struct notify *n, struct error *err)
+{
+	int rc = server_start(s, err);
+
+	if (rc < 0) {
+		server_stop(s);
+		notify_failed(n, err->msg);
+		return EXIT_FAILURE;
+	}
+	if (notify_ready(n))
+		log_detach(&s->log);
+	rc = server_run(s, err);
+	server_stop(s);
+	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int mount_it(struct server *s, struct error *err)
+{
+	struct notify n = {.pipe = -1};
+	int rc;
+
+	if (find_places(s, err) < 0)
+		return complain(err);
+	signal(SIGPIPE, SIG_IGN);
+	raise_limits();
+	if (!s->options->foreground) {
+		rc = notify_fork(&n, err);
+		if (rc)
+			return rc < 0 ? complain(err) : EXIT_SUCCESS;
+	}
+	return serve(s, &n, err);
+}
+
+static int with_config(struct server *s, struct error *err)
+{
+	const struct options *o = s->options;
+	int rc;
+
+	s->config_path = o->config ? realpath(o->config, NULL)
+				   : strdup(CONFIG_DEFAULT_PATH);
+	if (!s->config_path) {
+		fail(err, errno, "can't open %s: %m",
+		     o->config ? o->config : CONFIG_DEFAULT_PATH);
+		return complain(err);
+	}
+	rc = config_load(s->config_path, !o->config, &s->config, err);
+	if (rc < 0) {
+		complain(err);
+	} else if (o->action == ACTION_CHECK) {
+		puts("ok");
+		config_finish(&s->config);
+	} else {
+		rc = mount_it(s, err);
+		config_finish(&s->config);
+		free(s->mountpoint);
+		free(s->state_dir);
+	}
+	free(s->config_path);
+	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int print_help(void)
+{
+	auto_buf text;
+
+	buf_init(&text, 4096);
+	options_describe(&text);
+	fputs(buf_str(&text), stdout);
+	return EXIT_SUCCESS;
+}
+
+static int act(const struct options *o, struct error *err)
+{
+	struct server s = {.options = o};
+
+	if (o->action == ACTION_HELP)
+		return print_help();
+	if (o->action == ACTION_VERSION) {
+		puts("uvrfs " UVRFS_VERSION);
+		return EXIT_SUCCESS;
+	}
+	return with_config(&s, err);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct error err = {0};
+	int status;
+
+	if (options_parse(argc, argv, &options, &err) < 0) {
+		complain(&err);
+		fputs("uvrfs: try: uvrfs --help\n", stderr);
+		status = EXIT_USAGE;
+	} else {
+		status = act(&options, &err);
+	}
+	options_finish(&options);
+	return status;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The directory to mount on, and what a daemon that died has left there. */
+#ifndef UVRFS_MOUNTPOINT_H
+#define UVRFS_MOUNTPOINT_H
+
+#include "error.h"
+
+#include <stdbool.h>
+
+/*
+ * Makes sure that one can mount at @path: detaches the mounts of uvrfs whose
+ * daemons are dead, refuses a live one and what is no directory.  Returns the
+ * absolute path, malloc'ed, or NULL with a sentence.  Blocks.
+ */
+char *mountpoint_prepare(const char *path, struct error *err);
+
+/*
+ * True when @path, which need not exist, is @mountpoint or below it: then the
+ * daemon would ask itself for its own files and hang.  Both are absolute.
+ */
+bool mountpoint_covers(const char *mountpoint, const char *path);
+
+/*
+ * True when the mountinfo(5) @line is a mount of uvrfs at @path, false for
+ * another mount there; *@here tells whether it is at @path at all.
+ */
+bool mountpoint_match(const char *line, const char *path, bool *here);
+
+#endif

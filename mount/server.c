@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon put together and taken apart; SIGHUP. */
+#include "server.h"
+
+#include "loop.h"
+#include "notify.h"
+#include "sim.h"
+#include "state_dir.h"
+#include "store.h"
+#include "text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* May users who are not root mount for others, too? */
+static bool others_are_allowed(void)
+{
+	bool allowed = false;
+	char *line = NULL;
+	size_t size = 0;
+	FILE *f;
+
+	if (geteuid() == 0)
+		return true;
+	f = fopen("/etc/fuse.conf", "re");
+	while (f && getline(&line, &size, f) > 0)
+		if (strncmp(line, "user_allow_other", 16) == 0)
+			allowed = true;
+	free(line);
+	if (f)
+		fclose(f);
+	return allowed;
+}
+
+/* What can change while the daemon runs: the world looks there each time. */
+static void configure_world(struct server *s, const struct config *c)
+{
+	s->world_config.policy.unreachable_needs_force =
+		c->unreachable_needs_force;
+	s->world_config.act_timeout_ms = c->timeouts.act;
+	s->world_config.min_deadline_ms = c->timeouts.min_deadline;
+	s->world_config.retry_first_ms = c->timeouts.retry_first;
+	s->world_config.retry_max_ms = c->timeouts.retry_max;
+}
+
+static int add_backend(struct server *s, size_t i, struct error *err)
+{
+	const struct config_backend *b = &s->config.backends[i];
+	auto_free char *dir = NULL;
+
+	if (asprintf(&dir, "%s/sim", s->state_dir) < 0) {
+		dir = NULL;
+		return fail(err, ENOMEM, "not enough memory");
+	}
+	s->backends[i] = sim_new(b->name, b->path ? b->path : dir, err);
+	if (!s->backends[i])
+		return error_prefix(err, "backend %s: ", b->name);
+	return world_add_backend(s->world, s->backends[i], err);
+}
+
+static int make_world(struct server *s, struct error *err)
+{
+	size_t i;
+	int rc = 0;
+
+	s->world_config.site = s->config.site;
+	s->world_config.select = s->config.select;
+	s->world_config.select_count = s->config.select_count;
+	configure_world(s, &s->config);
+	s->world = world_new(&s->world_config, s->store,
+			     workers_jobs(s->workers));
+	s->backends = calloc(s->config.backend_count, sizeof(*s->backends));
+	if (!s->world || !s->backends)
+		return fail(err, ENOMEM, "not enough memory");
+	for (i = 0; i < s->config.backend_count && rc == 0; i++)
+		rc = add_backend(s, i, err);
+	return rc < 0 ? rc : world_load(s->world, loop_now(), err);
+}
+
+static int make_tree(struct server *s, struct error *err)
+{
+	const struct options *o = s->options;
+	struct fs_options options = {
+		.access = s->config.access,
+		.access_count = s->config.access_count,
+		.mount_options = buf_str(&o->fuse),
+		.read_only = o->read_only,
+		.allow_other = others_are_allowed(),
+		.debug = o->debug,
+	};
+
+	s->fs = fs_new(s->world, &options);
+	if (!s->fs)
+		return fail(err, ENOMEM, "not enough memory");
+	return fs_mount(s->fs, s->mountpoint, err);
+}
+
+int server_start(struct server *s, struct error *err)
+{
+	int rc;
+
+	log_init(&s->log);
+	loop_block_signals();
+	s->store = store_local_open(s->state_dir, s->config.site, err);
+	if (!s->store)
+		return -err->code;
+	s->workers = workers_new(err);
+	if (!s->workers)
+		return -err->code;
+	rc = make_world(s, err);
+	if (rc == 0)
+		rc = make_tree(s, err);
+	return rc < 0 ? rc : state_dir_write_pid(s->state_dir, err);
+}
+
+/* What is wrong changes nothing; what can't change while we run is named. */
+static void reload(struct loop *loop)
+{
+	struct server *s = loop->ctx;
+	struct config now;
+	struct error err;
+	auto_buf fixed;
+
+	if (config_load(s->config_path, !s->options->config, &now, &err) < 0) {
+		log_print(&s->log, LOG_ERR, "the configuration stays as it "
+			  "was: %s", err.msg);
+		return;
+	}
+	buf_init(&fixed, 256);
+	config_list_fixed_changes(&s->config, &now, &fixed);
+	configure_world(s, &now);
+	config_finish(&now);
+	log_print(&s->log, LOG_INFO, "read %s again: failover and timeouts are "
+		  "in force%s%s", s->config_path,
+		  fixed.len ? "; these need a restart: " : "", buf_str(&fixed));
+}
+
+int server_run(struct server *s, struct error *err)
+{
+	struct loop loop = {
+		.fs = s->fs,
+		.world = s->world,
+		.workers = s->workers,
+		.log = &s->log,
+		.reload = reload,
+		.ctx = s,
+	};
+	int rc;
+
+	log_print(&s->log, LOG_INFO, "uvrfs " UVRFS_VERSION " is mounted at %s",
+		  s->mountpoint);
+	rc = loop_run(&loop, err);
+	if (rc < 0)
+		log_print(&s->log, LOG_ERR, "%s", err->msg);
+	notify_systemd("STOPPING=1");
+	return rc;
+}
+
+/*
+ * Stopped backends cut their calls short and refuse new ones, so that nothing
+ * begins any more while the last jobs come back.
+ */
+static void stop_backends(struct server *s)
+{
+	size_t i;
+
+	for (i = 0; s->backends && i < s->config.backend_count; i++)
+		if (s->backends[i])
+			s->backends[i]->ops->stop(s->backends[i]);
+}
+
+static void free_backends(struct server *s)
+{
+	size_t i;
+
+	for (i = 0; s->backends && i < s->config.backend_count; i++)
+		if (s->backends[i])
+			s->backends[i]->ops->free(s->backends[i]);
+	free(s->backends);
+}
+
+void server_stop(struct server *s)
+{
+	if (s->fs)
+		fs_unmount(s->fs);
+	stop_backends(s);
+	if (s->workers)
+		workers_drain(s->workers);
+	if (s->fs)
+		fs_free(s->fs);
+	world_free(s->world);
+	workers_free(s->workers);
+	free_backends(s);
+	if (s->store) {
+		state_dir_remove_pid(s->state_dir);
+		s->store->ops->close(s->store);
+	}
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The daemon put together: store, workers, backends, world, tree, in this
+ * order, and taken apart in the opposite one.
+ */
+#ifndef UVRFS_SERVER_H
+#define UVRFS_SERVER_H
+
+#include "config.h"
+#include "log.h"
+#include "options.h"
+#include "workers.h"
+
+struct server {
+	const struct options *options;	/* given, with the four below */
+	struct config config;
+	char *config_path;
+	char *mountpoint;
+	char *state_dir;
+
+	/* As it runs; SIGHUP changes world_config and nothing else. */
+	struct log log;
+	struct world_config world_config;
+	struct store *store;
+	struct workers *workers;
+	struct backend **backends;	/* config.backend_count, some NULL */
+	struct world *world;
+	struct fs *fs;
+};
+
+/*
+ * Opens all of it and mounts.  On failure server_stop is due nevertheless.
+ * Starts threads: not before a fork.
+ */
+int server_start(struct server *s, struct error *err);
+
+/* Serves until told to stop; a negative errno is logged already. */
+int server_run(struct server *s, struct error *err);
+
+/* Unmounts, lets what the store was given end, and frees. */
+void server_stop(struct server *s);
+
+#endif

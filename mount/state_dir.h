@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the daemon keeps its state on this machine. */
+#ifndef UVRFS_STATE_DIR_H
+#define UVRFS_STATE_DIR_H
+
+#include "error.h"
+
+/*
+ * @given (by option, else configuration), else $STATE_DIRECTORY, else the
+ * place that fits who we are.  Made when absent.  Returns its absolute path,
+ * malloc'ed, or NULL with a sentence.
+ */
+char *state_dir_open(const char *given, struct error *err);
+
+/* Writes our process id to DIR/uvrfs.pid; for those who want to end us. */
+int state_dir_write_pid(const char *dir, struct error *err);
+void state_dir_remove_pid(const char *dir);
+
+#endif

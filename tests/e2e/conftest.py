@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures, and what keeps a broken daemon from hanging or littering."""
+import os
+import sys
+import threading
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+import uvr  # noqa: E402
+
+CLONE_NEWNS = 0x20000
+MS_REC_PRIVATE = 0x4000 | 0x40000
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "limit(seconds): a test may take longer than the usual")
+    # Mounts of our own: they go with us, also after kill -9.
+    if uvr.libc.unshare(CLONE_NEWNS) == 0:
+        uvr.libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None)
+
+
+def pytest_sessionstart(session):
+    if not os.access(uvr.BINARY, os.X_OK):
+        pytest.exit(f"{uvr.BINARY} is not there: build it, or set UVRFS", 1)
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        pytest.exit("/dev/fuse can't be used here", 77)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    for daemon in list(uvr.live):
+        daemon.abort()
+        daemon.destroy()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        for daemon in uvr.live:
+            report.sections.append((f"stderr of {daemon.base}",
+                                    daemon.stderr()[-4000:]))
+
+
+@pytest.fixture(autouse=True)
+def watchdog(request):
+    """A test that takes too long loses its daemons, and goes on to fail."""
+    marker = request.node.get_closest_marker("limit")
+    seconds = (marker.args[0] if marker else 60) * uvr.FACTOR
+    timer = threading.Timer(
+        seconds, lambda: [d.abort() for d in list(uvr.live)])
+    timer.daemon = True
+    timer.start()
+    yield
+    timer.cancel()
+
+
+@pytest.fixture(scope="module")
+def make_shared():
+    """Daemons that last as long as their module."""
+    made = []
+
+    def make(*args, **options):
+        made.append(uvr.Daemon(*args, **options))
+        return made[-1].start()
+    yield make
+    for daemon in made:
+        daemon.destroy()
+
+
+@pytest.fixture(scope="module")
+def module_daemon(make_shared):
+    """One daemon for a module's tests; each makes replications of its own."""
+    return make_shared()
+
+
+@pytest.fixture
+def d(module_daemon):
+    assert module_daemon.alive(), "an earlier test has lost the daemon"
+    return module_daemon
+
+
+@pytest.fixture
+def make():
+    """Daemons of one test, not started yet."""
+    made = []
+
+    def new(*args, **options):
+        made.append(uvr.Daemon(*args, **options))
+        return made[-1]
+    yield new
+    for daemon in made:
+        daemon.destroy()
+
+
+@pytest.fixture
+def own(make):
+    """A daemon for one test that will kill or spoil it."""
+    return make().start()

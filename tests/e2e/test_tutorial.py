@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tutorial's failover, step by step, with the tutorial's own names."""
+import os
+import signal
+
+import pytest
+
+from uvr import (CONFIG, PATIENT, ROOT, TIMEOUTS, background, get, sh, until)
+
+SCRIPT = os.environ.get("UVR_FAILOVER", str(ROOT / "mount/uvr-failover"))
+# Nothing is said of a site: it is the destination of each manifest.
+HERE_IS_DESTINATION = TIMEOUTS % "5s"
+
+MANIFEST = """\
+apiVersion: replication.unified.io/v1alpha1
+kind: UnifiedVolumeReplication
+metadata:
+  name: production-db
+  namespace: database
+spec:
+  sourceEndpoint:
+    cluster: prod-cluster
+    region: us-east-1
+    storageClass: ceph-rbd
+  destinationEndpoint:
+    cluster: dr-cluster
+    region: us-west-1
+    storageClass: ceph-rbd
+  volumeMapping:
+    source:
+      pvcName: production-db-pvc
+      namespace: database
+    destination:
+      volumeHandle: production-db-replica
+      namespace: database
+  replicationState: replica
+  replicationMode: asynchronous
+  schedule:
+    mode: continuous
+    rpo: 15m
+    rto: 5m
+"""
+
+# As the tutorial has it: no storageClass.
+REVERSED = """\
+# Update replication to replicate from new source (DR) to old source (recovery)
+spec:
+  sourceEndpoint:
+    cluster: dr-cluster      # Now source
+    region: us-west-1
+  destinationEndpoint:
+    cluster: prod-cluster    # Now replica
+    region: us-east-1
+"""
+
+DATA = bytes(range(256)) * 4096 + b"the last block\n"
+
+
+@pytest.fixture
+def db(make):
+    d = make(config=HERE_IS_DESTINATION).start()
+    r = d.mk("database", "production-db", MANIFEST).done()
+    r.peer_volume.write_bytes(DATA)
+    r.await_copy()
+    r.await_cond("Degraded", "False")
+    assert (r.here, r.peer) == ("dr-cluster", "prod-cluster")
+    return r
+
+
+def run(r, command, rc=0, seconds=20):
+    """One command of the tutorial, typed in the replication's directory."""
+    done = sh(command, cwd=r.path, seconds=seconds)
+    assert done.rc == rc, (command, done, r.explain())
+    return done.out
+
+
+def test_every_step_of_the_tutorial(db):
+    # Step 1: verify the current state.
+    assert run(db, "cat state") == "replica\n"
+    assert run(db, "cat mode") == "asynchronous\n"
+    assert "production-db" in get(db.daemon / ".uvrfs/summary")
+    assert run(db, "grep ^Ready conditions").split()[1] == "True"
+    # Step 2: initiate the promotion, having read what it would do.
+    assert run(db, "head -n 1 plan/promoting") == "allowed\n"
+    run(db, "echo promoting > state")
+    # Step 3: monitor it.
+    assert run(db, "cat state") == "promoting\n"
+    run(db, "cat progress conditions")
+    run(db, "timeout 10 sync state")
+    assert run(db, "grep ^Ready conditions").split()[1] == "True"
+    # Step 4: complete it.
+    run(db, "echo source > state")
+    # Step 5: verify the new source.
+    run(db, "sync state")
+    assert run(db, "cat state") == "source\n"
+    assert run(db, "grep ^Ready conditions").split()[1] == "True"
+    assert "production-db-pvc" in run(db, "cat volumes")
+    assert run(db, "cat error") == ""
+    # Planned: nothing is lost.
+    assert db.here_volume.read_bytes() == DATA
+    assert "planned" in run(db, "cat history")
+    # Step 6: the application writes at the new source.
+    with open(db.here_volume, "ab") as f:
+        f.write(b"written at DR\n")
+    # Post-failover: establish reverse replication.
+    run(db, f"echo {chr(39)}{REVERSED}{chr(39)} > endpoints")
+    run(db, "timeout 10 sync endpoints")
+    assert db.status["source"] == {"cluster": "dr-cluster",
+                                   "region": "us-west-1",
+                                   "storageClass": "ceph-rbd"}
+    db.await_copy(db.here_volume, db.peer_volume)
+    assert db.peer_volume.read_bytes().endswith(b"written at DR\n")
+    db.await_cond("Degraded", "False")
+    assert run(db, "cat state") == "source\n"
+
+
+def test_the_write_itself_makes_ready_not_true(db):
+    out = run(db, "echo promoting > state; grep ^Ready conditions")
+    # Either still under way, or verified for this request, never stale.
+    if out.split()[1] == "True":
+        assert db.status["request"]["word"] == "promoting"
+        assert db.status["request"]["outcome"] == "verified"
+
+
+def test_rollback_during_promotion(db):
+    db.daemon.faults("dr-cluster", "no-copy")
+    db.peer_volume.write_bytes(DATA + b"not copied yet")
+    run(db, "echo promoting > state")
+    until(lambda: "demote-peer" in db.acts(), "the peer steps down")
+    assert run(db, "timeout 1 sync state", rc=124) == ""
+    run(db, "echo replica > state")
+    run(db, "timeout 10 sync state")
+    assert run(db, "cat state") == "replica\n"
+    # The peer has the source role back and can be written.
+    assert os.stat(db.peer_volume).st_mode & 0o200
+    assert not os.stat(db.here_volume).st_mode & 0o200
+    assert db.peer_volume.read_bytes() == DATA + b"not copied yet"
+    db.daemon.faults("dr-cluster")
+    db.await_copy()
+    db.await_cond("Degraded", "False")
+    db.go("promoting", "source")
+
+
+def test_unplanned_has_exactly_what_the_last_sync_had(db):
+    db.daemon.lose("prod-cluster")
+    db.peer_volume.write_bytes(DATA + b"never copied\n")
+    assert run(db, "head -n 1 plan/promoting") == "allowed\n"
+    plan = run(db, "cat plan/promoting")
+    assert "unplanned" in plan and "lost" in plan
+    run(db, "echo promoting > state; timeout 10 sync state")
+    run(db, "echo source > state; timeout 10 sync state")
+    assert db.here_volume.read_bytes() == DATA
+    assert "unplanned" in run(db, "cat history")
+
+
+def test_back_home_after_the_failover(db):
+    db.go("promoting", "source", "swap")
+    db.here_volume.write_bytes(b"of DR\n")
+    db.await_copy(db.here_volume, db.peer_volume)
+    db.await_cond("Degraded", "False")
+    db.go("demoting", "replica")
+    assert not os.stat(db.here_volume).st_mode & 0o200
+    assert db.peer_volume.read_bytes() == b"of DR\n"
+
+
+# ---- failover.sh, ported: uvr-failover ----
+
+def failover(r, arguments, seconds=30, **more):
+    return sh(f"{SCRIPT} {arguments}", seconds=seconds,
+              env={"UVR_ROOT": str(r.daemon.mnt)}, **more)
+
+
+def test_script_fails_over_and_can_be_run_twice(db):
+    done = failover(db, "production-db database")
+    assert done.rc == 0, done
+    assert db.state == "source" and db.here_volume.read_bytes() == DATA
+    journal = db.journal()
+    again = failover(db, "database/production-db")
+    assert again.rc == 0 and "source" in again.out
+    assert db.journal() == journal
+
+
+def test_script_prints_the_plan_only(db):
+    before = db.picture()
+    done = failover(db, "-n database/production-db")
+    assert done.rc == 0 and done.out.startswith("allowed\n")
+    assert db.picture() == before
+
+
+def test_script_refused(db):
+    db.go("promoting", "source", "swap")
+    db.await_cond("Degraded", "False")
+    db.go("demoting")
+    before = db.picture()
+    done = failover(db, "database/production-db")
+    assert done.rc == 1 and "demoting" in done.err
+    assert failover(db, "-n database/production-db").rc == 1
+    assert db.picture() == before
+
+
+@pytest.mark.parametrize("arguments", [
+    "", "--nonsense database/production-db", "a b c", "--timeout",
+    "--timeout soon database/production-db", "database/no-such"])
+def test_script_wrong_use(db, arguments):
+    assert failover(db, arguments).rc == 2
+    assert db.state == "replica"
+
+
+def test_script_failed(db):
+    db.daemon.faults("dr-cluster", "final promote")
+    done = failover(db, "database/production-db")
+    assert done.rc == 3 and "not possible" in done.err, done
+    assert db.state == "failed"
+    assert failover(db, "database/production-db").rc == 3
+
+
+def test_script_needs_force(db):
+    db.daemon.lose("prod-cluster", "refuse")
+    before = db.picture()
+    done = failover(db, "database/production-db")
+    assert done.rc == 4 and "--force" in done.err, done
+    assert failover(db, "-n database/production-db").rc == 4
+    assert db.picture() == before
+    assert failover(db, "--force database/production-db").rc == 0
+    assert db.state == "source"
+
+
+def test_script_times_out_and_goes_on_when_run_again(make):
+    d = make(config=PATIENT).start()
+    r = d.replica("slow", b"data")
+    d.faults(r.here, "no-copy")
+    r.peer_volume.write_bytes(b"more data")
+    done = failover(r, "--timeout 1 database/slow")
+    assert done.rc == 124 and r.state == "promoting", done
+    d.faults(r.here)
+    assert failover(r, "database/slow").rc == 0
+    assert r.state == "source" and r.here_volume.read_bytes() == b"more data"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_script_interrupted_harms_nothing(make, number):
+    d = make(config=PATIENT).start()
+    r = d.replica("cut", b"data")
+    d.faults(r.here, "no-copy")
+    r.peer_volume.write_bytes(b"more data")
+    command = f"exec env UVR_ROOT={d.mnt} {SCRIPT} database/cut"
+    # A shell's background job would ignore SIGINT: it is started directly.
+    running = background(command)
+    until(lambda: r.state == "promoting", "the script has begun")
+    child = until(lambda: children(running.pid), "its process")[0]
+    os.kill(child, number)
+    out, err = running.communicate(timeout=20)
+    assert running.returncode not in (0, 124), (out, err)
+    assert "interrupted" in err
+    assert r.state == "promoting"
+    assert not waiters(d), "it has left a waiter behind"
+    d.faults(r.here)
+    assert failover(r, "database/cut").rc == 0
+    assert r.state == "source" and r.here_volume.read_bytes() == b"more data"
+
+
+def children(pid):
+    return [int(p) for p in get(f"/proc/{pid}/task/{pid}/children").split()]
+
+
+def waiters(d):
+    return sh(f"pgrep -f 'sync {d.mnt}'").out
+
+
+def test_two_scripts_at_once_fail_over_once(make):
+    d = make(config=CONFIG).start()
+    r = d.replica("twice", DATA)
+    command = f"env UVR_ROOT={d.mnt} {SCRIPT} --timeout 20 database/twice"
+    both = [background(command) for _ in range(2)]
+    for one in both:
+        out, err = one.communicate(timeout=60)
+        assert one.returncode == 0, (out, err)
+    assert r.state == "source" and r.here_volume.read_bytes() == DATA
+    assert len([a for a in r.acts() if "promote" in a]) == 1, r.acts()

@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tree with a real world under it, a store in memory, a backend that does
+ * as it is told, and a socket in the place of /dev/fuse: the test is the kernel.
+ */
+#ifndef UVRFS_FS_FIXTURE_H
+#define UVRFS_FS_FIXTURE_H
+
+#include "session.h"
+
+#include <check.h>
+#undef fail /* ours, not that of Check */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define NO_REPLY 1
+#define REPLIES 64
+
+struct reply {
+	uint64_t unique;	/* 0: free */
+	int error;		/* 0 or a negative errno */
+	size_t len;
+	char data[1 << 16];
+};
+
+struct kernel {
+	struct store store;
+	struct jobs jobs;
+	struct job *first, **last;
+	struct backend backend;
+	struct sink *sink;
+	struct observation seen;
+	struct world_config config;
+	struct select_rule rule;
+	struct fs_options options;
+	struct world *world;
+	struct fs *fs;
+	int socket;
+	int pid;
+	uint64_t unique;
+	uint64_t next_id;
+	int save_rc;		/* what the store answers */
+	int act_rc;		/* what the backend answers */
+	unsigned invalidated;	/* notifications seen */
+	struct reply replies[REPLIES];
+};
+
+#define UNUSED __attribute__((unused))
+
+static struct kernel *of_store(struct store *s)
+{
+	return (struct kernel *)s;
+}
+
+static int store_load(struct store *s, struct store_visitor *v,
+		      struct error *err)
+{
+	return 0;
+}
+
+static uint64_t store_new_id(struct store *s, struct error *err)
+{
+	return ++of_store(s)->next_id;
+}
+
+static int store_rc(struct store *s, struct error *err)
+{
+	int rc = of_store(s)->save_rc;
+
+	return rc ? fail(err, -rc, "the store is told to fail") : 0;
+}
+
+static int store_save(struct store *s, const char *namespace, const char *name,
+		      const struct spec *spec, const struct status *status,
+		      uint64_t expected, struct error *err)
+{
+	return store_rc(s, err);
+}
+
+static int store_remove(struct store *s, const char *namespace,
+			const char *name, struct error *err)
+{
+	return store_rc(s, err);
+}
+
+static int store_mkdir(struct store *s, const char *namespace, uint64_t id,
+		       struct error *err)
+{
+	return store_rc(s, err);
+}
+
+static int store_rmdir(struct store *s, const char *namespace,
+		       struct error *err)
+{
+	return store_rc(s, err);
+}
+
+static int store_audit(struct store *s, const char *line, struct error *err)
+{
+	return 0;
+}
+
+static const struct store_ops store_table = {
+	.type = "memory",
+	.load = store_load,
+	.new_id = store_new_id,
+	.save = store_save,
+	.remove = store_remove,
+	.mkdir = store_mkdir,
+	.rmdir = store_rmdir,
+	.audit = store_audit,
+};
+
+static struct kernel *of_jobs(struct jobs *j)
+{
+	return (struct kernel *)((char *)(void *)j -
+				 offsetof(struct kernel, jobs));
+}
+
+static struct kernel *of_backend(struct backend *b)
+{
+	return (struct kernel *)((char *)(void *)b -
+				 offsetof(struct kernel, backend));
+}
+
+static void submit(struct jobs *jobs, struct job *job)
+{
+	struct kernel *k = of_jobs(jobs);
+
+	job->next = NULL;
+	*k->last = job;
+	k->last = &job->next;
+}
+
+static void run_nothing(struct job *job)
+{
+}
+
+static void post(struct jobs *jobs, struct job *job)
+{
+	job->run = run_nothing;
+	submit(jobs, job);
+}
+
+static int backend_start(struct backend *b, struct sink *sink,
+			 struct error *err)
+{
+	of_backend(b)->sink = sink;
+	return 0;
+}
+
+static void backend_stop(struct backend *b)
+{
+}
+
+static void backend_key(struct backend *b, const struct target *t,
+			char key[static BACKEND_KEY_MAX])
+{
+	snprintf(key, BACKEND_KEY_MAX, "%s", t->spec->pvc_name);
+}
+
+static int backend_track(struct backend *b, const struct target *t,
+			 struct error *err)
+{
+	struct kernel *k = of_backend(b);
+
+	k->seen.at = world_now(k->world);
+	k->sink->observed(k->sink, t->spec->pvc_name, &k->seen);
+	return 0;
+}
+
+static void backend_untrack(struct backend *b, const char *key)
+{
+}
+
+static void backend_describe(struct backend *b, const struct target *t,
+			     enum act act, struct buf *out)
+{
+	buf_printf(out, "fake %s\n", act_text(act));
+}
+
+static void change_role(struct side *side, enum role role)
+{
+	side->claim = role;
+	side->fact = role;
+}
+
+static int backend_act(struct backend *b, const struct target *t,
+		       const struct order *order, struct error *err)
+{
+	struct kernel *k = of_backend(b);
+
+	if (k->act_rc)
+		return fail(err, -k->act_rc, "the array is told to fail");
+	if (order->act == ACT_DEMOTE_PEER) {
+		change_role(&k->seen.peer, ROLE_REPLICA);
+		k->seen.here.caught_up = true;
+	}
+	if (order->act == ACT_PROMOTE)
+		change_role(&k->seen.here, ROLE_SOURCE);
+	return 0;
+}
+
+static int backend_observe(struct backend *b, const struct target *t,
+			   int timeout_ms, struct observation *o,
+			   struct error *err)
+{
+	of_backend(b)->seen.at = world_now(of_backend(b)->world);
+	*o = of_backend(b)->seen;
+	return 0;
+}
+
+static const struct backend_ops backend_table = {
+	.type = "fake",
+	.capabilities = CAP_STEP_DOWN_PEER | CAP_SECOND_FACT | CAP_GIVE_BACK,
+	.start = backend_start,
+	.stop = backend_stop,
+	.free = backend_stop,
+	.key = backend_key,
+	.track = backend_track,
+	.untrack = backend_untrack,
+	.describe = backend_describe,
+	.act = backend_act,
+	.observe = backend_observe,
+};
+
+/* Runs the jobs, and those that come of them. */
+static UNUSED void settle(struct kernel *k)
+{
+	struct job *job;
+	int64_t now = world_now(k->world) + 10;
+
+	world_tick(k->world, now);
+	while ((job = k->first)) {
+		k->first = job->next;
+		if (!k->first)
+			k->last = &k->first;
+		job->run(job);
+		job->done(job);
+		world_tick(k->world, ++now);
+	}
+}
+
+static ssize_t take(int fd, void *data, size_t size, void *userdata)
+{
+	return read(fd, data, size);
+}
+
+static ssize_t give(int fd, struct iovec *iov, int count, void *userdata)
+{
+	return writev(fd, iov, count);
+}
+
+static const struct fuse_custom_io custom_io = {.read = take, .writev = give};
+
+/* --- what a kernel does --- */
+
+static void serve(struct kernel *k)
+{
+	static struct {
+		struct fuse_out_header h;
+		char data[1 << 20];
+	} m;
+	struct error err;
+	ssize_t n;
+	size_t i;
+
+	if (k->fs->session)
+		ck_assert_int_eq(fs_serve(k->fs, &err), 0);
+	while ((n = recv(k->socket, &m, sizeof m, MSG_DONTWAIT)) > 0) {
+		k->invalidated += m.h.unique == 0;
+		if (m.h.unique == 0)
+			continue;
+		for (i = 0; k->replies[i].unique; i++)
+			/* A second answer to one request is the worst. */
+			ck_assert_uint_ne(k->replies[i].unique, m.h.unique);
+		k->replies[i].unique = m.h.unique;
+		k->replies[i].error = m.h.error;
+		k->replies[i].len = (size_t)n - sizeof m.h;
+		memcpy(k->replies[i].data, m.data, k->replies[i].len);
+	}
+}
+
+static uint64_t ask(struct kernel *k, uint32_t opcode, uint64_t node,
+		    const struct iovec in[2])
+{
+	struct fuse_in_header h = {
+		.opcode = opcode,
+		.unique = k->unique += 2,
+		.nodeid = node,
+		.pid = (uint32_t)k->pid,
+	};
+	struct iovec all[3] = {{&h, sizeof h}, in[0], in[1]};
+
+	h.len = (uint32_t)(sizeof h + in[0].iov_len + in[1].iov_len);
+	ck_assert_int_eq(writev(k->socket, all, 3), (ssize_t)h.len);
+	serve(k);
+	return h.unique;
+}
+
+/* The answer to @unique: its errno, or NO_REPLY; *@out is good until next. */
+static int answer(struct kernel *k, uint64_t unique, const struct reply **out)
+{
+	size_t i;
+
+	serve(k);
+	for (i = 0; i < REPLIES; i++) {
+		if (k->replies[i].unique != unique)
+			continue;
+		if (out)
+			*out = &k->replies[i];
+		return k->replies[i].error;
+	}
+	return NO_REPLY;
+}
+
+static UNUSED void forget_replies(struct kernel *k)
+{
+	size_t i;
+
+	for (i = 0; i < REPLIES; i++)
+		k->replies[i].unique = 0;
+}
+
+#define PART(p) {(void *)(uintptr_t)(p), sizeof *(p)}
+#define TEXT(s) {(void *)(uintptr_t)(s), strlen(s)}
+#define NAME(s) {(void *)(uintptr_t)(s), strlen(s) + 1}
+#define IN(...) ((const struct iovec[2]){__VA_ARGS__})
+
+/* The inode of @name in @dir, 0 when there is none. */
+static UNUSED uint64_t look(struct kernel *k, uint64_t dir, const char *name)
+{
+	const struct reply *r;
+	uint64_t u = ask(k, FUSE_LOOKUP, dir, IN(NAME(name)));
+
+	if (answer(k, u, &r))
+		return 0;
+	return ((const struct fuse_entry_out *)(const void *)r->data)->nodeid;
+}
+
+static UNUSED uint64_t start_mkdir(struct kernel *k, uint64_t dir,
+				   const char *name)
+{
+	struct fuse_mkdir_in in = {.mode = 0755};
+
+	return ask(k, FUSE_MKDIR, dir, IN(PART(&in), NAME(name)));
+}
+
+static UNUSED int try_open(struct kernel *k, uint64_t ino, uint32_t flags,
+			   uint64_t *fh)
+{
+	struct fuse_open_in in = {.flags = flags};
+	const struct reply *r;
+	uint64_t u = ask(k, FUSE_OPEN, ino, IN(PART(&in)));
+	int rc = answer(k, u, &r);
+
+	if (rc == 0)
+		*fh = ((const struct fuse_open_out *)(const void *)r->data)->fh;
+	return rc;
+}
+
+static UNUSED uint64_t do_open(struct kernel *k, uint64_t ino, uint32_t flags)
+{
+	uint64_t fh = 0;
+
+	ck_assert_int_eq(try_open(k, ino, flags, &fh), 0);
+	return fh;
+}
+
+static UNUSED uint64_t start_write(struct kernel *k, uint64_t ino, uint64_t fh,
+				   uint64_t off, const char *text)
+{
+	struct fuse_write_in in = {
+		.fh = fh,
+		.offset = off,
+		.size = (uint32_t)strlen(text),
+		.flags = O_WRONLY,
+	};
+
+	return ask(k, FUSE_WRITE, ino, IN(PART(&in), TEXT(text)));
+}
+
+static UNUSED uint64_t start_read(struct kernel *k, uint64_t ino, uint64_t fh,
+				  uint64_t off, uint32_t flags)
+{
+	struct fuse_read_in in = {
+		.fh = fh, .offset = off, .size = 65000, .flags = flags};
+
+	return ask(k, FUSE_READ, ino, IN(PART(&in)));
+}
+
+static UNUSED uint64_t start_flush(struct kernel *k, uint64_t ino, uint64_t fh)
+{
+	struct fuse_flush_in in = {.fh = fh};
+
+	return ask(k, FUSE_FLUSH, ino, IN(PART(&in)));
+}
+
+static UNUSED int do_fsync(struct kernel *k, uint64_t ino, uint64_t fh)
+{
+	struct fuse_fsync_in in = {.fh = fh};
+
+	return answer(k, ask(k, FUSE_FSYNC, ino, IN(PART(&in))), NULL);
+}
+
+static UNUSED void do_release(struct kernel *k, uint64_t ino, uint64_t fh)
+{
+	struct fuse_release_in in = {.fh = fh};
+
+	ck_assert_int_eq(answer(k, ask(k, FUSE_RELEASE, ino, IN(PART(&in))),
+				NULL),
+			 0);
+}
+
+/* Opens, writes, and gives what WRITE, else FLUSH, answered. */
+static UNUSED int write_file(struct kernel *k, uint64_t dir, const char *name,
+			     const char *text)
+{
+	uint64_t ino = look(k, dir, name);
+	uint64_t fh = do_open(k, ino, O_WRONLY | O_TRUNC);
+	uint64_t u = start_write(k, ino, fh, 0, text);
+	int rc;
+
+	settle(k);
+	rc = answer(k, u, NULL);
+	u = start_flush(k, ino, fh);
+	settle(k);
+	if (!rc)
+		rc = answer(k, u, NULL);
+	do_release(k, ino, fh);
+	forget_replies(k);
+	return rc;
+}
+
+/* Its text, in a buffer that the next call uses again. */
+static UNUSED const char *read_file(struct kernel *k, uint64_t dir,
+				    const char *name)
+{
+	static char text[1 << 16];
+	const struct reply *r;
+	uint64_t ino = look(k, dir, name);
+	uint64_t fh = do_open(k, ino, O_RDONLY);
+
+	ck_assert_int_eq(answer(k, start_read(k, ino, fh, 0, 0), &r), 0);
+	memcpy(text, r->data, r->len);
+	text[r->len] = '\0';
+	do_release(k, ino, fh);
+	forget_replies(k);
+	return text;
+}
+
+static void connect_kernel(struct kernel *k)
+{
+	struct fuse_init_in in = {
+		.major = FUSE_KERNEL_VERSION,
+		.minor = 36,
+		.max_readahead = 1 << 17,
+		.flags = FUSE_ATOMIC_O_TRUNC | FUSE_DO_READDIRPLUS,
+	};
+	struct error err;
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0,
+				    ends), 0);
+	k->fs = fs_new(k->world, &k->options);
+	ck_assert_ptr_nonnull(k->fs);
+	ck_assert_int_eq(fs_open_session(k->fs, &err), 0);
+	ck_assert_int_eq(fuse_session_custom_io(k->fs->session, &custom_io,
+						ends[0]), 0);
+	k->socket = ends[1];
+	ck_assert_int_eq(answer(k, ask(k, FUSE_INIT, 0, IN(PART(&in))), NULL),
+			 0);
+}
+
+static void make_world(struct kernel *k)
+{
+	struct side *here = &k->seen.here, *peer = &k->seen.peer;
+	struct error err;
+
+	here->reach = peer->reach = REACH_OK;
+	here->in_use = peer->in_use = TRI_NO;
+	here->progress = peer->progress = -1;
+	here->complete = here->following = true;
+	change_role(here, ROLE_REPLICA);
+	change_role(peer, ROLE_SOURCE);
+	k->world = world_new(&k->config, &k->store, &k->jobs);
+	ck_assert_ptr_nonnull(k->world);
+	ck_assert_int_eq(world_add_backend(k->world, &k->backend, &err), 0);
+	ck_assert_int_eq(world_load(k->world, 1000000, &err), 0);
+}
+
+static UNUSED struct kernel *kernel_new(bool read_only)
+{
+	struct kernel *k = calloc(1, sizeof *k);
+
+	k->store.ops = &store_table;
+	k->last = &k->first;
+	k->jobs = (struct jobs){.submit = submit, .post = post};
+	k->backend = (struct backend){.ops = &backend_table, .name = "fake"};
+	k->rule = (struct select_rule){"*", "fake"};
+	k->config = (struct world_config){
+		.site = "",
+		.select = &k->rule,
+		.select_count = 1,
+		.act_timeout_ms = 1000,
+		.min_deadline_ms = 900000,
+		.retry_first_ms = 1000,
+		.retry_max_ms = 300000,
+	};
+	k->options.read_only = read_only;
+	k->pid = getpid();
+	make_world(k);
+	connect_kernel(k);
+	return k;
+}
+
+static UNUSED void kernel_free(struct kernel *k)
+{
+	fs_unmount(k->fs);
+	settle(k);
+	fs_free(k->fs);
+	settle(k);
+	world_free(k->world);
+	close(k->socket);
+	free(k);
+}
+
+#define MANIFEST                                                               \
+	"spec:\n"                                                              \
+	"  sourceEndpoint: {cluster: prod, region: east, storageClass: rbd}\n" \
+	"  destinationEndpoint: {cluster: dr, region: west, "                  \
+	"storageClass: rbd}\n"                                                 \
+	"  volumeMapping:\n"                                                   \
+	"    source: {pvcName: claim, namespace: ns}\n"                        \
+	"    destination: {volumeHandle: handle, namespace: ns}\n"             \
+	"  replicationState: replica\n"                                        \
+	"  replicationMode: asynchronous\n"                                    \
+	"  schedule: {mode: interval, rpo: 5m, rto: 15m}\n"
+
+/* Makes ns and ns/a, a draft; returns the inode of ns. */
+static UNUSED uint64_t make_draft(struct kernel *k)
+{
+	uint64_t ns, u = start_mkdir(k, 1, "ns");
+
+	ck_assert_int_eq(answer(k, u, NULL), NO_REPLY);
+	settle(k);
+	ck_assert_int_eq(answer(k, u, NULL), 0);
+	ns = look(k, 1, "ns");
+	ck_assert_int_eq(answer(k, start_mkdir(k, ns, "a"), NULL), 0);
+	forget_replies(k);
+	return ns;
+}
+
+/* A replication that is verified; returns the inode of its directory. */
+static UNUSED uint64_t make_replication(struct kernel *k)
+{
+	uint64_t ns = make_draft(k), dir = look(k, ns, "a");
+
+	ck_assert_int_eq(write_file(k, dir, "spec.yaml", MANIFEST), 0);
+	settle(k);
+	ck_assert_str_eq(read_file(k, dir, "state"), "replica\n");
+	ck_assert_str_eq(read_file(k, dir, "wait"), "verified: replica\n");
+	forget_replies(k);
+	return dir;
+}
+
+#endif

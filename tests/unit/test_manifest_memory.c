@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every allocation of a reader and a writer fails once: ENOMEM comes back, no
+ * text is taken for another, and nothing leaks.  Skipped where the allocator
+ * can't be replaced (sanitizers, valgrind).
+ */
+#include "manifest.h"
+#include "manifests.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
+	defined(__GLIBC__)
+#define CAN_FAIL 1
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t size);
+void __libc_free(void *p);
+
+/* How many allocations still succeed; negative: all. */
+static long left = -1;
+
+/* How many blocks there are. */
+static long live;
+
+static bool is_out(void)
+{
+	if (left > 0)
+		left--;
+	else if (left == 0)
+		return true;
+	return false;
+}
+
+static void *count(void *p)
+{
+	live += p != NULL;
+	return p;
+}
+
+void *malloc(size_t size)
+{
+	return is_out() ? NULL : count(__libc_malloc(size));
+}
+
+void *calloc(size_t n, size_t size)
+{
+	return is_out() ? NULL : count(__libc_calloc(n, size));
+}
+
+void *realloc(void *p, size_t size)
+{
+	if (!p)
+		return malloc(size);
+	return is_out() ? NULL : __libc_realloc(p, size);
+}
+
+void free(void *p)
+{
+	live -= p != NULL;
+	__libc_free(p);
+}
+
+static bool can_fail(void)
+{
+	void *volatile p;
+
+	left = 0;
+	p = malloc(1);
+	left = -1;
+	free(p);
+	return !p;
+}
+#endif
+
+#ifdef CAN_FAIL
+static const char yaml[] =
+	"metadata: {labels: {a: b, c: d}, annotations: {e: f}}\n"
+	"spec:\n" SOURCE DESTINATION VOLUMES STATE MODE SCHEDULE
+	"  extensions: {ceph: {mirroringMode: journal}}\n";
+static const char json[] =
+	"\t{\"mode\":\t\"interval\",\"rpo\":\"5m\",\"rto\":null}";
+static const char exchange[] =
+	"source: {cluster: dr-cluster, region: us-west-1}\n"
+	"destination: {cluster: prod-cluster, region: us-east-1}\n";
+
+static const struct spec *base;
+
+static struct spec *parse_whole(struct error *err)
+{
+	return manifest_parse(yaml, strlen(yaml), NULL, err);
+}
+
+static struct spec *parse_schedule(struct error *err)
+{
+	return manifest_parse_schedule(json, strlen(json), base, err);
+}
+
+static struct spec *parse_endpoints(struct error *err)
+{
+	return manifest_parse_endpoints(exchange, strlen(exchange), base, err);
+}
+
+static struct spec *validate(struct error *err)
+{
+	return spec_validate(base, err) < 0 ? NULL : spec_ref(base);
+}
+
+static struct spec *(*const tries[])(struct error *err) = {
+	parse_whole, parse_schedule, parse_endpoints, validate};
+
+START_TEST(each_allocation_fails_once)
+{
+	struct error err = {0};
+	struct spec *spec = NULL;
+	long n, before;
+
+	base = parse_whole(&err);
+	for (n = 0; !spec && n < 10000; n++) {
+		before = live;
+		left = n;
+		err.code = 0;
+		spec = tries[_i](&err);
+		left = -1;
+		ck_assert_int_eq(live - before, spec && spec != base ? 1 : 0);
+		ck_assert_msg(spec || err.code == ENOMEM, "after %ld: %d %s",
+			      n, err.code, err.msg);
+	}
+	ck_assert_ptr_nonnull(spec);
+	ck_assert_int_gt(n, 2);
+	spec_unref(spec);
+	spec_unref(base);
+}
+END_TEST
+
+START_TEST(rendering_fails_once)
+{
+	struct error err = {0};
+	auto_spec spec = parse_whole(&err);
+	auto_buf out;
+	long n;
+
+	buf_init(&out, 64 * 1024);
+	for (n = 0; n == 0 || out.failed; n++) {
+		buf_finish(&out);
+		left = n;
+		manifest_render("a", "b", spec, NULL, &out);
+		left = -1;
+		ck_assert(out.failed == 0 || out.failed == ENOMEM);
+	}
+	ck_assert_int_gt(n, 1);
+}
+END_TEST
+#endif
+
+int main(void)
+{
+#ifdef CAN_FAIL
+	Suite *suite = suite_create("manifest_memory");
+	TCase *tc = tcase_create("manifest_memory");
+	SRunner *runner;
+	int failed;
+
+	if (!can_fail())
+		return 77;
+	tcase_add_loop_test(tc, each_allocation_fails_once, 0,
+			    sizeof tries / sizeof *tries);
+	tcase_add_test(tc, rendering_fails_once);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+#else
+	return 77;
+#endif
+}
