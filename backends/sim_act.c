@@ -111,14 +111,15 @@ static bool has_everything(const struct deed *d)
 
 	if (!d->linked)
 		return self->caught_up;
+	if (self->caught_up && other->role == ROLE_REPLICA &&
+	    other->final == self->base.id)
+		return true;
 	/* Here stepped down itself, and nobody has taken over: the other side
 	   still waits for our data, or has not been source since it gave us
 	   its own last. */
-	if (self->final)
-		return other->role == ROLE_REPLICA &&
-		       (other->following || (other->final &&
-					     other->final == self->base.id));
-	return self->caught_up && other->final == self->base.id;
+	return self->final && other->role == ROLE_REPLICA &&
+	       (other->following ||
+		(other->final && other->final == self->base.id));
 }
 
 static int promote(struct deed *d)
@@ -167,9 +168,10 @@ static int give_back(struct deed *d)
 
 	if (rc || !d->effect || !d->linked)
 		return rc;
+	/* It is written first: its final snapshot stays known until the next
+	   copy, or the second half could not be made after a crash. */
 	other->following = true;
 	other->caught_up = false;
-	other->final = 0;
 	d->sight.belief[d->at].followed = true;
 	d->save_other = true;
 	return 0;

@@ -295,6 +295,7 @@ static int note_arrival(struct sim *sim, const struct copy *c, struct sight *s)
 	to->data_time = c->taken;
 	to->complete = true;
 	to->caught_up = c->final;
+	to->final = 0;
 	rc = belief_write(&place[1 - c->from], to, &err);
 	if (rc)
 		return rc;

@@ -244,6 +244,10 @@ static int edit_remove(struct world *w, struct replication *r, struct edit *e,
 	world_plan(w, r, WORD_REMOVE, false, &plan);
 	if (plan.verdict != VERDICT_ALLOWED)
 		return fail(err, EBUSY, "%s", plan_why(&plan));
+	/* With something to do at the storage the removal is recorded now and
+	   carried out like any request. */
+	if (plan.step_count)
+		return request_accept(w, r, e, r->spec, &plan, err);
 	return commit_remove(w, r, e, err);
 }
 

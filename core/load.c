@@ -148,6 +148,8 @@ static void take_up(struct world *w, struct replication *r)
 	if (r->status->request.outcome == OUTCOME_PENDING)
 		world_note(w, r, &(struct who){0}, "resumed", "%s was under way",
 			   word_text(r->status->request.word));
+	if (r->status->request.word == WORD_REMOVE)
+		world_hide(w, r);
 	world_track(w, r);
 	reconcile(w, r);
 }

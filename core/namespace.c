@@ -105,6 +105,18 @@ void world_edit_namespace(struct world *w, struct namespace_edit *e)
 	w->jobs->submit(w->jobs, &j->job);
 }
 
+/* A name is free again when its relationship has been deleted. */
+static bool is_going(const struct namespace *ns, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ns->count; i++)
+		if (ns->list[i]->work->hidden &&
+		    strcmp(ns->list[i]->name, name) == 0)
+			return true;
+	return false;
+}
+
 struct replication *world_new_draft(struct world *w, struct namespace *ns,
 				    const char *name, const struct who *who,
 				    struct error *err)
@@ -121,6 +133,11 @@ struct replication *world_new_draft(struct world *w, struct namespace *ns,
 	}
 	if (ns->going) {
 		fail(err, ENOENT, "namespace %s is being removed", ns->name);
+		return NULL;
+	}
+	if (is_going(ns, name)) {
+		fail(err, EBUSY, "%s/%s is still being removed", ns->name,
+		     name);
 		return NULL;
 	}
 	if (namespace_find(ns, name)) {

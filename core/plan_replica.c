@@ -203,6 +203,15 @@ const struct word_plan plan_adopt = {adopt_checks, adopt_steps};
 
 /* ---- remove: rmdir ---- */
 
+#define DELETION_POLICY "uvrfs/deletion-policy"
+
+static bool deletes_relationship(const struct planning *p)
+{
+	const char *policy = spec_annotation(p->in->spec, DELETION_POLICY);
+
+	return policy && strcmp(policy, "delete") == 0 && p->in->has_backend;
+}
+
 static void remove_checks(struct planning *p)
 {
 	const struct request *req = &p->in->status->request;
@@ -214,12 +223,29 @@ static void remove_checks(struct planning *p)
 			    word_text(req->word));
 	else
 		plan_pass(p, "transition", "none is under way");
-	plan_pass(p, "copies", "both volumes and their replication are kept");
+	if (!deletes_relationship(p))
+		plan_pass(p, "copies",
+			  "both volumes and their replication are kept");
+	else if (p->here->reach != REACH_OK || p->peer->reach != REACH_OK)
+		plan_object(p, VERDICT_NOT_NOW, "copies",
+			    "%s says delete, and not both sites answer: which "
+			    "copies there are can't be told",
+			    DELETION_POLICY);
+	else
+		plan_pass(p, "copies",
+			  "the replication is deleted (%s), both volumes are "
+			  "kept",
+			  DELETION_POLICY);
 }
 
 static void remove_steps(struct planning *p)
 {
-	p->out->done = true;
+	if (!deletes_relationship(p) || p->here->claim == ROLE_ABSENT)
+		p->out->done = true;
+	else if (p->here->reach != REACH_OK || p->peer->reach != REACH_OK)
+		plan_wait(p, "SiteUnreachable", "not both sites answer");
+	else
+		plan_step(p, ACT_DELETE);
 }
 
 const struct word_plan plan_remove = {remove_checks, remove_steps};

@@ -57,6 +57,23 @@ static int finish(struct world *w, struct replication *r, enum outcome outcome,
 	return 0;
 }
 
+/*
+ * Ends the request.  One that is to be removed leaves the store, also when its
+ * relationship could not be deleted: keeping storage is the safe side.
+ */
+static int conclude(struct world *w, struct replication *r,
+		    enum outcome outcome, const char *why)
+{
+	struct error err;
+
+	if (r->status->request.word != WORD_REMOVE)
+		return finish(w, r, outcome, why);
+	world_audit_line(w, r->ns->name, r->name, &(struct who){0}, "removed",
+			 "%s%s", why ? "the relationship is kept: " : "",
+			 why ? why : "with its relationship");
+	return commit_remove(w, r, NULL, &err);
+}
+
 static int64_t backoff(const struct world *w, unsigned attempts,
 		       uint64_t salt)
 {
@@ -92,7 +109,7 @@ static bool take_result(struct world *w, struct replication *r)
 		return false;
 	r->work->result.present = false;
 	if (ours && result.rc < 0 && backend_error_is_final(result.rc))
-		return finish(w, r, OUTCOME_FAILED, result.sentence) == 0;
+		return conclude(w, r, OUTCOME_FAILED, result.sentence) == 0;
 	draft.intent.act = ACT_NONE;
 	plan_now(w, r, &plan);
 	/* The storage took it and nothing came of it: that is a failure too,
@@ -155,7 +172,7 @@ static void give_up(struct world *w, struct replication *r,
 		 : plan->waits_for    ? plan->waits_text
 		 : plan->step_count   ? act_text(plan->steps[0])
 				      : "not verified");
-	finish(w, r, OUTCOME_FAILED, why);
+	conclude(w, r, OUTCOME_FAILED, why);
 }
 
 /* Does the next thing about a request that is not decided. */
@@ -171,7 +188,7 @@ static void step(struct world *w, struct replication *r,
 	bool fresh = r->seen.at >= work->trust_after;
 
 	if (fresh && plan->done) {
-		finish(w, r, OUTCOME_VERIFIED, NULL);
+		conclude(w, r, OUTCOME_VERIFIED, NULL);
 		return;
 	}
 	if (deadline_counts(r) && w->now >= s->request.deadline) {

@@ -125,9 +125,9 @@ static bool still_asked(const struct request *old)
 				   old->word == WORD_PROMOTING);
 }
 
-static int accept(struct world *w, struct replication *r, struct edit *e,
-		  const struct spec *spec, const struct plan *plan,
-		  struct error *err)
+int request_accept(struct world *w, struct replication *r, struct edit *e,
+		   const struct spec *spec, const struct plan *plan,
+		   struct error *err)
 {
 	struct status draft = *r->status;
 	struct request old = draft.request;
@@ -179,7 +179,8 @@ static int accept(struct world *w, struct replication *r, struct edit *e,
 	r->work->retry_at = 0;
 	snprintf(audit, sizeof audit, "%s -> %s%s%s%s%s", state_text(was),
 		 word_text(plan->word), plan->force ? " force" : "",
-		 plan->failover ? ", " : "", failover_text(plan->failover),
+		 plan->failover ? ", " : "",
+		 plan->failover ? failover_text(plan->failover) : "",
 		 *plan->cost ? ", at a cost" : "");
 	return commit_start(w, r, spec, &draft, e, audit, err);
 }
@@ -212,5 +213,5 @@ int request_word(struct world *w, struct replication *r, struct edit *e,
 	spec = spec_new(&changed);
 	if (!spec)
 		return fail(err, ENOMEM, "out of memory");
-	return accept(w, r, e, spec, &plan, err);
+	return request_accept(w, r, e, spec, &plan, err);
 }

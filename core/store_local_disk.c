@@ -127,9 +127,12 @@ static int move(const struct place *p, const char *from, const char *to,
 	if (fsync(p->dir) == 0)
 		return 0;
 	rc = -errno;
-	/* Only with the flags: a plain rename has nothing to go back to. */
-	if (renameat2(p->dir, to, p->dir, from, flags) == 0)
-		fsync(p->dir);
+	/* An exchange that became a plain rename has nothing to go back to. */
+	if (flags == RENAME_NOREPLACE)
+		rename_at(p->dir, to, from, flags);
+	else
+		renameat2(p->dir, to, p->dir, from, flags);
+	fsync(p->dir);
 	return rc;
 }
 

@@ -139,18 +139,25 @@ static void take_out(struct replication **list, size_t *count,
 	--*count;
 }
 
+/* The first after @after that users may see. */
+static struct replication *next(struct replication *const *list, size_t count,
+				uint64_t after)
+{
+	size_t i = place_after(list, count, after);
+
+	while (i < count && list[i]->work->hidden)
+		i++;
+	return i < count ? list[i] : NULL;
+}
+
 struct replication *world_next(struct world *w, uint64_t after)
 {
-	size_t i = place_after(w->all, w->count, after);
-
-	return i < w->count ? w->all[i] : NULL;
+	return next(w->all, w->count, after);
 }
 
 struct replication *namespace_next(struct namespace *ns, uint64_t after)
 {
-	size_t i = place_after(ns->list, ns->count, after);
-
-	return i < ns->count ? ns->list[i] : NULL;
+	return next(ns->list, ns->count, after);
 }
 
 struct replication *world_by_id(struct world *w, uint64_t id)
@@ -264,6 +271,17 @@ int world_insert(struct world *w, struct replication *r)
 	return 0;
 }
 
+/* Takes @r out of users' sight; what is left to do for it goes on. */
+void world_hide(struct world *w, struct replication *r)
+{
+	if (r->work->hidden)
+		return;
+	r->work->hidden = true;
+	if (w->listener)
+		w->listener->vanishing(w->listener, r);
+	tdelete(r, &w->by_name, compare_names);
+}
+
 /* Takes @r out of the set, and frees it now or when its last call ends. */
 void world_withdraw(struct world *w, struct replication *r)
 {
@@ -277,9 +295,7 @@ void world_withdraw(struct world *w, struct replication *r)
 	work->last = &work->first;
 	timer_arm(&w->timers, &work->timer, INT64_MAX);
 	world_unbind(w, r);
-	if (w->listener)
-		w->listener->vanishing(w->listener, r);
-	tdelete(r, &w->by_name, compare_names);
+	world_hide(w, r);
 	take_out(w->all, &w->count, r);
 	take_out(r->ns->list, &r->ns->count, r);
 	work->gone = true;

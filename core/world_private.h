@@ -65,6 +65,8 @@ struct work {
 	bool committing;		/* a version is on its way to the store */
 	bool acting;			/* a call to the backend is under way */
 	bool dirty;			/* reconcile again after the commit */
+	bool hidden;			/* removed for users; the storage's
+					   relationship is still to be deleted */
 	bool gone;			/* removed; freed when nothing is left */
 	struct act_result result;
 	int64_t trust_after;		/* observations before this prove nothing
@@ -93,6 +95,7 @@ struct commit {
 /* --- world.c: the set --- */
 int world_insert(struct world *w, struct replication *r);
 void world_withdraw(struct world *w, struct replication *r);
+void world_hide(struct world *w, struct replication *r);
 struct replication *replication_new(struct namespace *ns, const char *name,
 				    uint64_t id);
 void replication_free_when_idle(struct replication *r);
@@ -161,6 +164,10 @@ int change_spec(struct world *w, struct replication *r, struct edit *edit,
 int request_word(struct world *w, struct replication *r, struct edit *edit,
 		 const struct spec *with, enum word word, bool force,
 		 struct error *err);
+/* Makes the next version, in which @plan is the request, and sends it. */
+int request_accept(struct world *w, struct replication *r, struct edit *edit,
+		   const struct spec *spec, const struct plan *plan,
+		   struct error *err);
 void request_note_history(struct status *s, const struct request *req,
 			  enum outcome outcome, const char *note);
 

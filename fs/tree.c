@@ -167,7 +167,7 @@ static bool plan_next(struct fs *fs, struct inode dir, uint64_t after,
 	struct inode node = {.kind = KIND_PLAN_WORD, .id = dir.id};
 	uint64_t word;
 
-	for (word = after + 1; r->spec && word < WORD_COUNT; word++) {
+	for (word = after + 1; r && word < WORD_COUNT; word++) {
 		if (!world_may_write(fs->world, r, (enum word)word))
 			continue;
 		node.row = (unsigned)word;

@@ -124,12 +124,12 @@ static void reload(struct loop *loop)
 	struct error err;
 	auto_buf fixed;
 
+	buf_init(&fixed, 256);
 	if (config_load(s->config_path, !s->options->config, &now, &err) < 0) {
 		log_print(&s->log, LOG_ERR, "the configuration stays as it "
 			  "was: %s", err.msg);
 		return;
 	}
-	buf_init(&fixed, 256);
 	config_list_fixed_changes(&s->config, &now, &fixed);
 	configure_world(s, &now);
 	config_finish(&now);

@@ -79,6 +79,7 @@ END_TEST
 
 START_TEST(yaml_is_applied_once_and_whole)
 {
+	static const char manifest[] = MANIFEST;
 	struct kernel *k = kernel_new(false);
 	uint64_t ns = make_draft(k), dir = look(k, ns, "a");
 	uint64_t ino = look(k, dir, "spec.yaml");
@@ -87,7 +88,7 @@ START_TEST(yaml_is_applied_once_and_whole)
 	/* The flush of the shell's dup2 comes before the write. */
 	ck_assert_int_eq(answer(k, start_flush(k, ino, fh), NULL), 0);
 	start_write(k, ino, fh, 0, "spec:\n");
-	u = start_write(k, ino, fh, 6, MANIFEST + 6);
+	u = start_write(k, ino, fh, 6, &manifest[6]);
 	ck_assert_int_eq(answer(k, u, NULL), 0);
 	ck_assert_str_eq(read_file(k, dir, "spec.yaml"), "");
 	u = start_flush(k, ino, fh);

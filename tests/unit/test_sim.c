@@ -121,6 +121,9 @@ static struct observation await_key(const char *key, condition *is,
 /* ---- files ---- */
 
 static void put(const char *path, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void put(const char *path, const char *fmt, ...)
 {
 	char full[512];
 	va_list ap;

@@ -450,9 +450,12 @@ END_TEST
 START_TEST(takes_what_others_wrote)
 {
 	static const char *const texts[] = {
-		"spec: {}\n", "status:\n", "status: {}\n", "status: 7\n",
-		"status: {conditions: [{type: Ready, status: 'True'}],\n"
-		"  observedGeneration: 3, discoveredBackends: [a]}\n",
+		"spec: {}\n",
+		"status:\n",
+		"status: {}\n",
+		"status: 7\n",
+		("status: {conditions: [{type: Ready, status: 'True'}], "
+		 "observedGeneration: 3, discoveredBackends: [a]}"),
 	};
 	struct status_record record;
 	struct error err;

@@ -1187,6 +1187,10 @@ START_TEST(plain_rename)
 	unlink(file_of("database/x.yaml"));
 	again();
 	ck_assert(only()->status->resource_version >= 2);
+	fsync_fails_at = 1;
+	ck_assert_int_eq(store->ops->remove(store, "database", "db", &err),
+			 -EIO);
+	ck_assert(exists(file_of("database/db.yaml")));
 	ck_assert_int_eq(store->ops->remove(store, "database", "db", &err), 0);
 	ck_assert_int_eq(store->ops->rmdir(store, "database", &err), 0);
 }
@@ -1486,7 +1490,8 @@ int main(void)
 	const TTest *const tests[] = {
 		round_trip, modes_and_names, versions_are_compared,
 		removes, file_removed_while_running, written_bytes, large_manifests,
-		too_large_to_be_read_again, what_could_not_be_read_again, second_daemon, site_never_changes,
+		too_large_to_be_read_again, what_could_not_be_read_again,
+		second_daemon, site_never_changes,
 		damaged_uvrfs_yaml, makes_its_directories, damaged_files_are_set_aside,
 		random_damage, put_there_by_hand, edited_by_hand, state_edited_by_hand,
 		rewritten_by_hand, metadata_removed_by_hand, copied_by_hand,
