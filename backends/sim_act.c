@@ -265,14 +265,12 @@ static int create(struct deed *d)
 	if ((d->sight.rc[d->at] != -ENOENT ||
 	     d->sight.rc[1 - d->at] != -ENOENT) &&
 	    !is_half_made(d, source))
-		return fail(d->err, EPERM, "there is a relationship already: "
-			    "of %s at %s",
-			    d->bond->end[d->sight.rc[d->at] == -ENOENT
-						 ? 1 - d->at
-						 : d->at].volume,
-			    d->bond->end[d->sight.rc[d->at] == -ENOENT
-						 ? 1 - d->at
-						 : d->at].site->name);
+		return fail(d->err, EPERM,
+			    "%s: there is a relationship already that has %s "
+			    "or its peer %s",
+			    d->bond->end[d->at].site->name,
+			    d->bond->end[d->at].volume,
+			    d->bond->end[1 - d->at].volume);
 	rc = need_void(d, source ? 1 - d->at : d->at);
 	if (rc)
 		return rc;

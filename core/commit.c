@@ -152,11 +152,11 @@ static void commit_done(struct job *job)
 	}
 	if (c->rc == 0 && !c->remove)
 		publish(w, c);
+	else if (c->derived)
+		publish_unsaved(w, c);
 	if (c->rc == 0 && c->status && !work->hidden &&
 	    r->status->request.word == WORD_REMOVE)
 		world_hide(w, r);
-	else if (c->derived)
-		publish_unsaved(w, c);
 	/* Without a store nothing may be begun: look again after a while. */
 	if (c->rc < 0)
 		work->store_retry_at = w->now + w->config->retry_first_ms;

@@ -122,7 +122,9 @@ static int adopt_by_hand(struct world *w, struct replication *r,
 			    "%s/%s was put into the store by hand in state %s; "
 			    "only source and replica can be adopted",
 			    r->ns->name, r->name, state_text(r->spec->state));
-	if (site_choose(w, r->spec, &draft, err) < 0)
+	/* A copied file has its site already. */
+	if ((!draft.site || !*draft.site) &&
+	    site_choose(w, r->spec, &draft, err) < 0)
 		return -err->code;
 	draft.request = (struct request){
 		.id = 1,

@@ -247,26 +247,26 @@ void check_label_value(struct faults *f, const struct path *at,
 			   fault_quote(value, quoted));
 }
 
-/* A DNS-1123 subdomain in front of a key's slash. */
+/* True when a DNS-1123 subdomain may have @c after @last, '.' at its start. */
+static bool may_follow(char last, char c, bool fold)
+{
+	if (c == '-')
+		return last != '.';
+	if (c == '.')
+		return last != '.' && last != '-';
+	return fold ? is_alnum(c) : is_lower_alnum(c);
+}
+
+/* What stands in front of a key's slash. */
 static bool is_prefix(const char *s, size_t n, bool fold)
 {
-	bool edge = true;	/* a letter or digit must stand here */
+	char last = '.';
 	size_t i;
 
-	for (i = 0; i < n; i++) {
-		if (s[i] == '.' || s[i] == '-') {
-			if (edge && (s[i] == '.' || i == 0 || s[i - 1] == '.'))
-				return false;
-			edge = true;
-			if (s[i] == '.' && s[i - 1] == '-')
-				return false;
-		} else if (fold ? is_alnum(s[i]) : is_lower_alnum(s[i])) {
-			edge = false;
-		} else {
+	for (i = 0; i < n; last = s[i++])
+		if (!may_follow(last, s[i], fold))
 			return false;
-		}
-	}
-	return n && n <= 253 && !edge;
+	return n && n <= 253 && last != '.' && last != '-';
 }
 
 void check_qualified_name(struct faults *f, const struct path *at,

@@ -8,7 +8,6 @@
  *   .\" @EDGES@    the table of states
  */
 #include "buf.h"
-#include "error.h"
 #include "fs.h"
 #include "state.h"
 

@@ -64,7 +64,7 @@ static const struct file attributes[] = {
 	 .doc = "A reason.  While it is not empty, every other write here is "
 		"refused with it."},
 	{.name = "log", .kind = KIND_ATTRIBUTE, .flags = FILE_GROWING,
-	 .facets = FACET_LOG, .render = render_log,
+	 .facets = FACET_LOG,
 	 .doc = "What happened, a line each, bounded.  tail -f works."},
 	{.name = "wait", .kind = KIND_ATTRIBUTE,
 	 .flags = FILE_UNLISTED | FILE_WAIT | FILE_VOLATILE,
@@ -112,6 +112,11 @@ unsigned file_number(const struct file_table *t, const struct file *f)
 bool file_is_writable(const struct file *f)
 {
 	return f->flags & (FILE_WORD | FILE_YAML);
+}
+
+bool file_is_directory(const struct file *f)
+{
+	return !f->render && !(f->flags & (FILE_WAIT | FILE_GROWING));
 }
 
 #define TYPO_MAX 32
@@ -189,8 +194,8 @@ static void describe_table(const struct file_table *t, struct buf *out)
 
 		buf_puts(out, ".TP\n\\fB");
 		add_roff(out, f->name);
-		buf_printf(out, "%s\\fR (%s)\n", f->render ||
-			   f->flags & FILE_WAIT ? "" : "/",
+		buf_printf(out, "%s\\fR (%s)\n",
+			   file_is_directory(f) ? "/" : "",
 			   file_is_writable(f) ? "rw" : "r");
 		add_roff(out, f->doc);
 		buf_putc(out, '\n');

@@ -39,6 +39,7 @@ struct file {
 	unsigned flags;
 	enum edit_kind edit;	/* for FILE_WORD and FILE_YAML */
 	unsigned facets;	/* a change of which may change its text */
+	/* NULL for directories, FILE_WAIT and FILE_GROWING. */
 	void (*render)(const struct subject *s, struct buf *out);
 	const char *doc;	/* for the man page */
 };
@@ -66,6 +67,9 @@ unsigned file_number(const struct file_table *t, const struct file *f);
 
 /* Files that can be written. */
 bool file_is_writable(const struct file *f);
+
+/* A name that leads to a directory. */
+bool file_is_directory(const struct file *f);
 
 /* The name in @t that @typo may have meant, or NULL. */
 const char *file_suggest(const struct file_table *t, const char *typo);

@@ -169,12 +169,6 @@ void render_hold(const struct subject *s, struct buf *out)
 		buf_printf(out, "%s\n", s->r->status->hold);
 }
 
-void render_log(const struct subject *s, struct buf *out)
-{
-	if (s->r->log.len)
-		buf_add(out, s->r->log.data, s->r->log.len);
-}
-
 static void add_transition(struct buf *out, const struct replication *r,
 			   const struct transition *t)
 {

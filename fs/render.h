@@ -22,7 +22,6 @@ void render_lag(const struct subject *s, struct buf *out);
 void render_progress(const struct subject *s, struct buf *out);
 void render_error(const struct subject *s, struct buf *out);	/* drafts too */
 void render_hold(const struct subject *s, struct buf *out);
-void render_log(const struct subject *s, struct buf *out);
 void render_history(const struct subject *s, struct buf *out);
 
 /* When the data of the side that follows was current, ms; 0: unknown. */

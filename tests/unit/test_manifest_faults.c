@@ -19,6 +19,7 @@ static void refuse(const char *text, const char *sentence)
 	ck_assert_str_eq(err.msg, sentence);
 }
 
+#define PREFIX "the key's prefix is not a DNS-1123 subdomain"
 #define LONG63 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg"
 
 static const struct {
@@ -145,6 +146,25 @@ static const struct {
 	 "metadata.name (line 1): 'A' is not a DNS-1123 subdomain (lower case "
 	 "letters, digits, - and . between them); metadata.labels (line 1): "
 	 "must be a mapping, is a list"},
+	{"metadata:\n  name: ''\n  namespace: ''\n"
+	 "  annotations: {a..b/x: z, a-.b/x: z, -a/x: z, a-/x: z, a./x: z,\n"
+	 "    a.b-c.D/x: z, a/b/c: z}\n"
+	 "spec:\n" SOURCE DESTINATION VOLUMES STATE MODE
+	 "  schedule: {mode: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}"
+	 "\n",
+	 "metadata.name (line 2): must not be empty; metadata.namespace (line "
+	 "3): must not be empty; "
+	 "metadata.annotations.a..b/x (line 4): " PREFIX "; "
+	 "metadata.annotations.a-.b/x (line 4): " PREFIX "; "
+	 "metadata.annotations.-a/x (line 4): " PREFIX "; "
+	 "metadata.annotations.a-/x (line 4): " PREFIX "; "
+	 "metadata.annotations.a./x (line 4): " PREFIX "; "
+	 "metadata.annotations.a/b/c (line 5): the key's name is not at most "
+	 "63 letters, digits, and - _ . between them; "
+	 "spec.schedule.mode (line 20): 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...' is not one "
+	 "of: continuous, interval"},
 	/* The traps of YAML, together with a fault of the schema. */
 	{HEAD SOURCE DESTINATION VOLUMES STATE MODE
 	 "  schedule: &s\n    mode: interval\n    rpo: !!str 5x\n"

@@ -30,11 +30,12 @@ void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t size);
 void __libc_free(void *p);
 
-/* How many allocations still succeed; negative: all. */
-static long left = -1;
+/* How many allocations still succeed; negative: all.  Volatile, as compilers
+   know that malloc changes no variable of ours. */
+static volatile long left = -1;
 
 /* How many blocks there are. */
-static long live;
+static volatile long live;
 
 static bool is_out(void)
 {

@@ -179,6 +179,11 @@ static const struct {
 	{"{\"a\": \"\\ude00\\ud83d\"}",
 	 "line 1, column 10: found invalid Unicode character escape code (while "
 	 "parsing a quoted scalar)"},
+	{"{\"a\": \"\\u00g0\"}",
+	 "line 1, column 10: did not find expected hexdecimal number (while "
+	 "parsing a quoted scalar)"},
+	{"{\"a\": \"b", "line 1, column 9: found unexpected end of stream "
+			 "(while scanning a quoted scalar)"},
 	{"{\"a\": \"\\x\"}",
 	 "line 1, column 10: did not find expected hexdecimal number (while "
 	 "parsing a quoted scalar)"},

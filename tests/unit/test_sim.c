@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,21 +119,15 @@ static struct observation await_key(const char *key, condition *is,
 
 /* ---- files ---- */
 
-static void put(const char *path, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void put(const char *path, const char *fmt, ...)
+static void put(const char *path, const char *text)
 {
 	char full[512];
-	va_list ap;
 	FILE *f;
 
 	snprintf(full, sizeof full, "%s/%s", t.dir, path);
 	f = fopen(full, "w");
 	ck_assert_msg(f != NULL, "%s: errno %d", full, errno);
-	va_start(ap, fmt);
-	vfprintf(f, fmt, ap);
-	va_end(ap);
+	ck_assert_int_ge(fputs(text, f), 0);
 	ck_assert_int_eq(fclose(f), 0);
 }
 
@@ -363,7 +356,7 @@ static bool is_here_diverged(const struct observation *o)
 static void begin(const char *data)
 {
 	make_dir(PROD "/database");
-	put(SOURCE_FILE, "%s", data);
+	put(SOURCE_FILE, data);
 	track();
 	AWAIT(is_absent);
 	ACT(ACT_CREATE);
@@ -844,7 +837,7 @@ START_TEST(test_answers)
 	struct observation o;
 
 	begin("data\n");
-	put(PROD "/faults", "%s\n", answers[_i].fault);
+	put(PROD "/faults", answers[_i].fault);
 	ck_assert_int_eq(act(ACT_DEMOTE_PEER), answers[_i].rc);
 	o = look();
 	ck_assert_int_eq(o.peer.reach, answers[_i].reach);
@@ -916,7 +909,7 @@ START_TEST(test_rate_and_progress)
 	big[4000] = '\0';
 	begin("small\n");
 	put(PROD "/faults", "rate 8000\n");
-	put(SOURCE_FILE, "%s", big);
+	put(SOURCE_FILE, big);
 	AWAIT(is_under_way);
 	/* The old copy stays whole and readable meanwhile; what is written
 	   after the snapshot is in the next one. */
@@ -1021,7 +1014,7 @@ static void crash(const char *fault, enum act what)
 	pid_t pid;
 
 	stop();
-	put(PROD "/faults", "%s\n", fault);
+	put(PROD "/faults", fault);
 	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
@@ -1090,7 +1083,7 @@ START_TEST(test_snapshot_in_place_but_not_noted)
 	at = strstr(at, "\"id\": 0");
 	ck_assert_ptr_nonnull(at);
 	memcpy(at, "\"id\": 9", 7);
-	put(record, "%s", text);
+	put(record, text);
 	start();
 	track();
 	AWAIT(is_peer_silent);
@@ -1132,6 +1125,39 @@ START_TEST(test_half_made)
 		ck_assert_int_eq(act(ACT_CREATE), -EPERM);
 	else
 		ck_assert_int_eq(act(ACT_CREATE), 0);
+}
+END_TEST
+
+static void edit(const char *path, const char *old, const char *new)
+{
+	char text[4096], *at;
+
+	strcpy(text, get(path));
+	at = strstr(text, old);
+	ck_assert_ptr_nonnull(at);
+	ck_assert_uint_eq(strlen(old), strlen(new));
+	memcpy(at, new, strlen(new));
+	put(path, text);
+}
+
+/* Killed when the role was given back at one of the two ends only. */
+START_TEST(test_half_given_back)
+{
+	begin("data\n");
+	ACT(ACT_DEMOTE_PEER);
+	AWAIT(is_caught_up);
+	ACT(ACT_PROMOTE);
+	ACT(ACT_RESYNC_PEER);
+	AWAIT(is_reversed);
+	ACT(ACT_DEMOTE);
+	AWAIT(is_peer_caught_up);
+	stop();
+	edit(DR "/database/.db-replica.json", "\"following\": false",
+	     "\"following\":  true");
+	start();
+	track();
+	ACT(ACT_PROMOTE_PEER);
+	AWAIT(is_protected);
 }
 END_TEST
 
@@ -1356,6 +1382,7 @@ int main(void)
 	tcase_add_test(c, test_snapshot_in_place_but_not_noted);
 	tcase_add_test(c, test_journal_is_made_up_for);
 	tcase_add_test(c, test_half_made);
+	tcase_add_test(c, test_half_given_back);
 	tcase_add_test(c, test_damaged_record);
 	tcase_add_test(c, test_missing_volume);
 	tcase_add_test(c, test_change_from_outside);
