@@ -116,7 +116,7 @@ int change_spec(struct world *w, struct replication *r, struct edit *e,
 static int edit_mode(struct world *w, struct replication *r, struct edit *e,
 		     struct error *err)
 {
-	struct spec changed = *r->spec;
+	struct spec changed = spec_draft(r->spec);
 	auto_spec spec = NULL;
 	char text[32];
 
@@ -164,7 +164,7 @@ static bool endpoints_exchanged(const struct spec *a, const struct spec *b)
 static int swap(struct world *w, struct replication *r, struct edit *e,
 		bool force, struct error *err)
 {
-	struct spec changed = *r->spec;
+	struct spec changed = spec_draft(r->spec);
 	auto_spec spec = NULL;
 
 	if (replication_here(r) == &r->spec->source)
@@ -178,9 +178,16 @@ static int swap(struct world *w, struct replication *r, struct edit *e,
 	return request_word(w, r, e, spec, WORD_SWAP, force, err);
 }
 
-static bool is_words(const struct edit *e)
+bool edit_is_words(const char *text, size_t len)
 {
-	return !memchr(e->text, ':', e->len) && !memchr(e->text, '{', e->len);
+	char word[64], *p;
+
+	if (!text_trim(text, len, word, sizeof word) || !*word)
+		return false;
+	for (p = word; *p; p++)
+		if (*p != ' ' && (*p < 'a' || *p > 'z'))
+			return false;
+	return true;
 }
 
 static int edit_endpoints(struct world *w, struct replication *r,
@@ -191,7 +198,7 @@ static int edit_endpoints(struct world *w, struct replication *r,
 	enum word word;
 	bool force;
 
-	if (is_words(e)) {
+	if (edit_is_words(e->text, e->len)) {
 		if (parse_words(e, &word, &force, err) < 0 || word != WORD_SWAP)
 			return fail(err, EINVAL,
 				    "write 'swap', 'swap force', or "

@@ -127,6 +127,14 @@ static int create(struct world *w, struct replication *r, struct edit *e,
 		.deadline = w->now + w->config->min_deadline_ms,
 		.who = e->who,
 	};
+	draft.history = &(struct transition){
+		.request = 1,
+		.word = draft.request.word,
+		.outcome = OUTCOME_PENDING,
+		.at = w->now,
+		.who = e->who,
+	};
+	draft.history_count = 1;
 	snprintf(audit, sizeof audit, "created as %s", state_text(spec->state));
 	return commit_start(w, r, spec, &draft, e, audit, err);
 }

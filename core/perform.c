@@ -95,6 +95,21 @@ static void done(struct job *job)
 	job_free(j);
 }
 
+/*
+ * Intents are counted per replication; the storage outlives those, so the name
+ * of an act holds the replication's uid too.  Two uids meet by a chance of
+ * 2^-64 (64-bit FNV-1a).
+ */
+static uint64_t serial_for_ever(const struct status *s)
+{
+	uint64_t hash = 14695981039346656037U;
+	const char *p;
+
+	for (p = s->uid; *p; p++)
+		hash = (hash ^ (unsigned char)*p) * 1099511628211U;
+	return hash + s->intent.serial;
+}
+
 void act_begin(struct world *w, struct replication *r, enum act act)
 {
 	struct act_job *j = calloc(1, sizeof *j);
@@ -116,7 +131,7 @@ void act_begin(struct world *w, struct replication *r, enum act act)
 	j->target.peer = strdup(t.peer);
 	j->order = (struct order){
 		.act = act,
-		.serial = r->status->intent.serial,
+		.serial = serial_for_ever(r->status),
 		.timeout_ms = w->config->act_timeout_ms,
 	};
 	j->request = r->status->request.id;

@@ -20,7 +20,7 @@ static int finish(struct world *w, struct replication *r, enum outcome outcome,
 {
 	struct status draft = *r->status;
 	struct request *req = &draft.request;
-	struct spec changed = *r->spec;
+	struct spec changed = spec_draft(r->spec);
 	auto_free struct transition *history =
 		calloc(draft.history_count + 1, sizeof *history);
 	auto_spec spec = spec_ref(r->spec);

@@ -189,7 +189,7 @@ int request_word(struct world *w, struct replication *r, struct edit *e,
 		 const struct spec *with, enum word word, bool force,
 		 struct error *err)
 {
-	struct spec changed = *with;
+	struct spec changed = spec_draft(with);
 	auto_spec spec = NULL;
 	struct plan plan;
 	int rc;

@@ -117,6 +117,16 @@ struct spec *spec_new(const struct spec *from)
 	return spec;
 }
 
+struct spec spec_draft(const struct spec *spec)
+{
+	const size_t after = offsetof(struct spec, source);
+	struct spec draft = {0};
+
+	memcpy((char *)&draft + after, (const char *)spec + after,
+	       sizeof draft - after);
+	return draft;
+}
+
 struct spec *spec_ref(const struct spec *spec)
 {
 	/* The count is the one thing of a spec that moves. */

@@ -68,6 +68,12 @@ struct spec {
  */
 struct spec *spec_new(const struct spec *from);
 
+/*
+ * A draft that shares everything with @spec: change it, then spec_new.  Other
+ * threads may count references to @spec meanwhile.
+ */
+struct spec spec_draft(const struct spec *spec);
+
 /* Takes a reference; returns @spec.  Any thread. */
 struct spec *spec_ref(const struct spec *spec);
 

@@ -186,6 +186,12 @@ struct edit {
 	struct edit *next;	/* private to core */
 };
 
+/*
+ * True when @text can only be words (small letters and blanks): what goes to a
+ * YAML file as a request and not as the start of a document.
+ */
+bool edit_is_words(const char *text, size_t len);
+
 struct edit *edit_new(enum edit_kind kind, const char *text, size_t len,
 		      const struct who *who);
 void edit_free(struct edit *edit);

@@ -50,22 +50,6 @@ void daemon_health(const struct subject *s, struct buf *out)
 		buf_puts(out, "ok\n");
 }
 
-void daemon_log(const struct subject *s, struct buf *out)
-{
-	const struct lines *l = world_log(s->world);
-
-	if (l->len)
-		buf_add(out, l->data, l->len);
-}
-
-void daemon_audit(const struct subject *s, struct buf *out)
-{
-	const struct lines *l = world_audit(s->world);
-
-	if (l->len)
-		buf_add(out, l->data, l->len);
-}
-
 static void backend_type(const struct subject *s, struct buf *out)
 {
 	buf_printf(out, "%s\n", s->backend->ops->type);
@@ -175,9 +159,9 @@ static const struct file daemons[] = {
 	ROW("summary", KIND_DAEMON_FILE, daemon_summary,
 	    "A table of all replications."),
 	{.name = "log", .kind = KIND_DAEMON_FILE, .flags = FILE_GROWING,
-	 .render = daemon_log, .doc = "What happened, of all replications."},
+	 .doc = "What happened, of all replications."},
 	{.name = "audit", .kind = KIND_DAEMON_FILE,
-	 .flags = FILE_GROWING | FILE_PRIVATE, .render = daemon_audit,
+	 .flags = FILE_GROWING | FILE_PRIVATE,
 	 .doc = "Every write: who, what, and what came of it."},
 	ROW("backends", KIND_BACKENDS, NULL, "A directory for each backend."),
 	ROW("clusters", KIND_CLUSTERS, NULL, "A directory for each cluster."),

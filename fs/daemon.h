@@ -11,7 +11,5 @@ void daemon_version(const struct subject *s, struct buf *out);
 void daemon_site(const struct subject *s, struct buf *out);
 void daemon_health(const struct subject *s, struct buf *out);
 void daemon_summary(const struct subject *s, struct buf *out);
-void daemon_log(const struct subject *s, struct buf *out);
-void daemon_audit(const struct subject *s, struct buf *out);
 
 #endif

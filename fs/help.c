@@ -70,11 +70,10 @@ static void add_files(struct buf *out)
 	buf_puts(out, "Files (* can be written):");
 	for (i = 0; i < attribute_files.count; i++) {
 		const struct file *f = &attribute_files.rows[i];
-		bool is_directory = !f->render && !(f->flags & FILE_WAIT);
 		char word[32];
 
 		snprintf(word, sizeof word, "%s%s%s", f->name,
-			 is_directory ? "/" : "",
+			 file_is_directory(f) ? "/" : "",
 			 file_is_writable(f) ? "*" : "");
 		wrap(out, &start, word);
 	}

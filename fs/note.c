@@ -137,7 +137,7 @@ static void changed(struct world_listener *l, struct replication *r,
 	for (node.row = 1; node.row <= attribute_files.count; node.row++) {
 		const struct file *f = file_row(&attribute_files, node.row);
 
-		if (!f->render || f->flags & FILE_VOLATILE ||
+		if (file_is_directory(f) || f->flags & FILE_VOLATILE ||
 		    !(f->facets & facets))
 			continue;
 		if (!r->spec && !(f->flags & FILE_DRAFT))

@@ -226,15 +226,14 @@ static void write_word(struct fs *fs, fuse_req_t req, const struct file *f,
 }
 
 /*
- * A word among YAML: no mapping, written from the beginning in one piece.  A
+ * A word among YAML: nothing else, written from the beginning in one piece.  A
  * single byte is the start of a text that comes by bytes.
  */
 static bool is_word(const struct file *f, const struct asked *a, off_t off,
 		    int flags)
 {
 	return f->flags & FILE_SWAP && (off == 0 || flags & O_APPEND) &&
-	       a->len > 1 && !memchr(a->text, ':', a->len) &&
-	       !memchr(a->text, '{', a->len);
+	       a->len > 1 && edit_is_words(a->text, a->len);
 }
 
 static void collect(struct fs *fs, fuse_req_t req, struct handle *h,

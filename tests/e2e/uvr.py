@@ -230,8 +230,10 @@ class Uvr:
         return self.conditions[kind]
 
     def explain(self):
-        return "".join(f"--- {n}\n{self.read(n)}"
-                       for n in ("state", "conditions", "error", "log"))
+        text = "".join(f"--- {n}\n{self.read(n)}"
+                       for n in ("state", "conditions", "error"))
+        log = self.read("log").splitlines(True)
+        return text + "--- log\n" + "".join(log[-20:])
 
     def endpoint_clusters(self):
         """The clusters of this site and of the peer."""

@@ -291,6 +291,30 @@ static UNUSED void kernel_free(struct kernel *k)
 	free(k);
 }
 
+static UNUSED int ask_name(struct kernel *k, uint32_t opcode, uint64_t dir,
+			   const char *name)
+{
+	uint64_t u = ask(k, opcode, dir, IN(NAME(name)));
+
+	settle(k);
+	return answer(k, u, NULL);
+}
+
+/* The inode that these names lead to. */
+static UNUSED uint64_t path(struct kernel *k, const char *const *names)
+{
+	uint64_t node = 1;
+
+	for (; *names; names++) {
+		node = look(k, node, *names);
+		ck_assert_uint_ne(node, 0);
+	}
+	forget_replies(k, 0);
+	return node;
+}
+
+#define PATH(...) path(k, (const char *const[]){__VA_ARGS__, NULL})
+
 #define MANIFEST                                                               \
 	"spec:\n"                                                              \
 	"  sourceEndpoint: {cluster: prod, region: east, storageClass: rbd}\n" \

@@ -2,15 +2,6 @@
 /* Directories of the tree: names, listings, making and removing. */
 #include "fs_fixture.h"
 
-static int ask_name(struct kernel *k, uint32_t opcode, uint64_t dir,
-		    const char *name)
-{
-	uint64_t u = ask(k, opcode, dir, IN(NAME(name)));
-
-	settle(k);
-	return answer(k, u, NULL);
-}
-
 static int create(struct kernel *k, uint64_t dir, const char *name)
 {
 	struct fuse_create_in in = {.flags = O_CREAT | O_WRONLY};
@@ -42,20 +33,6 @@ static uint64_t list(struct kernel *k, uint64_t dir, uint64_t off,
 	}
 	return off;
 }
-
-static uint64_t path(struct kernel *k, const char *const *names)
-{
-	uint64_t node = 1;
-
-	for (; *names; names++) {
-		node = look(k, node, *names);
-		ck_assert_uint_ne(node, 0);
-	}
-	forget_replies(k, 0);
-	return node;
-}
-
-#define PATH(...) path(k, (const char *const[]){__VA_ARGS__, NULL})
 
 START_TEST(names_are_as_in_the_table)
 {

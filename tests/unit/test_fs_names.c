@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rest of the tree: .uvrfs, attributes, names that are never made. */
+#include "fs_fixture.h"
+
+START_TEST(daemon_files_read)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir, backend;
+
+	make_replication(k);
+	dir = look(k, 1, ".uvrfs");
+	backend = PATH(".uvrfs", "backends", "fake");
+	ck_assert_int_eq(strncmp(read_file(k, dir, "version"), "uvrfs ", 6),
+			 0);
+	ck_assert_str_eq(read_file(k, dir, "site"),
+			 "(the destination of each manifest)\n");
+	ck_assert_ptr_nonnull(strstr(read_file(k, dir, "log"), "accepted"));
+	ck_assert_str_eq(read_file(k, backend, "capabilities"),
+			 "step-down-peer\nsecond-fact\ngive-back\n");
+	ck_assert_str_eq(read_file(k, backend, "reason"),
+			 "nothing that it serves is out of reach\n");
+	k->seen.here.reach = REACH_SILENT;
+	snprintf(k->seen.here.why, SIDE_TEXT_MAX, "timed\tout");
+	k->seen.at = world_now(k->world) + 1;
+	k->sink->observed(k->sink, "claim", &k->seen);
+	settle(k);
+	ck_assert_str_eq(read_file(k, backend, "available"), "no\n");
+	ck_assert_ptr_nonnull(strstr(read_file(k, backend, "reason"),
+				     "timed\\x09out\n"));
+	kernel_free(k);
+}
+END_TEST
+
+START_TEST(clusters_are_shown)
+{
+	struct kernel *k = kernel_new(false);
+	struct cluster *c;
+	uint64_t dir;
+
+	/* Its cluster is known once something has been asked of it. */
+	dir = make_replication(k);
+	ck_assert_int_eq(write_file(k, dir, "state", "promoting"), 0);
+	settle(k);
+	c = world_cluster(k->world, 0);
+	ck_assert_ptr_nonnull(c);
+	dir = PATH(".uvrfs", "clusters", c->name);
+	ck_assert_str_eq(read_file(k, dir, "version"), "unknown\n");
+	c->reach = REACH_REFUSED;
+	snprintf(c->why, sizeof c->why, "bad certificate");
+	c->open_until = world_now(k->world) + 60000;
+	ck_assert_str_eq(read_file(k, dir, "reachable"), "no\n");
+	ck_assert_ptr_nonnull(strstr(read_file(k, dir, "reason"),
+				     ": bad certificate\n"));
+	dir = PATH(".uvrfs");
+	ck_assert_ptr_nonnull(strstr(read_file(k, dir, "health"),
+				     "bad certificate\n"));
+	ck_assert_ptr_nonnull(strstr(read_file(k, dir, "health"),
+				     "calls are made until"));
+	dir = PATH(".uvrfs", "backends", "fake");
+	ck_assert_ptr_nonnull(strstr(read_file(k, dir, "circuit"), "open"));
+	kernel_free(k);
+}
+END_TEST
+
+START_TEST(names_that_are_never_made)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k);
+	struct fuse_mknod_in node = {.mode = S_IFIFO};
+	struct fuse_rename_in to = {.newdir = dir};
+	struct fuse_link_in of = {.oldnodeid = dir};
+	const struct iovec names = {(void *)(uintptr_t)"state\0mode", 11};
+	char longest[400];
+
+	memset(longest, 'a', sizeof longest - 1);
+	longest[sizeof longest - 1] = '\0';
+	ck_assert_int_eq(ask_name(k, FUSE_LOOKUP, dir, longest),
+			 -ENAMETOOLONG);
+	ck_assert_int_eq(answer(k, ask(k, FUSE_MKNOD, dir,
+				       IN(PART(&node), NAME("pipe"))), NULL),
+			 -EPERM);
+	ck_assert_int_eq(answer(k, ask(k, FUSE_SYMLINK, dir, IN(names)), NULL),
+			 -EPERM);
+	ck_assert_int_eq(answer(k, ask(k, FUSE_RENAME, dir,
+				       IN(PART(&to), names)), NULL), -EPERM);
+	ck_assert_int_eq(answer(k, ask(k, FUSE_LINK, dir,
+				       IN(PART(&of), NAME("x"))), NULL),
+			 -EPERM);
+	kernel_free(k);
+}
+END_TEST
+
+START_TEST(attributes_can_be_set_to_no_effect)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k);
+	struct fuse_setattr_in in = {.valid = FATTR_SIZE | FATTR_MODE};
+	const struct fuse_attr_out *a;
+	const struct reply *r;
+
+	ck_assert_int_eq(answer(k, ask(k, FUSE_SETATTR, look(k, dir, "state"),
+				       IN(PART(&in))), &r), 0);
+	a = (const struct fuse_attr_out *)(const void *)r->data;
+	ck_assert_uint_eq(a->attr.size, 8);
+	ck_assert_uint_eq(a->attr.mode, S_IFREG | 0644);
+	ck_assert_uint_eq(a->attr.nlink, 2);
+	ck_assert_uint_eq(a->attr_valid, 3600);
+	ck_assert_int_eq(answer(k, ask(k, FUSE_SETATTR, look(k, dir, "lag"),
+				       IN(PART(&in))), &r), -EACCES);
+	kernel_free(k);
+}
+END_TEST
+
+static uint64_t mtime(struct kernel *k, uint64_t dir, const char *name)
+{
+	struct fuse_getattr_in in = {0};
+	const struct reply *r;
+	uint64_t u = ask(k, FUSE_GETATTR, look(k, dir, name), IN(PART(&in)));
+
+	ck_assert_int_eq(answer(k, u, &r), 0);
+	return ((const struct fuse_attr_out *)(const void *)r->data)
+		->attr.mtime;
+}
+
+/* The time of last change moves with the bytes, and not without. */
+START_TEST(mtime_moves_with_the_text)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k);
+	uint64_t state = mtime(k, dir, "state");
+	uint64_t endpoints = mtime(k, dir, "endpoints");
+
+	world_tick(k->world, world_now(k->world) + 60000);
+	ck_assert_int_eq(write_file(k, dir, "state", "promoting"), 0);
+	ck_assert_uint_ge(mtime(k, dir, "state"), state + 60);
+	ck_assert_uint_eq(mtime(k, dir, "endpoints"), endpoints);
+	kernel_free(k);
+}
+END_TEST
+
+START_TEST(listing_with_attributes)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k);
+	struct fuse_read_in in = {.size = 1 << 15};
+	const struct fuse_direntplus *d;
+	const struct reply *r;
+	size_t at = 0;
+	int files = 0;
+
+	ck_assert_int_eq(answer(k, ask(k, FUSE_READDIRPLUS, dir,
+				       IN(PART(&in))), &r), 0);
+	for (; at < r->len; at += (size_t)FUSE_DIRENTPLUS_SIZE(d)) {
+		d = (const struct fuse_direntplus *)(const void *)(r->data +
+								   at);
+		/* The dots are no look-ups. */
+		ck_assert_int_eq(d->entry_out.nodeid == 0,
+				 d->dirent.name[0] == '.');
+		if (strncmp(d->dirent.name, "state", d->dirent.namelen) == 0)
+			ck_assert_uint_eq(d->entry_out.attr.size, 8);
+		files++;
+	}
+	/* Two dots, and all of the table but `wait`. */
+	ck_assert_int_eq(files, 2 + (int)attribute_files.count - 1);
+	kernel_free(k);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("fs_names");
+	TCase *c = tcase_create("names");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(c, daemon_files_read);
+	tcase_add_test(c, clusters_are_shown);
+	tcase_add_test(c, names_that_are_never_made);
+	tcase_add_test(c, attributes_can_be_set_to_no_effect);
+	tcase_add_test(c, mtime_moves_with_the_text);
+	tcase_add_test(c, listing_with_attributes);
+	suite_add_tcase(s, c);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
