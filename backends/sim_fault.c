@@ -146,7 +146,7 @@ static void finish_one(struct fault *f)
 }
 
 /* Appends what @line says; a line that can't be used is only noted. */
-static int add_line(struct faults *f, char *line, unsigned number)
+static int add_line(struct sim_faults *f, char *line, unsigned number)
 {
 	char shown[64];
 	struct fault one;
@@ -173,10 +173,10 @@ static int add_line(struct faults *f, char *line, unsigned number)
 	return 0;
 }
 
-int faults_parse(const char *text, size_t len, struct faults *out)
+int faults_parse(const char *text, size_t len, struct sim_faults *out)
 {
 	auto_free char *copy = strndup(text, len);
-	struct faults f = {0};
+	struct sim_faults f = {0};
 	char *rest = copy, *line;
 	unsigned number = 0;
 
@@ -191,14 +191,14 @@ int faults_parse(const char *text, size_t len, struct faults *out)
 	return 0;
 }
 
-void faults_finish(struct faults *f)
+void faults_finish(struct sim_faults *f)
 {
 	size_t i;
 
 	for (i = 0; i < f->count; i++)
 		finish_one(&f->list[i]);
 	free(f->list);
-	*f = (struct faults){0};
+	*f = (struct sim_faults){0};
 }
 
 /* How the cluster itself would call it: it does not know who asked. */
@@ -223,7 +223,7 @@ static bool is_volume(const char *pattern, const char *namespace,
 			    strcmp(pattern + n + 1, volume) == 0);
 }
 
-struct fault *faults_find(const struct faults *f, enum fault_kind kind,
+struct fault *faults_find(const struct sim_faults *f, enum fault_kind kind,
 			  const char *namespace, const char *volume,
 			  enum act act)
 {

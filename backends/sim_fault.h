@@ -41,7 +41,7 @@ struct fault {
 	char *text;			/* who uses it; may be NULL */
 };
 
-struct faults {
+struct sim_faults {
 	struct fault *list;
 	size_t count;
 	char wrong[128];		/* what is wrong with the first line
@@ -52,15 +52,15 @@ struct faults {
 #define FAULTS_MAX (64 * 1024)
 
 /* Reads the @len bytes at @text.  -ENOMEM leaves @out alone. */
-int faults_parse(const char *text, size_t len, struct faults *out);
-void faults_finish(struct faults *f);
+int faults_parse(const char *text, size_t len, struct sim_faults *out);
+void faults_finish(struct sim_faults *f);
 
 /*
  * The first of @kind for the volume @namespace/@volume, NULL when there is
  * none.  For kinds that name an act: only for @act, where `demote` stands for
  * what either side's daemon asks of this cluster.
  */
-struct fault *faults_find(const struct faults *f, enum fault_kind kind,
+struct fault *faults_find(const struct sim_faults *f, enum fault_kind kind,
 			  const char *namespace, const char *volume,
 			  enum act act);
 

@@ -82,7 +82,7 @@ static void write_complaint(const struct sim *sim, const struct site *site,
 	close(fd);
 }
 
-static bool has_hang(const struct faults *f)
+static bool has_hang(const struct sim_faults *f)
 {
 	size_t i;
 
@@ -92,9 +92,9 @@ static bool has_hang(const struct faults *f)
 	return false;
 }
 
-static void set_faults(struct sim *sim, struct site *site, struct faults *new)
+static void set_faults(struct sim *sim, struct site *site, struct sim_faults *new)
 {
-	struct faults old;
+	struct sim_faults old;
 
 	pthread_mutex_lock(&sim->lock);
 	old = site->faults;
@@ -127,7 +127,7 @@ static bool is_fresh(const struct sim *sim, const struct site *site)
 
 static void reload(struct sim *sim, struct site *site)
 {
-	struct faults new;
+	struct sim_faults new;
 	struct text text = {0};
 	uint64_t content;
 

@@ -24,7 +24,7 @@ struct sim;
 struct site {
 	struct site *next;
 	char *name;			/* as its folder */
-	struct faults faults;
+	struct sim_faults faults;
 	struct stamp faults_stamp;	/* of what `faults` was read from, and */
 	uint64_t faults_content;	/* the hash of its text */
 	bool loaded;

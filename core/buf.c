@@ -2,6 +2,8 @@
 /* A growing byte buffer with a limit and a sticky failure. */
 #include "buf.h"
 
+#include "text.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,13 +101,20 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 void buf_escape(struct buf *b, const char *s)
 {
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
+	size_t left = strlen(s), step, i;
 
-		if (c < 0x20 || c == 0x7f || c == '\\')
-			buf_printf(b, "\\x%02x", c);
-		else
-			buf_putc(b, *s);
+	for (; left; s += step, left -= step) {
+		const unsigned char *c = (const unsigned char *)s;
+		bool c1 = c[0] == 0xc2 && c[1] < 0xa0;
+
+		step = text_utf8_length(s, left);
+		if (step && !c1 && c[0] >= 0x20 && c[0] != 0x7f && c[0] != '\\') {
+			buf_add(b, s, step);
+			continue;
+		}
+		step = step ? step : 1;
+		for (i = 0; i < step; i++)
+			buf_printf(b, "\\x%02x", c[i]);
 	}
 }
 

@@ -37,9 +37,9 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 	__attribute__((format(printf, 2, 0)));
 
 /*
- * Appends @s with control bytes, DEL and backslash as \xNN, so that a foreign
- * message stays one line and can do nothing to a terminal.  Bytes of UTF-8
- * pass through.
+ * Appends @s with control characters (C0, DEL, C1), backslash and what is no
+ * UTF-8 as \xNN, so that a foreign message stays one line of text and can do
+ * nothing to a terminal.
  */
 void buf_escape(struct buf *b, const char *s);
 

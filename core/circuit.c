@@ -36,6 +36,12 @@ void circuit_record(struct cluster *c, bool success, int64_t now)
 	}
 }
 
+void circuit_probe(struct cluster *c, int64_t now)
+{
+	if (c->open_until > now)
+		c->open_until = now;
+}
+
 const char *circuit_text(const struct cluster *c, int64_t now)
 {
 	if (!c->open_until)

@@ -55,6 +55,12 @@ static void check_copy(struct planning *p)
 		plan_object(p, VERDICT_NEEDS_FORCE, "copy",
 			    "the copy at %s has writes of its own",
 			    p->in->here);
+	} else if (p->here_role == ROLE_REPLICA &&
+		   p->here->fact == ROLE_UNKNOWN) {
+		plan_object(p, VERDICT_NEEDS_FORCE, "copy",
+			    "%s says that its copy is complete, and there is "
+			    "no second fact: look yourself",
+			    p->in->here);
 	} else {
 		plan_pass(p, "copy", "complete and consistent");
 	}

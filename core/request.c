@@ -125,6 +125,14 @@ static bool still_asked(const struct request *old)
 				   old->word == WORD_PROMOTING);
 }
 
+static void probe(struct world *w, const char *name)
+{
+	struct cluster *c = world_find_cluster(w, name);
+
+	if (c)
+		circuit_probe(c, w->now);
+}
+
 int request_accept(struct world *w, struct replication *r, struct edit *e,
 		   const struct spec *spec, const struct plan *plan,
 		   struct error *err)
@@ -177,6 +185,8 @@ int request_accept(struct world *w, struct replication *r, struct edit *e,
 	draft.failure = NULL;
 	draft.attempts = 0;
 	r->work->retry_at = 0;
+	probe(w, replication_here(r)->cluster);
+	probe(w, replication_peer(r)->cluster);
 	snprintf(audit, sizeof audit, "%s -> %s%s%s%s%s", state_text(was),
 		 word_text(plan->word), plan->force ? " force" : "",
 		 plan->failover ? ", " : "",

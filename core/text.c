@@ -120,8 +120,7 @@ bool name_is_dns_subdomain(const char *s)
 	return name_is_dns_label(s);
 }
 
-/* How many bytes the sequence at @s has, 0 when it is no UTF-8. */
-static size_t utf8_length(const unsigned char *s, size_t n)
+size_t text_utf8_length(const char *text, size_t n)
 {
 	static const struct {
 		unsigned char mask, lead;
@@ -131,6 +130,7 @@ static size_t utf8_length(const unsigned char *s, size_t n)
 		     {0xe0, 0xc0, 2, 0x80},
 		     {0xf0, 0xe0, 3, 0x800},
 		     {0xf8, 0xf0, 4, 0x10000}};
+	const unsigned char *s = (const unsigned char *)text;
 	uint32_t code;
 	size_t i, k;
 
@@ -156,7 +156,7 @@ bool text_is_utf8(const char *s, size_t n)
 	size_t step;
 
 	for (; n; s += step, n -= step) {
-		step = utf8_length((const unsigned char *)s, n);
+		step = text_utf8_length(s, n);
 		if (!step)
 			return false;
 	}

@@ -38,6 +38,9 @@ int64_t duration_parse(const char *text);
 bool name_is_dns_subdomain(const char *s);
 bool name_is_dns_label(const char *s);
 
+/* How many bytes the character at @s has, of @n; 0 when it is no UTF-8. */
+size_t text_utf8_length(const char *s, size_t n);
+
 /* True when the @n bytes at @s are valid UTF-8 without a NUL. */
 bool text_is_utf8(const char *s, size_t n);
 

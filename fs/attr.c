@@ -43,7 +43,7 @@ static const struct file attributes[] = {
 	 .doc = "The whole manifest, without status.  Writing a valid one to "
 		"a draft makes the replication."},
 	{.name = "status.json", .kind = KIND_ATTRIBUTE, .facets = FACETS_ALL,
-	 .render = render_json,
+	 .render = render_status,
 	 .doc = "Everything that is known, for programs."},
 	{.name = "backend", .kind = KIND_ATTRIBUTE, .facets = FACETS_ALL,
 	 .render = render_backend,

@@ -4,8 +4,10 @@
 
 #include "emit.h"
 #include "manifest.h"
+#include "status_codec.h"
 #include "text.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -200,4 +202,20 @@ void render_history(const struct subject *s, struct buf *out)
 void render_verified(const struct replication *r, struct buf *out)
 {
 	buf_printf(out, "verified: %s\n", state_text(replication_state(r)));
+}
+
+void render_status(const struct subject *s, struct buf *out)
+{
+	const struct replication *r = s->r;
+	const struct status_view view = {
+		.namespace = r->ns->name,
+		.name = r->name,
+		.spec = r->spec,
+		.status = r->status,
+		.seen = &r->seen,
+		.backend = r->backend ? r->backend->name : NULL,
+	};
+
+	if (status_json(&view, out) < 0)
+		out->failed = ENOMEM;
 }

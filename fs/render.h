@@ -16,7 +16,7 @@ void render_mode(const struct subject *s, struct buf *out);
 void render_schedule(const struct subject *s, struct buf *out);
 void render_volumes(const struct subject *s, struct buf *out);
 void render_spec(const struct subject *s, struct buf *out);	/* drafts too */
-void render_json(const struct subject *s, struct buf *out);
+void render_status(const struct subject *s, struct buf *out);
 void render_backend(const struct subject *s, struct buf *out);
 void render_lag(const struct subject *s, struct buf *out);
 void render_progress(const struct subject *s, struct buf *out);

@@ -86,6 +86,7 @@ struct handle {
 	struct collect collect;
 	uint64_t request;		/* current at open, or when marked */
 	bool marked;			/* its flush is answered late */
+	bool has_word;			/* a word was written through it */
 };
 
 /*

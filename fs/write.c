@@ -226,6 +226,24 @@ static void write_word(struct fs *fs, fuse_req_t req, const struct file *f,
 }
 
 /*
+ * White space around a word counts for nothing, also when a shell sends what
+ * follows the word as a write of its own.
+ */
+static void write_to_word_file(struct fs *fs, fuse_req_t req, struct handle *h,
+			       struct asked *a)
+{
+	char rest[WORD_TEXT_MAX];
+
+	if (h->has_word && text_trim(a->text, a->len, rest, sizeof rest) &&
+	    !*rest) {
+		fuse_reply_write(req, a->size);
+		return;
+	}
+	h->has_word = true;
+	write_word(fs, req, tree_file(inode_parse(h->ino)), a);
+}
+
+/*
  * A word among YAML: nothing else, written from the beginning in one piece.  A
  * single byte is the start of a text that comes by bytes.
  */
@@ -252,15 +270,14 @@ static void write_bytes(struct fs *fs, fuse_req_t req, struct asked *a,
 			uint64_t ino)
 {
 	const struct file *f = tree_file(inode_parse(ino));
-	struct handle *h;
+	struct handle *h = handle_get(fs, ino, fi->fh);
 
-	if (f->flags & FILE_WORD) {
-		write_word(fs, req, f, a);
-		return;
-	}
-	h = handle_get(fs, ino, fi->fh);
 	if (!h) {
 		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	if (f->flags & FILE_WORD) {
+		write_to_word_file(fs, req, h, a);
 		return;
 	}
 	if (!h->collect.dirty && is_word(f, a, off, fi->flags)) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The configuration, uvrfs.yaml: what it says, checked, with the defaults where
- * it says nothing.  Every fault is named with its key and line, as in manifests:
+ * The configuration, uvrfs.yaml: what it says, checked, with the defaults
+ * where it says nothing.  Every fault is named with key and line, as in
+ * manifests:
  *
  *   failover.peerUnreachable (line 7): 'maybe' is neither allow nor force; ...
  */

@@ -12,7 +12,13 @@
 
 #define NEVER INT64_MAX
 
-enum source { SOURCE_SIGNAL, SOURCE_JOBS, SOURCE_TIMER, SOURCE_FS, SOURCE_COUNT };
+enum source {
+	SOURCE_SIGNAL,
+	SOURCE_JOBS,
+	SOURCE_TIMER,
+	SOURCE_FS,
+	SOURCE_COUNT
+};
 
 struct run {
 	struct loop *loop;

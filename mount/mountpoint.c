@@ -109,8 +109,8 @@ static int detach(const char *path, struct error *err)
 }
 
 /*
- * Asks whoever serves @path.  stat(2) would not do: the kernel goes on to answer
- * that from its cache when the daemon is dead.
+ * Asks whoever serves @path.  stat(2) would not do: the kernel goes on to
+ * answer that from its cache when the daemon is dead.
  */
 static int ask(const char *path)
 {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures, and what keeps a broken daemon from hanging or littering."""
 import os
+import signal
 import sys
 import threading
 
@@ -17,6 +18,9 @@ MS_REC_PRIVATE = 0x4000 | 0x40000
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "limit(seconds): a test may take longer than the usual")
+    # As Ctrl-C: the fixtures clean up.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(
+        signal.SIGINT))
     # Mounts of our own: they go with us, also after kill -9.
     if uvr.libc.unshare(CLONE_NEWNS) == 0:
         uvr.libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None)

@@ -31,7 +31,8 @@ def always(cell):
     return peers(cell, cell)
 
 
-# Words that are not in a row are PERM whatever happens.
+# Words that are not in a row are PERM whatever happens.  Where this site is the
+# source endpoint already, `swap` asks for what is there.
 TABLE = {
     # A peer without an answer: unplanned.  With one that refuses: by force.
     "replica": {
@@ -67,14 +68,16 @@ TABLE = {
     "demoting": {
         "demoting": always(NOP),
         "replica": always(OK),
-        "source": peers(OK, FORCE)},
+        "source": peers(OK, FORCE),
+        "swap": always(NOP)},
     # The peer has not got the final copy.
     "demoting, unverified": {
         "demoting": always(AGAIN),
         "replica": always(BUSY),
-        "source": peers(OK, FORCE)},
+        "source": peers(OK, FORCE),
+        "swap": always(NOP)},
     "syncing, unverified": {
-        "syncing": always(AGAIN),
+        "syncing": peers(AGAIN, ("nop", "BUSY")),
         "replica": always(BUSY)},
     # The storage says replica; the peer had stepped down.
     "failed in promoting": {
@@ -87,7 +90,8 @@ TABLE = {
         "demoting": peers(OK, FORCE),
         "source": always(OK),
         "replica": always(BUSY),
-        "syncing": always(BUSY)},
+        "syncing": always(BUSY),
+        "swap": always(NOP)},
 }
 
 
@@ -186,9 +190,10 @@ def check_refusal(r, asked, expected, wrong):
                      f"{plan or ''}")
         return code == 0
     sentence = r.error.splitlines()[-1]
-    if name not in sentence:
+    if (name if name != "swap" else "endpoints") not in sentence:
         wrong.append(f"{asked}: no sentence about it: {r.error}")
-    if expected == "PERM" and "allowed" not in sentence and name != "failed":
+    if expected == "PERM" and name not in ("failed", "swap") and not all(
+            word in sentence for word in [*offered(r), "rights"]):
         wrong.append(f"{asked}: does not say what is allowed: {sentence}")
     if r.picture() != before:
         wrong.append(f"{asked}: refused, and something has changed: "
@@ -196,9 +201,14 @@ def check_refusal(r, asked, expected, wrong):
     # The plan that is read is the plan that is carried out.
     if plan and plan.startswith("allowed"):
         wrong.append(f"{asked}: refused, and its plan said: {plan}")
-    if not plan and expected == "BUSY":
+    if not plan and expected == "BUSY" and name != r.state:
         wrong.append(f"{asked}: could be written later, and has no plan/")
     return False
+
+
+def offered(r):
+    """What `error` has to offer: what plan/ does."""
+    return set(os.listdir(r / "plan")) - {"swap", "remove"}
 
 
 def check_success(r, asked, expected, wrong):

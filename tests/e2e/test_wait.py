@@ -39,7 +39,7 @@ def fail(r):
 def await_waiters(r, number=1):
     """Until so many processes sit in the close of the file."""
     def blocked():
-        out = sh(f"pgrep -cf '^(sync|cat) .*{r.name}/(state|wait)$'").out
+        out = sh(f"pgrep -cf '^(sync|cat) .*{r.name}/(state|wait|spec.yaml)$'").out
         return int(out) >= number
     until(blocked, f"{number} waiters", 20)
 
@@ -81,10 +81,11 @@ def test_sync_is_cancelled_when_the_request_is_replaced(pending):
 
 def test_timeout_term_and_kill(pending):
     started = time.monotonic()
-    assert sh("timeout 0.3 sync state", cwd=pending.path).rc == 124
-    assert sh("timeout -s KILL 0.3 sync state", cwd=pending.path).rc == 137
-    assert sh("timeout 0.3 cat wait", cwd=pending.path).rc == 124
-    assert sh("timeout -s KILL 0.3 cat wait", cwd=pending.path).rc == 137
+    for command in ("sync state", "cat wait"):
+        for options, rc in (("", 124), ("-s KILL", 137)):
+            done = sh(f"timeout {options} 0.3 {command}; exit $?",
+                      cwd=pending.path)
+            assert done.rc == rc, (command, options, done)
     assert time.monotonic() - started < 6
     let_go(pending)
     pending.done()
@@ -131,9 +132,9 @@ def test_what_was_current_when_it_was_called_is_waited_for(pending):
 @pytest.mark.limit(120)
 def test_two_hundred_waiters_at_once(pending):
     crowd = background(
-        "for i in $(seq 200); do sync state & pids+=($!); done;"
+        f"for i in $(seq 200); do sync {pending.path}/state & pids+=($!); done;"
         "bad=0; for p in ${pids[@]}; do wait $p || bad=$((bad+1)); done;"
-        "echo bad=$bad", cwd=pending.path, seconds=90)
+        "echo bad=$bad", seconds=90)
     await_waiters(pending, 190)
     # Nobody is in their way.
     started = time.monotonic()
@@ -200,10 +201,11 @@ def test_kill_9_leaves_nobody_hanging(make):
     d.faults(r.here, "no-copy")
     r.peer_volume.write_bytes(b"newer\n")
     assert r.ask("promoting") == 0
-    blocked = [background(f"exec {c}", cwd=r.path) for c in (
-        "sync state", "cat wait", "tail -f log", "sync spec.yaml",
-        "sh -c 'cat wait wait'", "sync state")]
-    await_waiters(r, 4)
+    blocked = [background(f"exec {c}") for c in (
+        f"sync {r.path}/state", f"cat {r.path}/wait", f"tail -f {r.path}/log",
+        f"sync {r.path}/spec.yaml", f"cat {r.path}/wait {r.path}/wait",
+        f"sync {r.path}/state")]
+    await_waiters(r, 5)
     held = open(r / "state", "rb")
     d.kill9()
     assert d.process.returncode == -signal.SIGKILL
@@ -215,7 +217,7 @@ def test_kill_9_leaves_nobody_hanging(make):
     assert is_dead(d.mnt) or call(os.stat, d.mnt) == 0
     assert call(os.pread, held.fileno(), 10, 0) in (errno.ENOTCONN,
                                                     errno.ECONNABORTED)
-    held.close()
+    call(held.close)
     assert not list(tasks_of(d.process.pid)), "a zombie"
     out = sh(f"ps -eo stat=,args= | grep -F {d.base} | grep -v grep").out
     assert not [line for line in out.splitlines() if line[0] in "DZ"], out

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A uvrfs daemon of one's own, used as people use it: files and commands.
+"""A uvrfs daemon of one's own, and all that the tests need beside it.
 
 Everything that could block has a limit: commands run under timeout(1), and a
 watchdog (conftest.py) kills the daemons of a test that takes too long, so that
 a hung mount answers ENOTCONN instead of hanging the suite.
+
+UVRFS is the daemon's binary, UVRFS_WRAPPER a command to run it under (valgrind
+with its options), UVRFS_TIMEOUT_FACTOR how much slower that makes everything.
 """
-import collections
 import ctypes
-import errno
-import json
 import os
 import pathlib
 import select
@@ -20,272 +20,25 @@ import subprocess
 import tempfile
 import time
 
+from replication import Uvr, WORDS, manifest  # noqa: F401
+from shell import (FACTOR, background, call, get, is_dead,  # noqa: F401
+                   name_of, never, put, sh, until)
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("UVRFS", str(ROOT / "build/mount/uvrfs"))
 WRAPPER = shlex.split(os.environ.get("UVRFS_WRAPPER", ""))
-FACTOR = float(os.environ.get("UVRFS_TIMEOUT_FACTOR", "1"))
 
-TIMEOUTS = "timeouts: {act: 2s, retryFirst: 50ms, retryMax: 200ms, minDeadline: %s}\n"
+TIMEOUTS = ("timeouts: {act: 2s, retryFirst: 50ms, retryMax: 200ms, "
+            "minDeadline: %s}\n")
 CONFIG = "site: here\n" + TIMEOUTS % "5s"
 # A request that nothing will ever verify stays pending for the whole test.
 PATIENT = "site: here\n" + TIMEOUTS % "300s"
 
-WORDS = ("source", "replica", "promoting", "demoting", "syncing", "failed")
 REPORTS = ("AddressSanitizer", "runtime error:", "ThreadSanitizer",
            "LeakSanitizer", "== Invalid ", "definitely lost: ")
 
-Condition = collections.namedtuple("Condition", "status reason since message")
-Result = collections.namedtuple("Result", "rc out err")
-
 live = set()
 libc = ctypes.CDLL(None, use_errno=True)
-
-
-def until(check, what, seconds=10.0):
-    """Looks again every 10 ms until check() gives something true."""
-    end = time.monotonic() + seconds * FACTOR
-    while True:
-        found = check()
-        if found:
-            return found
-        assert time.monotonic() < end, f"in vain: {what}"
-        time.sleep(0.01)
-
-
-def never(check, what, seconds=0.4):
-    """Fails when check() gives something true within the time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        assert not check(), f"not to be: {what}"
-        time.sleep(0.01)
-
-
-def sh(command, cwd="/", seconds=20, env=None, binary=False, **more):
-    """Runs a bash command as users type it; rc 124 when it takes too long."""
-    done = subprocess.run(
-        ["timeout", "-k", "2", str(seconds * FACTOR), "bash", "-c", command],
-        cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True,
-        stdin=subprocess.DEVNULL, **more)
-    out, err = done.stdout, done.stderr
-    if not binary:
-        out, err = out.decode(), err.decode()
-    return Result(done.returncode, out, err)
-
-
-def background(command, cwd="/", seconds=60):
-    """Starts a bash command that can't outlive its time."""
-    process = subprocess.Popen(
-        ["timeout", "-k", "2", str(seconds * FACTOR), "bash", "-c", command],
-        cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True)
-    return process
-
-
-def get(path):
-    """The content of a file by one open, as cat reads it."""
-    with open(path, "rb") as f:
-        return f.read().decode()
-
-
-def put(path, text, flags=os.O_WRONLY | os.O_TRUNC):
-    """Writes by open, one write and close; the errno of the first refusal."""
-    data = text if isinstance(text, bytes) else text.encode()
-    code = 0
-    try:
-        fd = os.open(path, flags)
-    except OSError as e:
-        return e.errno
-    try:
-        os.write(fd, data)
-    except OSError as e:
-        code = e.errno
-    try:
-        os.close(fd)
-    except OSError as e:
-        code = code or e.errno
-    return code
-
-
-def name_of(code):
-    return "ok" if not code else errno.errorcode[code]
-
-
-def call(function, *args):
-    """The errno of a system call, 0 when it works."""
-    try:
-        function(*args)
-    except OSError as e:
-        return e.errno
-    return 0
-
-
-def manifest(name, ns="database", state="replica", here="destination",
-             mode="synchronous", schedule="mode: continuous", version=None,
-             clusters=None, pvc=None, handle=None):
-    """YAML of a replication one endpoint of which is in region `here`."""
-    source, destination = clusters or (f"prod-{name}", f"dr-{name}")
-    regions = ["there", "here"] if here == "destination" else ["here", "there"]
-    meta = f'  resourceVersion: "{version}"\n' if version else ""
-    return f"""apiVersion: replication.unified.io/v1alpha1
-kind: UnifiedVolumeReplication
-metadata:
-  name: {name}
-  namespace: {ns}
-{meta}spec:
-  sourceEndpoint:
-    cluster: {source}
-    region: {regions[0]}
-    storageClass: fast
-  destinationEndpoint:
-    cluster: {destination}
-    region: {regions[1]}
-    storageClass: fast
-  volumeMapping:
-    source:
-      pvcName: {pvc or name + "-pvc"}
-      namespace: {ns}
-    destination:
-      volumeHandle: {handle or name + "-vol"}
-      namespace: {ns}
-  replicationState: {state}
-  replicationMode: {mode}
-  schedule: {{{schedule}}}
-"""
-
-
-class Uvr:
-    """One replication's directory, and its two volumes behind it."""
-
-    def __init__(self, daemon, ns, name):
-        self.daemon, self.ns, self.name = daemon, ns, name
-        self.path = daemon.mnt / ns / name
-
-    def __truediv__(self, name):
-        return self.path / name
-
-    def read(self, name):
-        return get(self.path / name)
-
-    def write(self, name, text):
-        return put(self.path / name, text)
-
-    def ask(self, text):
-        """Writes to state, or swap to endpoints, as echo does."""
-        name = "endpoints" if text.split()[0] == "swap" else "state"
-        return self.write(name, text + "\n")
-
-    @property
-    def state(self):
-        return self.read("state").strip()
-
-    @property
-    def error(self):
-        return self.read("error")
-
-    @property
-    def status(self):
-        return json.loads(self.read("status.json"))
-
-    @property
-    def conditions(self):
-        found = {}
-        for line in self.read("conditions").splitlines():
-            kind, status, reason, since, *message = line.split(None, 4)
-            found[kind] = Condition(status, reason, since, "".join(message))
-        return found
-
-    @property
-    def ready(self):
-        return self.conditions["Ready"]
-
-    def plan(self, word):
-        return self.read(f"plan/{word}")
-
-    def verdict(self, word):
-        return self.plan(word).split("\n")[0].split(":")[0]
-
-    def sync(self, name="state", seconds=10):
-        return sh(f"sync {shlex.quote(str(self.path / name))}",
-                  seconds=seconds).rc
-
-    def done(self, name="state", seconds=10):
-        """Waits until the current request is verified."""
-        rc = self.sync(name, seconds)
-        assert rc == 0, f"sync {name}: {rc}\n{self.explain()}"
-        return self
-
-    def go(self, *words):
-        """Writes the words one after the other, each once the last is done."""
-        for word in words:
-            code = self.ask(word)
-            assert code == 0, f"{word}: {name_of(code)}\n{self.explain()}"
-            self.done("endpoints" if word.startswith("swap") else "state")
-        return self
-
-    def await_cond(self, kind, status, reason=None, seconds=10):
-        def check():
-            c = self.conditions[kind]
-            return c.status == status and reason in (None, c.reason)
-        until(check, f"{self.name}: {kind} {status} {reason}", seconds)
-        return self.conditions[kind]
-
-    def explain(self):
-        text = "".join(f"--- {n}\n{self.read(n)}"
-                       for n in ("state", "conditions", "error"))
-        log = self.read("log").splitlines(True)
-        return text + "--- log\n" + "".join(log[-20:])
-
-    def endpoint_clusters(self):
-        """The clusters of this site and of the peer."""
-        status = self.status
-        pair = [status["source"], status["destination"]]
-        here = [e for e in pair if status["site"] in (e["cluster"], e["region"])]
-        peer = [e for e in pair if e is not here[0]]
-        return here[0]["cluster"], peer[0]["cluster"]
-
-    @property
-    def here(self):
-        return self.endpoint_clusters()[0]
-
-    @property
-    def peer(self):
-        return self.endpoint_clusters()[1]
-
-    def volume(self, cluster):
-        """The simulated volume of this replication at a cluster."""
-        found = [p for p in (self.daemon.sim / cluster).glob("*/*")
-                 if not p.name.startswith(".")
-                 and p.name in (self.status["pvc"],
-                                self.status["volumeHandle"])]
-        assert len(found) == 1, (cluster, found)
-        return found[0]
-
-    @property
-    def here_volume(self):
-        return self.volume(self.here)
-
-    @property
-    def peer_volume(self):
-        return self.volume(self.peer)
-
-    def journal(self):
-        volumes = (self.status["pvc"], self.status["volumeHandle"])
-        return [line for line in self.daemon.journal()
-                if line.split()[2].split("/")[-1] in volumes]
-
-    def acts(self):
-        return [line.split()[3] for line in self.journal()]
-
-    def picture(self):
-        """What a refused request must not change."""
-        return (self.state, self.read("spec.yaml"), self.read("endpoints"),
-                self.read("mode"), self.read("schedule"), self.journal())
-
-    def await_copy(self, frm=None, to=None):
-        """Waits until the replica holds the source's bytes."""
-        frm, to = frm or self.peer_volume, to or self.here_volume
-        until(lambda: frm.read_bytes() == to.read_bytes(), "the copy")
-        return self
 
 
 class Daemon:
@@ -487,8 +240,3 @@ class Daemon:
     def journal(self):
         path = self.sim / "journal"
         return path.read_text().splitlines() if path.exists() else []
-
-
-def is_dead(path):
-    """True when the mount has no daemon any more."""
-    return call(os.stat, path) == errno.ENOTCONN

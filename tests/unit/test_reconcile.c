@@ -451,7 +451,8 @@ START_TEST(without_a_second_fact_only_force_accepts)
 	f->truth.here.fact = f->truth.peer.fact = ROLE_UNKNOWN;
 	look();
 	f->lie = true;			/* facts stay unknown */
-	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), -EBUSY);
+	ck_assert_int_eq(put(EDIT_STATE, "promoting force"), 0);
 	ck_assert_int_eq(condition(CONDITION_READY)->status, CONDITION_UNKNOWN);
 	ck_assert_int_eq(put(EDIT_STATE, "source"), -EBUSY);
 	ck_assert_int_eq(put(EDIT_STATE, "source force"), 0);
