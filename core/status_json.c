@@ -261,7 +261,6 @@ static json_t *observation_object(struct maker *m, const struct observation *o)
 {
 	json_t *object = json_object();
 
-	set(m, object, "at", time_value(o->at));
 	set(m, object, "here", side_object(m, &o->here));
 	set(m, object, "peer", side_object(m, &o->peer));
 	set(m, object, "peerAlive", json_boolean(o->peer_alive));

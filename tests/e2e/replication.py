@@ -127,13 +127,37 @@ class Uvr:
         log = self.read("log").splitlines(True)
         return text + "--- log\n" + "".join(log[-20:])
 
+    @property
+    def source(self):
+        return self.status["spec"]["sourceEndpoint"]
+
+    @property
+    def destination(self):
+        return self.status["spec"]["destinationEndpoint"]
+
+    @property
+    def request(self):
+        return self.status["status"]["request"]
+
+    @property
+    def version(self):
+        return self.status["metadata"]["resourceVersion"]
+
+    def seen(self, side):
+        """What the backend has seen of `here` or `peer`."""
+        return self.status["observation"][side]
+
     def endpoint_clusters(self):
         """The clusters of this site and of the peer."""
-        status = self.status
-        pair = [status["source"], status["destination"]]
-        here = [e for e in pair if status["site"] in (e["cluster"], e["region"])]
-        peer = [e for e in pair if e is not here[0]]
-        return here[0]["cluster"], peer[0]["cluster"]
+        site = self.status["status"]["site"]
+        pair = [self.source, self.destination]
+        pair.sort(key=lambda e: site not in (e["cluster"], e["region"]))
+        return [e["cluster"] for e in pair]
+
+    def volume_names(self):
+        mapping = self.status["spec"]["volumeMapping"]
+        return (mapping["source"]["pvcName"],
+                mapping["destination"]["volumeHandle"])
 
     @property
     def here(self):
@@ -146,9 +170,7 @@ class Uvr:
     def volume(self, cluster):
         """The simulated volume of this replication at a cluster."""
         found = [p for p in (self.daemon.sim / cluster).glob("*/*")
-                 if not p.name.startswith(".")
-                 and p.name in (self.status["pvc"],
-                                self.status["volumeHandle"])]
+                 if p.name in self.volume_names()]
         assert len(found) == 1, (cluster, found)
         return found[0]
 
@@ -161,7 +183,7 @@ class Uvr:
         return self.volume(self.peer)
 
     def journal(self):
-        volumes = (self.status["pvc"], self.status["volumeHandle"])
+        volumes = self.volume_names()
         return [line for line in self.daemon.journal()
                 if line.split()[2].split("/")[-1] in volumes]
 

@@ -213,16 +213,16 @@ def offered(r):
 
 def check_success(r, asked, expected, wrong):
     name, _, force = asked.partition(" ")
-    before, request = r.picture(), r.status["request"]["id"]
+    before, request = r.picture(), r.request["id"]
     plan = r.plan(name) if name in os.listdir(r / "plan") else None
     code = r.ask(asked)
     if code:
         wrong.append(f"{asked}: {name_of(code)}, not ok: {r.error}{plan or ''}")
         return
     if expected == "nop" and (r.picture() != before or
-                              r.status["request"]["id"] != request):
+                              r.request["id"] != request):
         wrong.append(f"{asked}: was to have no effect: {before} {r.picture()}")
-    if expected == "ok" and r.status["request"]["id"] == request:
+    if expected == "ok" and r.request["id"] == request:
         wrong.append(f"{asked}: was to be a new request")
     if name != "syncing" and r.state not in (name, "failed") and name != "swap":
         wrong.append(f"{asked}: taken, but state is {r.state}")

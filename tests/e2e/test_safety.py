@@ -75,7 +75,7 @@ def test_lie_resync(patient):
     assert r.ask("syncing") == errno.EBUSY
     assert r.ask("syncing force") == 0
     never(lambda: r.ready.status == "True" or
-          (r.state == "replica" and r.status["request"]["outcome"] ==
+          (r.state == "replica" and r.request["outcome"] ==
            "verified"), "a rebuild that never was", 0.6)
     patient.faults(r.here)
 
@@ -84,7 +84,7 @@ def test_lie_create(patient):
     name = patient.new_name()
     patient.faults(f"dr-{name}", "lie create", "no-copy")
     r = patient.mk("database", name, manifest(name))
-    until(lambda: r.status["here"]["claim"] == "replica", "the claim")
+    until(lambda: r.seen("here")["claim"] == "replica", "the claim")
     never(lambda: r.ready.status == "True", "Ready")
     assert r.ask("promoting") == errno.EBUSY
 
@@ -98,7 +98,7 @@ def test_lie_resync_peer(patient):
     patient.find_again(r.peer)
     patient.faults(r.peer, "lie resync-peer", "no-copy")
     assert r.ask("swap force") == 0
-    never(lambda: r.status["request"]["outcome"] == "verified", "verified")
+    never(lambda: r.request["outcome"] == "verified", "verified")
     assert r.sync("endpoints", 0.5) == 124
     assert r.peer_volume.read_bytes() == b"older, and its own\n"
 
@@ -162,12 +162,12 @@ def test_planned_or_not_is_decided_once(patient):
     patient.lose(r.peer)
     patient.faults(r.here, "fail force-promote 100000")
     assert r.ask("promoting") == 0
-    assert r.status["request"]["failover"] == "unplanned"
+    assert r.request["failover"] == "unplanned"
     patient.find_again(r.peer)
     patient.faults(r.here)
     never(lambda: is_writable(r.here_volume) and is_writable(r.peer_volume),
           "two writable sides, knowingly", 0.6)
-    assert r.status["request"]["failover"] == "unplanned"
+    assert r.request["failover"] == "unplanned"
 
 
 def test_unplanned_with_force_still_steps_a_peer_down(patient):

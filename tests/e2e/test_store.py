@@ -105,7 +105,7 @@ def test_a_hand_edit_of_the_state_promotes_nothing(own):
     path.write_text(text.replace("replicationState: replica",
                                  "replicationState: source"))
     own.start()
-    until(lambda: r.status["here"]["reach"], "it has looked")
+    until(lambda: r.seen("here")["reach"], "it has looked")
     assert own.journal() == journal
     assert not os.stat(r.here_volume).st_mode & 0o200
     assert r.ready.status != "True" or r.state == "replica"

@@ -11,8 +11,8 @@ from uvr import manifest, never, until
 def swapped_block(r, classes=False):
     """What the tutorial writes: the endpoints exchanged."""
     text = "spec:\n"
-    for key, e in (("sourceEndpoint", r.status["destination"]),
-                   ("destinationEndpoint", r.status["source"])):
+    for key, e in (("sourceEndpoint", r.destination),
+                   ("destinationEndpoint", r.source)):
         text += (f"  {key}:\n    cluster: {e['cluster']}\n"
                  f"    region: {e['region']}\n")
         if classes:
@@ -32,9 +32,9 @@ def test_planned_then_swap(d, form):
             .replace("  sourceEndpoint", "sourceEndpoint")}[form]
     assert r.write("endpoints", text) == 0, r.error
     r.done("endpoints")
-    assert (r.status["source"]["cluster"],
-            r.status["destination"]["cluster"]) == (here, peer)
-    assert r.status["source"]["storageClass"] == "fast"
+    assert (r.source["cluster"],
+            r.destination["cluster"]) == (here, peer)
+    assert r.source["storageClass"] == "fast"
     r.await_copy(r.here_volume, r.peer_volume)
     r.await_cond("Degraded", "False")
     assert r.state == "source" and r.error == ""
@@ -50,10 +50,10 @@ def test_swap_by_the_whole_file_with_its_version(d):
     assert r.write("spec.yaml", text) == errno.EPERM
     text = manifest(r.name, state="source", here="source",
                     clusters=(f"dr-{r.name}", f"prod-{r.name}"),
-                    version=r.status["resourceVersion"])
+                    version=r.version)
     assert r.write("spec.yaml", text) == 0, r.error
     r.done("endpoints")
-    assert r.status["source"]["cluster"] == f"dr-{r.name}"
+    assert r.source["cluster"] == f"dr-{r.name}"
 
 
 @pytest.mark.parametrize("change", ["cluster: dr-", "region: here",
@@ -74,7 +74,7 @@ def test_swap_is_pending_while_the_peer_is_away(d):
     r.go("promoting", "source")
     r.here_volume.write_bytes(b"newer\n")
     assert r.ask("swap") == 0
-    assert r.status["source"]["cluster"] == r.here
+    assert r.source["cluster"] == r.here
     assert r.sync("endpoints", 0.5) == 124
     assert r.ready.reason == "PeerUnreachable"
     assert r.peer_volume.read_bytes() == b"one\n"
@@ -149,7 +149,7 @@ def test_rebuild_is_not_started_without_a_verified_source(d):
     r = split_brain(d)
     r.go("demoting force", "replica")
     d.faults(r.peer, "no-second-fact")
-    until(lambda: r.status["peer"]["fact"] != "source", "no second fact")
+    until(lambda: r.seen("peer")["fact"] != "source", "no second fact")
     assert r.ask("syncing force") == errno.EBUSY
     assert r.here_volume.read_bytes() == b"mine\n"
     d.lose(r.peer)

@@ -71,6 +71,14 @@ def test_sizes_are_what_is_read(d, r):
               cwd=r.path).rc == 0
 
 
+def test_private_mmap(r):
+    code = ("import mmap, os; f = os.open('spec.yaml', os.O_RDONLY);"
+            "m = mmap.mmap(f, 0, mmap.MAP_PRIVATE, mmap.PROT_READ);"
+            "print(bytes(m) == os.read(f, 1 << 20))")
+    done = sh(f'/usr/bin/python3 -c "{code}"', cwd=r.path)
+    assert done.out == "True\n", done
+
+
 def test_modes_and_owners(d, r):
     for name in os.listdir(r.path):
         st = os.stat(r / name)

@@ -105,7 +105,7 @@ def test_every_step_of_the_tutorial(db):
     # Post-failover: establish reverse replication.
     run(db, f"echo {chr(39)}{REVERSED}{chr(39)} > endpoints")
     run(db, "timeout 10 sync endpoints")
-    assert db.status["source"] == {"cluster": "dr-cluster",
+    assert db.source == {"cluster": "dr-cluster",
                                    "region": "us-west-1",
                                    "storageClass": "ceph-rbd"}
     db.await_copy(db.here_volume, db.peer_volume)
@@ -118,8 +118,8 @@ def test_the_write_itself_makes_ready_not_true(db):
     out = run(db, "echo promoting > state; grep ^Ready conditions")
     # Either still under way, or verified for this request, never stale.
     if out.split()[1] == "True":
-        assert db.status["request"]["word"] == "promoting"
-        assert db.status["request"]["outcome"] == "verified"
+        assert db.request["word"] == "promoting"
+        assert db.request["outcome"] == "verified"
 
 
 def test_rollback_during_promotion(db):
@@ -161,6 +161,26 @@ def test_back_home_after_the_failover(db):
     db.go("demoting", "replica")
     assert not os.stat(db.here_volume).st_mode & 0o200
     assert db.peer_volume.read_bytes() == b"of DR\n"
+
+
+@pytest.mark.parametrize("how", [
+    "for f in {}/*/state; do echo promoting > $f; done",
+    "echo promoting | tee {}/*/state >/dev/null"])
+def test_a_whole_site(make, how):
+    d = make(config=CONFIG).start()
+    made = [d.replica() for _ in range(20)]
+    view = d / ".uvrfs/by-source/there"
+    assert sh(f"grep -L ^allowed {view}/*/plan/promoting").out == ""
+    assert sh(how.format(view)).rc == 0
+    assert sh(f"timeout 30 sync {view}/*/state", seconds=40).rc == 0
+    for r in made:
+        assert r.state == "promoting" and r.ready.status == "True"
+    assert sh(f"for f in {d.mnt}/.uvrfs/by-state/promoting/*/state; do "
+              "echo source > $f; done").rc == 0
+    assert all(r.state == "source" for r in made)
+    rows = get(d / ".uvrfs/summary").splitlines()
+    assert rows[0].startswith("NAMESPACE") and len(rows) == 21
+    assert all(" source " in row for row in rows[1:])
 
 
 # ---- failover.sh, ported: uvr-failover ----
