@@ -49,7 +49,7 @@ static void fill(const struct replication *r, struct line *line)
 		r->name,
 		state_text(replication_state(r)),
 		mode_text(r->spec->mode),
-		r->spec->source.cluster,
+		r->spec->pvc_name,
 		condition_status_text(ready->status),
 		line->data_time,
 		r->backend ? r->backend->name : "none",

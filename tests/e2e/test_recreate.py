@@ -95,8 +95,7 @@ def test_rmdir_while_a_transition_runs_is_busy(d):
     assert not r.path.exists()
 
 
-def test_rmdir_where_the_deletion_policy_says_delete(d):
-    """Deleting is not offered yet: it must then be refused or keep."""
+def deletable(d):
     name = d.new_name()
     text = manifest(name).replace(
         "  namespace: database\nspec", "  namespace: database\n"
@@ -104,9 +103,31 @@ def test_rmdir_where_the_deletion_policy_says_delete(d):
     r = d.mk("database", name, text).done()
     r.peer_volume.write_bytes(b"precious\n")
     r.await_copy()
+    r.await_cond("Degraded", "False")
+    return r
+
+
+def test_where_the_deletion_policy_says_delete(d):
+    """The relationship goes; no byte does."""
+    r = deletable(d)
     here, peer = r.here_volume, r.peer_volume
-    call(os.rmdir, r.path)
+    assert r.verdict("remove") == "allowed" and "delete" in r.plan("remove")
+    os.rmdir(r.path)
+    assert not r.path.exists()
     assert here.read_bytes() == peer.read_bytes() == b"precious\n"
+    until(lambda: "delete" in " ".join(
+        x for x in d.journal() if r.name in x), "it is deleted")
+
+
+def test_deleting_loses_no_copy(d):
+    """Without the peer, what is here may be the last copy."""
+    r = deletable(d)
+    here = r.here_volume
+    d.lose(r.peer)
+    code = call(os.rmdir, r.path)
+    assert name_of(code) in ("EBUSY", "EPERM"), "the peer can't be asked"
+    assert r.error and here.read_bytes() == b"precious\n"
+    assert "delete" not in r.acts()
 
 
 @pytest.mark.parametrize("times", [30])
