@@ -124,7 +124,7 @@ static int belief_parse(const json_t *root, struct belief *out)
 	if (strcmp(role, "source") && strcmp(role, "replica"))
 		return -EIO;
 	r.role = strcmp(role, "source") == 0 ? ROLE_SOURCE : ROLE_REPLICA;
-	strcpy(r.peer, peer);
+	memcpy(r.peer, peer, strlen(peer) + 1);
 	r.data_time = time_parse(time);
 	for (i = 0; i < FLAG_COUNT; i++) {
 		flag = json_object_get(root, flags[i].name);

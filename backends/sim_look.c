@@ -364,11 +364,14 @@ void bond_observe(struct sim *sim, struct bond *p, const struct sight *s,
 {
 	struct side *side[2] = {here ? &o->peer : &o->here,
 				here ? &o->here : &o->peer};
+	int64_t at;
 	enum reach reach[2];
 	int i;
 
 	/* All of it, padding too: it is compared by its bytes. */
 	memset(o, 0, sizeof *o);
+	/* Of the beginning: what happens while bytes are compared is newer. */
+	at = sim_wall();
 	pthread_mutex_lock(&sim->lock);
 	for (i = 0; i < 2; i++)
 		reach[i] = reach_of(&p->end[i], side[i]);
@@ -386,5 +389,5 @@ void bond_observe(struct sim *sim, struct bond *p, const struct sight *s,
 			!(reach[1 - i] == REACH_OK &&
 			  holds_whole_copy(s, 1 - i));
 	}
-	o->at = sim_wall();
+	o->at = at;
 }

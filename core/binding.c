@@ -75,8 +75,7 @@ int replication_choose_backend(struct world *w, const struct endpoint *here,
 		if (fnmatch(w->config->select[i].storage_class,
 			    here->storage_class, 0) == 0 &&
 		    (*backend = backend_named(w, w->config->select[i].backend))) {
-			*why = "a rule of the configuration selects it by "
-			       "storage class";
+			*why = "a rule selects it by storage class";
 			return 0;
 		}
 	for (i = 0; i < n; i++)

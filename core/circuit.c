@@ -5,6 +5,7 @@
  */
 #include "world_private.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,22 @@ const char *circuit_text(const struct cluster *c, int64_t now)
 	if (!c->open_until)
 		return "closed";
 	return now < c->open_until ? "open" : "half-open";
+}
+
+bool circuit_counts(int rc)
+{
+	return rc == -ETIMEDOUT || rc == -EHOSTUNREACH || rc == -ECONNREFUSED ||
+	       rc == -EIO;
+}
+
+int64_t world_open_until(struct world *w, const char *cluster)
+{
+	size_t i;
+
+	for (i = 0; i < w->cluster_count; i++)
+		if (strcmp(w->clusters[i]->name, cluster) == 0)
+			return w->clusters[i]->open_until;
+	return 0;
 }
 
 struct cluster *world_find_cluster(struct world *w, const char *name)

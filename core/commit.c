@@ -28,6 +28,10 @@ void plan_input_for(struct world *w, struct replication *r,
 		.now = w->now,
 		.here = t.here,
 		.peer = t.peer,
+		.here_is_source = t.here == spec->source.cluster,
+		.acting = r->work->acting,
+		.here_open_until = world_open_until(w, t.here),
+		.peer_open_until = world_open_until(w, t.peer),
 	};
 }
 
@@ -62,6 +66,8 @@ static void publish(struct world *w, struct commit *c)
 	} else {
 		struct error err;
 
+		/* What was seen before its birth may be of long ago. */
+		r->work->trust_after = w->now;
 		/* A conflict was ruled out when the manifest was accepted. */
 		if (world_bind(w, r, &err) < 0)
 			world_note(w, r, &(struct who){0}, "backend", "%s",
@@ -125,6 +131,8 @@ static void answer(struct world *w, struct commit *c)
 		replication_set_refusal(w, r, &e->who, c->err.msg);
 		world_audit_line(w, r->ns->name, r->name, &e->who, "failed",
 				 "%s: %s", c->audit, c->err.msg);
+	} else if (c->event) {
+		world_note(w, r, &(struct who){0}, c->event, "%s", c->audit);
 	} else if (e) {
 		replication_clear_refusal(w, r);
 		world_note(w, r, &e->who, "accepted", "%s", c->audit);
@@ -143,6 +151,7 @@ static void commit_done(struct job *job)
 	struct work *work = r->work;
 
 	work->committing = false;
+	work->coming = NULL;
 	r->ns->busy--;
 	if (c->rc == 0 && c->remove) {
 		answer(w, c);
@@ -160,10 +169,13 @@ static void commit_done(struct job *job)
 	/* Without a store nothing may be begun: look again after a while. */
 	if (c->rc < 0)
 		work->store_retry_at = w->now + w->config->retry_first_ms;
+	else if (c->takes_result)
+		work->result.present = false;
+	if (!r->spec)
+		world_unbind(w, r);
 	answer(w, c);
 	commit_free(c);
-	world_pump(w, r);
-	if (!work->committing)
+	if (world_pump(w, r) && !work->committing)
 		reconcile(w, r);
 }
 
@@ -186,6 +198,7 @@ static struct commit *commit_new(struct world *w, struct replication *r,
 static void send(struct world *w, struct commit *c)
 {
 	c->r->work->committing = true;
+	c->r->work->commit = c;
 	c->r->ns->busy++;
 	w->jobs->submit(w->jobs, &c->job);
 }
@@ -212,7 +225,22 @@ int commit_start(struct world *w, struct replication *r,
 		return fail(err, ENOMEM, "out of memory");
 	}
 	snprintf(c->audit, sizeof c->audit, "%s", audit);
+	if (!r->spec)
+		r->work->coming = c->spec;
 	send(w, c);
+	return 0;
+}
+
+int commit_outcome(struct world *w, struct replication *r,
+		   const struct spec *spec, struct status *draft,
+		   const char *event, const char *text)
+{
+	struct error err;
+
+	if (commit_start(w, r, spec, draft, NULL, text, &err) < 0)
+		return -err.code;
+	r->work->commit->event = event;
+	r->work->commit->takes_result = true;
 	return 0;
 }
 

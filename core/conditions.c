@@ -183,9 +183,11 @@ static bool degraded_by_peer(struct deriving *d)
 			 *peer->why ? ": " : "", peer->why);
 	else if (d->meant == ROLE_SOURCE &&
 		 (role_of(peer) != ROLE_REPLICA || !peer->following))
-		degraded(d, "Unprotected",
-			 "%s does not follow this site: write swap to endpoints",
-			 name);
+		degraded(d, "Unprotected", "%s does not follow this site%s",
+			 name,
+			 d->in->spec->state == STATE_SOURCE
+				 ? ": write swap to endpoints"
+				 : "");
 	else if (d->meant == ROLE_SOURCE && !peer->complete)
 		degraded(d, "InitialSync", "%s has no complete copy yet", name);
 	else if (d->meant == ROLE_REPLICA && role_of(peer) != ROLE_SOURCE)

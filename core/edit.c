@@ -84,12 +84,10 @@ static int edit_state(struct world *w, struct replication *r, struct edit *e,
 	return request_word(w, r, e, r->spec, word, force, err);
 }
 
-int change_spec(struct world *w, struct replication *r, struct edit *e,
-		const struct spec *spec, struct error *err)
+int check_spec_change(const struct replication *r, const struct spec *spec,
+		      struct error *err)
 {
-	struct status draft = *r->status;
 	unsigned caps = r->backend ? r->backend->ops->capabilities : ~0U;
-	char audit[128];
 
 	if (spec->mode != r->spec->mode && !(caps & CAP_MODE_IN_PLACE))
 		return fail(err, EPERM,
@@ -103,7 +101,16 @@ int change_spec(struct world *w, struct replication *r, struct edit *e,
 		return fail(err, EPERM,
 			    "backend %s can't change the schedule in place",
 			    r->backend->name);
-	if (spec_validate(spec, err) < 0)
+	return spec_validate(spec, err);
+}
+
+int change_spec(struct world *w, struct replication *r, struct edit *e,
+		const struct spec *spec, struct error *err)
+{
+	struct status draft = *r->status;
+	char audit[128];
+
+	if (check_spec_change(r, spec, err) < 0)
 		return -err->code;
 	snprintf(audit, sizeof audit, "mode %s -> %s, schedule %s %s -> %s %s",
 		 mode_text(r->spec->mode), mode_text(spec->mode),
@@ -277,6 +284,8 @@ int edit_apply(struct world *w, struct replication *r, struct edit *e,
 
 	if (!r->spec && !kinds[e->kind].in_draft)
 		return fail(err, ENOENT, "this is a draft: write spec.yaml");
+	if (r->spec && r->status->request.word == WORD_REMOVE)
+		return fail(err, ENOENT, "it has been removed");
 	if (r->spec && r->status->hold && e->kind != EDIT_HOLD)
 		return fail(err, EPERM,
 			    "held: %s (this is not about rights; empty `hold` "
@@ -306,8 +315,7 @@ static void refuse(struct world *w, struct replication *r, struct edit *e,
 	world_refuse(w, r, &e->who, text);
 }
 
-/* Looks at what waits, until a version is on its way or nothing is left. */
-void world_pump(struct world *w, struct replication *r)
+bool world_pump(struct world *w, struct replication *r)
 {
 	struct work *work = r->work;
 	struct edit *e;
@@ -323,7 +331,7 @@ void world_pump(struct world *w, struct replication *r)
 		e->next = NULL;
 		rc = edit_apply(w, r, e, &err);
 		if (leaves && rc == 0)
-			return;		/* the draft is gone */
+			return false;
 		if (rc < 0) {
 			refuse(w, r, e, err.msg);
 			e->done(e, rc);
@@ -334,6 +342,7 @@ void world_pump(struct world *w, struct replication *r)
 			e->done(e, 0);
 		}
 	}
+	return true;
 }
 
 void world_edit(struct world *w, struct replication *r, struct edit *edit)

@@ -46,14 +46,16 @@ static int make_uid(char out[static 37])
 static int check_pvc_is_free(struct replication *r, const struct spec *spec,
 			     struct error *err)
 {
-	struct replication *other;
+	const struct replication *other;
+	const struct spec *theirs;
 	size_t i;
 
 	for (i = 0; i < r->ns->count; i++) {
 		other = r->ns->list[i];
-		if (other == r || !other->spec ||
-		    strcmp(other->spec->pvc_name, spec->pvc_name) != 0 ||
-		    strcmp(other->spec->pvc_namespace, spec->pvc_namespace))
+		theirs = other->spec ? other->spec : other->work->coming;
+		if (other == r || !theirs ||
+		    strcmp(theirs->pvc_name, spec->pvc_name) != 0 ||
+		    strcmp(theirs->pvc_namespace, spec->pvc_namespace) != 0)
 			continue;
 		return fail(err, EPERM,
 			    "spec.volumeMapping.source: PVC '%s/%s' is already "
@@ -76,7 +78,7 @@ static int look_before_birth(struct world *w, struct replication *r,
 
 	spec_target(spec, draft, &t);
 	replication_choose_backend(w,
-				   strcmp(t.here, spec->source.cluster) == 0
+				   t.here == spec->source.cluster
 					   ? &spec->source
 					   : &spec->destination,
 				   spec, &r->backend, &r->backend_why);
@@ -92,9 +94,12 @@ static int look_before_birth(struct world *w, struct replication *r,
 	r->seen = s->seen;
 	plan_input_for(w, r, spec, draft, &in);
 	plan_request(&in, (enum word)spec->state, false, &plan);
-	return plan.verdict == VERDICT_ALLOWED
-		       ? 0
-		       : fail(err, EPERM, "%s", plan_why(&plan));
+	if (plan.verdict != VERDICT_ALLOWED)
+		return fail(err, EPERM, "%s", plan_why(&plan));
+	/* Nobody else may be given these volumes while this is on its way. */
+	s->r = r;
+	r->work->sighting = s;
+	return 0;
 }
 
 static int create(struct world *w, struct replication *r, struct edit *e,
@@ -112,10 +117,10 @@ static int create(struct world *w, struct replication *r, struct edit *e,
 	rc = site_choose(w, spec, &draft, err);
 	if (rc == 0)
 		rc = check_pvc_is_free(r, spec, err);
-	if (rc == 0)
-		rc = look_before_birth(w, r, spec, &draft, err);
 	if (rc == 0 && make_uid(uid) < 0)
 		rc = fail(err, EIO, "no random numbers for a uid: %m");
+	if (rc == 0)
+		rc = look_before_birth(w, r, spec, &draft, err);
 	if (rc < 0)
 		return rc;
 	draft.uid = uid;
@@ -136,7 +141,10 @@ static int create(struct world *w, struct replication *r, struct edit *e,
 	};
 	draft.history_count = 1;
 	snprintf(audit, sizeof audit, "created as %s", state_text(spec->state));
-	return commit_start(w, r, spec, &draft, e, audit, err);
+	rc = commit_start(w, r, spec, &draft, e, audit, err);
+	if (rc < 0)
+		world_unbind(w, r);
+	return rc;
 }
 
 static bool same_volumes(const struct spec *a, const struct spec *b)
@@ -213,6 +221,9 @@ static int change(struct world *w, struct replication *r, struct edit *e,
 				    "spec.yaml: other bytes, the same spec",
 				    err);
 	}
+	rc = check_spec_change(r, spec, err);
+	if (rc < 0)
+		return rc;
 	if (!same_endpoints(spec, r->spec))
 		return request_word(w, r, e, spec, WORD_SWAP, false, err);
 	if (spec->state != r->spec->state)

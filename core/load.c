@@ -145,6 +145,9 @@ static void take_up(struct world *w, struct replication *r)
 	/* Whether an act that was under way ran is told only by what is seen
 	   from now on. */
 	r->work->trust_after = w->now;
+	/* What the watch tells first spares asking for each. */
+	r->work->look_at = w->now + w->config->retry_first_ms;
+	r->work->peer_since = w->now;
 	if (adopt_by_hand(w, r, &err) < 0 || world_bind(w, r, &err) < 0)
 		world_note(w, r, &(struct who){0}, "store", "%s", err.msg);
 	if (r->status->request.outcome == OUTCOME_PENDING)
@@ -167,6 +170,7 @@ int world_load(struct world *w, int64_t now, struct error *err)
 	int rc;
 
 	w->now = now;
+	w->loaded_at = now;
 	rc = w->store->ops->load(w->store, &loader.visitor, err);
 	if (rc < 0)
 		return rc;

@@ -74,9 +74,7 @@ static void done(struct job *job)
 	r->work->acting = false;
 	j->cluster->running--;
 	if (j->order.act != ACT_NONE)
-		circuit_record(j->cluster,
-			       j->rc == 0 || backend_error_is_final(j->rc),
-			       w->now);
+		circuit_record(j->cluster, !circuit_counts(j->rc), w->now);
 	if (r->work->gone) {
 		replication_free_when_idle(r);
 		job_free(j);
@@ -135,8 +133,9 @@ void act_begin(struct world *w, struct replication *r, enum act act)
 		.timeout_ms = w->config->act_timeout_ms,
 	};
 	j->request = r->status->request.id;
-	j->cluster =
-		world_find_cluster(w, act_is_at_peer(act) ? t.peer : t.here);
+	/* A look asks both; the peer is the one that may hang. */
+	j->cluster = world_find_cluster(
+		w, act_is_at_peer(act) || act == ACT_NONE ? t.peer : t.here);
 	if (!j->target.here || !j->target.peer || !j->cluster) {
 		job_free(j);
 		return;

@@ -34,21 +34,39 @@ static struct check *add_check(struct planning *p, const char *name)
 	return c;
 }
 
-void plan_object(struct planning *p, enum verdict verdict, const char *name,
-		 const char *fmt, ...)
+static void object(struct planning *p, enum verdict verdict, const char *name,
+		   const char *fmt, va_list ap)
 {
 	struct check *c = add_check(p, name);
-	va_list ap;
 
 	c->verdict = verdict;
-	va_start(ap, fmt);
 	vsnprintf(c->text, sizeof c->text, fmt, ap);
-	va_end(ap);
 	/* `force` overrides exactly what is marked so. */
 	if (verdict == VERDICT_NEEDS_FORCE && p->force)
 		return;
 	if (verdict > p->out->verdict)
 		p->out->verdict = verdict;
+}
+
+void plan_object(struct planning *p, enum verdict verdict, const char *name,
+		 const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	object(p, verdict, name, fmt, ap);
+	va_end(ap);
+}
+
+void plan_need(struct planning *p, enum override kind, const char *name,
+	       const char *fmt, ...)
+{
+	va_list ap;
+
+	p->overrides |= kind;
+	va_start(ap, fmt);
+	object(p, VERDICT_NEEDS_FORCE, name, fmt, ap);
+	va_end(ap);
 }
 
 void plan_pass(struct planning *p, const char *name, const char *fmt, ...)
@@ -152,13 +170,33 @@ void plan_request(const struct plan_input *in, enum word word, bool force,
 	p.force = force;
 	if (in->status->request.id == 0)
 		p.from = STATE_NONE;
-	else if (p.state == (enum state)word)
-		p.from = in->status->request.from;	/* the same, by force */
+	else if (p.state == (enum state)word) {
+		p.from = in->status->request.from;
+		p.again = true;
+	}
 	row = row_for_request(&p, word);
 	out->from = p.from;
 	row->checks(&p);
 	out->failover = p.failover;
+	/* The steps are shown as they would be once force is given. */
+	out->overrides = p.overrides;
 	row->steps(&p);
+}
+
+/* An open circuit holds the next call up. */
+static void wait_for_circuit(const struct plan_input *in, struct planning *p)
+{
+	bool at_peer = act_is_at_peer(p->out->steps[0]);
+	int64_t until = at_peer ? in->peer_open_until : in->here_open_until;
+	char when[TIME_TEXT_MAX];
+
+	if (until <= in->now || act_is_wait(p->out->steps[0]))
+		return;
+	plan_wait(p, "CircuitOpen",
+		  "%s failed too often: it is tried again at %s, or when "
+		  "somebody writes",
+		  at_peer ? in->peer : in->here, time_text(until, when));
+	p->out->look_at = until;
 }
 
 void plan_progress(const struct plan_input *in, struct plan *out)
@@ -171,6 +209,7 @@ void plan_progress(const struct plan_input *in, struct plan *out)
 	out->force = req->force;
 	out->failover = req->failover;
 	p.force = req->force;
+	p.overrides = req->overrides;
 	p.failover = req->failover;
 	p.from = req->from;
 	if (!in->has_backend) {
@@ -178,7 +217,14 @@ void plan_progress(const struct plan_input *in, struct plan *out)
 			  "no backend serves this replication: see `backend`");
 		return;
 	}
-	row_for(req->from, req->word)->steps(&p);
+	/* One action at a time, also one whose answer we never got. */
+	if (p.here->busy || p.peer->busy)
+		plan_wait(&p, "Busy", "an action runs at %s",
+			  p.here->busy ? in->here : in->peer);
+	else
+		row_for(req->from, req->word)->steps(&p);
+	if (out->step_count && !out->waits_for)
+		wait_for_circuit(in, &p);
 	if (out->waits_for)
 		out->step_count = 0;
 }

@@ -26,12 +26,26 @@ struct check {
 	char text[256];		/* what was seen, and what to do */
 };
 
+/*
+ * What a force was given for: the kinds of checks that needed it when somebody
+ * wrote it.  A step that meets another obstacle later waits.
+ */
+enum override {
+	OVERRIDE_PEER = 1,		/* a peer that is, or may be, a source,
+					   or that will not have the data */
+	OVERRIDE_IN_USE = 2,
+	OVERRIDE_DATA = 4,		/* writes or a copy are destroyed */
+	OVERRIDE_COPY = 8,		/* what is here can't be verified */
+	OVERRIDE_UNVERIFIED = 16,	/* the outcome can't be verified */
+};
+
 #define PLAN_CHECKS_MAX 12
 #define PLAN_STEPS_MAX 6
 
 struct plan {
 	enum word word;
 	bool force;
+	unsigned overrides;		/* enum override: what force is for */
 	enum verdict verdict;		/* the worst of the checks */
 	struct check checks[PLAN_CHECKS_MAX];
 	unsigned check_count;
@@ -45,6 +59,7 @@ struct plan {
 					   must wait and not act, else NULL */
 	char waits_text[256];		/* and the sentence: what to do */
 	char cost[256];			/* what is lost, "" when nothing */
+	int64_t look_at;		/* when a wait is over by itself, or 0 */
 };
 
 struct policy {
@@ -61,6 +76,10 @@ struct plan_input {
 	int64_t now;
 	const char *here;		/* names of the two clusters, for the */
 	const char *peer;		/* sentences */
+	bool here_is_source;		/* here is the source endpoint */
+	bool acting;			/* a call to the storage is under way */
+	int64_t here_open_until;	/* circuits: 0 when closed */
+	int64_t peer_open_until;
 };
 
 /*

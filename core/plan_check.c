@@ -25,6 +25,18 @@ bool peer_is_source(const struct planning *p)
 	return p->peer_role == ROLE_SOURCE;
 }
 
+bool peer_is_verified_source(const struct planning *p)
+{
+	return side_verified_role(p->peer) == ROLE_SOURCE;
+}
+
+/* It answers, and one of its two looks says writable. */
+bool peer_may_be_writable(const struct planning *p)
+{
+	return p->peer->reach == REACH_OK && (p->peer->claim == ROLE_SOURCE ||
+					      p->peer->fact == ROLE_SOURCE);
+}
+
 bool peer_follows(const struct planning *p)
 {
 	return p->peer_role == ROLE_REPLICA && p->peer->following &&
@@ -48,7 +60,7 @@ bool check_here(struct planning *p)
 		return false;
 	}
 	if (p->here_role == ROLE_UNKNOWN) {
-		plan_object(p, VERDICT_NEEDS_FORCE, "this site",
+		plan_need(p, OVERRIDE_COPY, "this site",
 			    "%s says that it is %s, but its volume is %s", name,
 			    role_text(p->here->claim),
 			    role_text(p->here->fact));
@@ -63,14 +75,14 @@ void check_not_in_use(struct planning *p, const struct side *side,
 		      const char *cluster)
 {
 	if (side->in_use == TRI_YES)
-		plan_object(p, VERDICT_NEEDS_FORCE, "in use",
-			    "the volume at %s is in use%s%s: stop that first",
-			    cluster, *side->in_use_by ? " by " : "",
-			    side->in_use_by);
+		plan_need(p, OVERRIDE_IN_USE, "in use",
+			  "the volume at %s is in use%s%s: stop that first",
+			  cluster, *side->in_use_by ? " by " : "",
+			  side->in_use_by);
 	else if (side->in_use == TRI_UNKNOWN)
-		plan_object(p, VERDICT_NEEDS_FORCE, "in use",
-			    "whether the volume at %s is in use can't be told",
-			    cluster);
+		plan_need(p, OVERRIDE_IN_USE, "in use",
+			  "whether the volume at %s is in use can't be told",
+			  cluster);
 	else
 		plan_pass(p, "in use", "the volume at %s is not in use",
 			  cluster);
@@ -83,10 +95,60 @@ enum role role_meant(enum word word)
 							     : ROLE_REPLICA;
 }
 
+/*
+ * Asking again, by force, for a word whose result can't be verified accepts
+ * what the object says.
+ */
+void check_second_fact(struct planning *p)
+{
+	if (p->again && p->here->reach == REACH_OK &&
+	    p->here->fact == ROLE_UNKNOWN)
+		plan_need(p, OVERRIDE_UNVERIFIED, "second fact",
+			  "%s says that it is %s, and there is no second fact: "
+			  "look yourself",
+			  p->in->here, role_text(p->here->claim));
+}
+
+bool is_fact(const struct planning *p, enum role role)
+{
+	return p->here->fact == role || (p->here->fact == ROLE_UNKNOWN &&
+					 p->overrides & OVERRIDE_UNVERIFIED);
+}
+
+bool wait_for_site(struct planning *p)
+{
+	if (p->here->reach == REACH_OK)
+		return false;
+	plan_wait(p, "SiteUnreachable", "%s %s%s%s", p->in->here,
+		  side_silence(p->here), *p->here->why ? ": " : "",
+		  p->here->why);
+	return true;
+}
+
+/* A volume in use is not pulled away, however long ago it was asked for. */
+bool wait_for_use(struct planning *p, const struct side *side,
+		  const char *cluster)
+{
+	if (side->in_use == TRI_NO || p->overrides & OVERRIDE_IN_USE)
+		return false;
+	if (side->in_use == TRI_YES)
+		plan_wait(p, "InUse",
+			  "the volume at %s is in use%s%s: stop that, or write "
+			  "'%s force'",
+			  cluster, *side->in_use_by ? " by " : "",
+			  side->in_use_by, word_text(p->out->word));
+	else
+		plan_wait(p, "InUse",
+			  "whether the volume at %s is in use can't be told: "
+			  "'%s force' goes on all the same",
+			  cluster, word_text(p->out->word));
+	return true;
+}
+
 /* Here has been made writable, as far as the object says. */
 void await_writable(struct planning *p)
 {
-	if (p->here_role == ROLE_SOURCE && p->here->fact == ROLE_SOURCE)
+	if (is_fact(p, ROLE_SOURCE))
 		p->out->done = true;
 	else if (p->here->fact == ROLE_UNKNOWN)
 		plan_wait(p, "Unverified",

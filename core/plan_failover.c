@@ -52,49 +52,62 @@ static void check_copy(struct planning *p)
 			    "the copy at %s is not complete yet: see progress",
 			    p->in->here);
 	} else if (p->here->diverged) {
-		plan_object(p, VERDICT_NEEDS_FORCE, "copy",
-			    "the copy at %s has writes of its own",
-			    p->in->here);
+		plan_need(p, OVERRIDE_DATA, "copy",
+			  "the copy at %s has writes of its own", p->in->here);
 	} else if (p->here_role == ROLE_REPLICA &&
 		   p->here->fact == ROLE_UNKNOWN) {
-		plan_object(p, VERDICT_NEEDS_FORCE, "copy",
-			    "%s says that its copy is complete, and there is "
-			    "no second fact: look yourself",
-			    p->in->here);
+		plan_need(p, OVERRIDE_COPY, "copy",
+			  "%s says that its copy is complete, and there is no "
+			  "second fact: look yourself",
+			  p->in->here);
 	} else {
 		plan_pass(p, "copy", "complete and consistent");
 	}
+}
+
+/* A failover has been waiting for the final copy, and is asked for again. */
+static bool final_copy_is_late(const struct planning *p)
+{
+	return p->again && !p->here->caught_up &&
+	       p->here_role == ROLE_REPLICA;
 }
 
 static void check_answering_peer(struct planning *p)
 {
 	const char *peer = p->in->peer;
 
+	if (p->peer_role == ROLE_REPLICA && final_copy_is_late(p)) {
+		plan_need(p, OVERRIDE_PEER, "peer",
+			  "%s has stepped down, and its final copy has not "
+			  "arrived: it would be done without",
+			  peer);
+		return;
+	}
 	if (p->peer_role == ROLE_REPLICA) {
 		plan_pass(p, "peer", "%s has stepped down already", peer);
 		p->failover = FAILOVER_PLANNED;
 		return;
 	}
 	if (p->peer_role != ROLE_SOURCE) {
-		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
-			    "%s answers, but its role can't be told (it says "
-			    "%s, its volume is %s)",
-			    peer, role_text(p->peer->claim),
-			    role_text(p->peer->fact));
+		plan_need(p, OVERRIDE_PEER, "peer",
+			  "%s answers, but its role can't be told (it says %s, "
+			  "its volume is %s)",
+			  peer, role_text(p->peer->claim),
+			  role_text(p->peer->fact));
 	} else if (p->here_role == ROLE_SOURCE) {
-		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
-			    "both %s and %s are writable: this would keep %s",
-			    peer, p->in->here, p->in->here);
+		plan_need(p, OVERRIDE_PEER, "peer",
+			  "both %s and %s are writable: this would keep %s",
+			  peer, p->in->here, p->in->here);
 	} else if (!(p->in->capabilities & CAP_STEP_DOWN_PEER)) {
-		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
-			    "%s is the source and can't be made to step down "
-			    "from here",
-			    peer);
+		plan_need(p, OVERRIDE_PEER, "peer",
+			  "%s is the source and can't be made to step down "
+			  "from here",
+			  peer);
 	} else if (!p->here->following) {
-		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
-			    "%s is the source, and the copy at %s does not "
-			    "follow it: no final sync is possible",
-			    peer, p->in->here);
+		plan_need(p, OVERRIDE_PEER, "peer",
+			  "%s is the source, and the copy at %s does not "
+			  "follow it: no final sync is possible",
+			  peer, p->in->here);
 	} else {
 		plan_pass(p, "peer",
 			  "%s answers and is the source: it steps down first",
@@ -113,19 +126,19 @@ static void check_silent_peer(struct planning *p)
 			    "%s has not been asked yet: try again in a moment",
 			    p->in->peer);
 	else if (p->peer->reach != REACH_SILENT)
-		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
-			    "%s %s (%s): it may be the source still",
-			    p->in->peer, side_silence(p->peer), why);
+		plan_need(p, OVERRIDE_PEER, "peer",
+			  "%s %s (%s): it may be the source still",
+			  p->in->peer, side_silence(p->peer), why);
 	else if (p->in->seen->peer_alive)
-		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
-			    "%s gives no answer, but its data still arrives "
-			    "here: it is alive",
-			    p->in->peer);
+		plan_need(p, OVERRIDE_PEER, "peer",
+			  "%s gives no answer, but its data still arrives "
+			  "here: it is alive",
+			  p->in->peer);
 	else if (p->in->policy->unreachable_needs_force)
-		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
-			    "%s gives no answer, and the policy demands force "
-			    "for an unplanned failover",
-			    p->in->peer);
+		plan_need(p, OVERRIDE_PEER, "peer",
+			  "%s gives no answer, and the policy demands force "
+			  "for an unplanned failover",
+			  p->in->peer);
 	else
 		plan_pass(p, "peer", "%s gives no answer (%s): unplanned",
 			  p->in->peer, why);
@@ -152,9 +165,11 @@ static void promote_planned(struct planning *p)
 			  p->in->peer, side_silence(p->peer));
 		return;
 	}
-	if (p->peer_role == ROLE_SOURCE)
+	if (p->peer_role == ROLE_SOURCE) {
+		if (wait_for_use(p, p->peer, p->in->peer))
+			return;
 		plan_step(p, ACT_DEMOTE_PEER);
-	else if (p->peer_role != ROLE_REPLICA) {
+	} else if (p->peer_role != ROLE_REPLICA) {
 		plan_wait(p, "PeerUnverified",
 			  "%s says that it is %s, but its volume is %s: not "
 			  "believed",
@@ -167,34 +182,44 @@ static void promote_planned(struct planning *p)
 	plan_step(p, ACT_PROMOTE);
 }
 
+/* The peer is as silent as it was when this was accepted, or has stepped
+   down.  Anything else needs a force that was given for it. */
+static bool peer_stays_away(const struct planning *p)
+{
+	if (p->overrides & OVERRIDE_PEER || p->peer_role == ROLE_REPLICA)
+		return true;
+	return p->peer->reach == REACH_SILENT && !p->in->seen->peer_alive;
+}
+
 static void promote_unplanned(struct planning *p)
 {
 	state_cost(p);
-	if (p->peer_role == ROLE_SOURCE && !p->force) {
+	if (!peer_stays_away(p)) {
 		plan_wait(p, "PeerReturned",
-			  "%s answers again and is the source: write replica "
-			  "and then promoting for a planned failover, or "
-			  "'promoting force'",
+			  "%s is there again, or alive: write replica and then "
+			  "promoting for a planned failover, or 'promoting "
+			  "force'",
 			  p->in->peer);
 		return;
 	}
 	/* Even by force there are no two writable sides knowingly, where the
 	   peer can be made to step down. */
-	if (p->peer_role == ROLE_SOURCE &&
-	    p->in->capabilities & CAP_STEP_DOWN_PEER)
-		plan_step(p, ACT_DEMOTE_PEER);
+	if (peer_may_be_writable(p) &&
+	    p->in->capabilities & CAP_STEP_DOWN_PEER) {
+		if (wait_for_use(p, p->peer, p->in->peer))
+			return;
+		if (p->peer->claim == ROLE_SOURCE)
+			plan_step(p, ACT_DEMOTE_PEER);
+	}
 	plan_step(p, ACT_FORCE_PROMOTE);
 }
 
 static void promote_steps(struct planning *p)
 {
-	if (p->here->reach != REACH_OK)
-		plan_wait(p, "SiteUnreachable", "%s %s", p->in->here,
-			  side_silence(p->here));
-	else if (p->here->claim == ROLE_SOURCE)
+	if (wait_for_site(p))
+		return;
+	if (p->here->claim == ROLE_SOURCE)
 		await_writable(p);
-	else if (p->here->busy)
-		plan_wait(p, "Busy", "an action runs at %s", p->in->here);
 	else if (p->failover == FAILOVER_PLANNED)
 		promote_planned(p);
 	else
@@ -217,10 +242,10 @@ static void complete_checks(struct planning *p)
 	else if (req->outcome == OUTCOME_VERIFIED)
 		plan_pass(p, "verified", "%s was verified", word_text(req->word));
 	else if (p->here->reach == REACH_OK && p->here->fact == ROLE_UNKNOWN)
-		plan_object(p, VERDICT_NEEDS_FORCE, "verified",
-			    "%s says that it is %s, but there is no second "
-			    "fact: look yourself",
-			    p->in->here, role_text(meant));
+		plan_need(p, OVERRIDE_UNVERIFIED, "verified",
+			  "%s says that it is %s, but there is no second fact: "
+			  "look yourself",
+			  p->in->here, role_text(meant));
 	else
 		plan_object(p, VERDICT_NOT_NOW, "verified",
 			    "%s is not verified yet: `sync state` waits for it",
@@ -237,11 +262,17 @@ const struct word_plan plan_complete = {complete_checks, complete_steps};
 
 /* ---- replica after promoting: roll back ---- */
 
+static bool here_may_be_writable(const struct planning *p)
+{
+	return p->here->claim == ROLE_SOURCE || p->here->fact == ROLE_SOURCE;
+}
+
 static void roll_back_checks(struct planning *p)
 {
 	enum act running = p->in->status->intent.act;
 
-	if (running == ACT_PROMOTE || running == ACT_FORCE_PROMOTE) {
+	if (p->in->acting &&
+	    (running == ACT_PROMOTE || running == ACT_FORCE_PROMOTE)) {
 		plan_object(p, VERDICT_NOT_NOW, "promotion",
 			    "the promotion of %s is being carried out",
 			    p->in->here);
@@ -249,18 +280,20 @@ static void roll_back_checks(struct planning *p)
 	}
 	if (!check_here(p))
 		return;
-	if (p->here->claim == ROLE_SOURCE || p->here->fact == ROLE_SOURCE) {
-		if (peer_is_source(p))
-			plan_object(p, VERDICT_NEEDS_FORCE, "writes",
-				    "%s is writable already: what was written "
-				    "to it is lost",
-				    p->in->here);
-		else
-			plan_object(p, VERDICT_NOT_NOW, "writes",
-				    "%s is writable already and %s is not a "
-				    "verified source: write source, then "
-				    "demoting to fail back",
-				    p->in->here, p->in->peer);
+	check_second_fact(p);
+	if (here_may_be_writable(p) && !peer_is_verified_source(p)) {
+		plan_object(p, VERDICT_NOT_NOW, "writes",
+			    "%s is writable already and %s is not a verified "
+			    "source: write source, then demoting to fail back",
+			    p->in->here, p->in->peer);
+		return;
+	}
+	if (here_may_be_writable(p)) {
+		check_not_in_use(p, p->here, p->in->here);
+		plan_need(p, OVERRIDE_DATA, "writes",
+			  "%s is writable already: what was written to it is "
+			  "lost",
+			  p->in->here);
 		return;
 	}
 	if (!p->asked_peer)
@@ -277,65 +310,75 @@ static void roll_back_checks(struct planning *p)
 			  p->in->peer);
 }
 
+/* Gives up what was written here, once the peer is known to be the source. */
 static void roll_back_writable(struct planning *p)
 {
-	if (!peer_is_source(p) || !p->force) {
+	if (!peer_is_verified_source(p) || !(p->overrides & OVERRIDE_DATA)) {
 		plan_wait(p, "NeedsForce",
-			  "%s is writable already: write 'replica force' to "
-			  "give up what was written to it",
-			  p->in->here);
+			  "%s is writable already: when %s is the source, write "
+			  "'replica force' to give up what was written here",
+			  p->in->here, p->in->peer);
 		return;
 	}
 	snprintf(p->out->cost, sizeof p->out->cost,
 		 "everything written to %s since it was promoted is lost",
 		 p->in->here);
-	if (p->here->claim == ROLE_SOURCE)
+	if (p->here->claim == ROLE_SOURCE) {
+		if (wait_for_use(p, p->here, p->in->here))
+			return;
 		plan_step(p, ACT_DEMOTE);
+	}
 	plan_step(p, ACT_RESYNC);
 	plan_step(p, ACT_AWAIT_RESYNC);
 }
 
-static void roll_back_steps(struct planning *p)
+/* The peer first: a window without a source beats one with two. */
+static void give_back(struct planning *p)
 {
-	if (p->here->reach != REACH_OK) {
-		plan_wait(p, "SiteUnreachable", "%s %s", p->in->here,
-			  side_silence(p->here));
-		return;
-	}
-	if (p->here->claim == ROLE_SOURCE || p->here->fact == ROLE_SOURCE) {
-		roll_back_writable(p);
-		return;
-	}
-	if (p->asked_peer && p->peer->reach != REACH_OK) {
+	if (p->peer->reach != REACH_OK)
 		plan_wait(p, "PeerUnreachable",
 			  "%s %s: the source role is given back when it "
 			  "answers",
 			  p->in->peer, side_silence(p->peer));
+	else if (p->peer->claim == ROLE_SOURCE)
+		plan_wait(p, "PeerUnverified",
+			  "%s says that it is the source, but its volume is "
+			  "%s: not believed",
+			  p->in->peer, role_text(p->peer->fact));
+	else
+		plan_step(p, ACT_PROMOTE_PEER);
+}
+
+static void roll_back_steps(struct planning *p)
+{
+	bool given_up = p->overrides & OVERRIDE_DATA;
+
+	if (wait_for_site(p))
 		return;
-	}
-	/* The peer first: a window without a source beats one with two. */
-	if (p->asked_peer && !peer_is_source(p)) {
-		if (p->peer->claim == ROLE_SOURCE)
+	if (here_may_be_writable(p)) {
+		roll_back_writable(p);
+	} else if (p->asked_peer && !peer_is_source(p)) {
+		give_back(p);
+	} else if (given_up && (p->here->diverged || !p->here->following)) {
+		/* What was written here was given up: follow again. */
+		if (!peer_is_verified_source(p)) {
 			plan_wait(p, "PeerUnverified",
-				  "%s says that it is the source, but its "
-				  "volume is %s: not believed",
-				  p->in->peer, role_text(p->peer->fact));
-		else
-			plan_step(p, ACT_PROMOTE_PEER);
-		return;
-	}
-	/* By force, local writes were given up: follow again. */
-	if (p->force && p->here->diverged && peer_is_source(p)) {
+				  "%s is not a verified source: nothing is "
+				  "rebuilt until it is",
+				  p->in->peer);
+			return;
+		}
 		plan_step(p, ACT_RESYNC);
 		plan_step(p, ACT_AWAIT_RESYNC);
-		return;
-	}
-	if (p->here->fact == ROLE_REPLICA)
+	} else if (given_up && !p->here->complete) {
+		plan_step(p, ACT_AWAIT_RESYNC);
+	} else if (is_fact(p, ROLE_REPLICA)) {
 		p->out->done = true;
-	else
+	} else {
 		plan_wait(p, "Unverified",
 			  "%s says that it is a replica, and its volume is %s",
 			  p->in->here, role_text(p->here->fact));
+	}
 }
 
 const struct word_plan plan_roll_back = {roll_back_checks, roll_back_steps};

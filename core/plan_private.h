@@ -16,7 +16,9 @@ struct planning {
 	enum state state;	/* as `state` reads */
 	enum state from;	/* the state that the request leaves, a failed
 				   one replaced by the state that failed */
-	bool force;
+	bool force;		/* of the word that is asked for now */
+	bool again;		/* the word of the present state, once more */
+	unsigned overrides;	/* what force is good for */
 	bool asked_peer;
 	enum failover failover;
 };
@@ -27,9 +29,13 @@ struct planning {
  */
 enum role role_of(const struct side *side);
 
-/* Adds a check that did not pass. */
+/* Adds a check that did not pass, and that force does not help. */
 void plan_object(struct planning *p, enum verdict verdict, const char *name,
 		 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* Adds a check that needs force, of this kind. */
+void plan_need(struct planning *p, enum override kind, const char *name,
+	       const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /* Adds a check that passed. */
 void plan_pass(struct planning *p, const char *name, const char *fmt, ...)
@@ -54,8 +60,19 @@ extern const struct word_plan plan_promote, plan_demote, plan_resync,
 bool check_here(struct planning *p);
 void check_not_in_use(struct planning *p, const struct side *side,
 		      const char *cluster);
+void check_second_fact(struct planning *p);
 bool peer_is_source(const struct planning *p);
+bool peer_is_verified_source(const struct planning *p);
+bool peer_may_be_writable(const struct planning *p);
 bool peer_follows(const struct planning *p);
+
+/* The waits that several words share; true when there is one. */
+bool wait_for_site(struct planning *p);
+bool wait_for_use(struct planning *p, const struct side *side,
+		  const char *cluster);
+
+/* The second fact agrees, or its absence was accepted. */
+bool is_fact(const struct planning *p, enum role role);
 
 /* The role at this site that a word stands for. */
 enum role role_meant(enum word word);

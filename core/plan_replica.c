@@ -17,8 +17,7 @@ static void resync_checks(struct planning *p)
 {
 	if (!check_here(p))
 		return;
-	if (p->peer->reach == REACH_OK && peer_is_source(p) &&
-	    p->peer->fact != ROLE_UNKNOWN)
+	if (peer_is_verified_source(p))
 		plan_pass(p, "peer", "%s is verified as the source",
 			  p->in->peer);
 	else
@@ -34,58 +33,63 @@ static void resync_checks(struct planning *p)
 	}
 	if (p->here_role == ROLE_SOURCE)
 		check_not_in_use(p, p->here, p->in->here);
-	if (p->here->diverged || p->here_role == ROLE_SOURCE)
-		plan_object(p, VERDICT_NEEDS_FORCE, "copy",
-			    "%s has writes that %s lacks: they are destroyed",
-			    p->in->here, p->in->peer);
+	if (p->here->diverged || p->here_role != ROLE_REPLICA)
+		plan_need(p, OVERRIDE_DATA, "copy",
+			  "%s has, or may have, writes that %s lacks: they are "
+			  "destroyed",
+			  p->in->here, p->in->peer);
 	else if (p->here->complete || p->here->has_last_copy)
-		plan_object(p, VERDICT_NEEDS_FORCE, "copy",
-			    "the consistent copy at %s is destroyed by the "
-			    "rebuild",
-			    p->in->here);
+		plan_need(p, OVERRIDE_DATA, "copy",
+			  "the consistent copy at %s is destroyed by the "
+			  "rebuild",
+			  p->in->here);
 	else
 		plan_pass(p, "copy", "%s has no whole copy to lose",
 			  p->in->here);
 }
 
-static void resync_steps(struct planning *p)
+/* True when a rebuild would destroy something. */
+static bool resync_destroys(const struct planning *p)
 {
-	if (p->here->reach != REACH_OK) {
-		plan_wait(p, "SiteUnreachable", "%s %s", p->in->here,
-			  side_silence(p->here));
+	return p->here->diverged || p->here_role != ROLE_REPLICA ||
+	       p->here->complete || p->here->has_last_copy;
+}
+
+static void rebuild(struct planning *p)
+{
+	if (resync_destroys(p) && !(p->overrides & OVERRIDE_DATA)) {
+		plan_wait(p, "NeedsForce",
+			  "the rebuild would destroy data at %s: write 'syncing "
+			  "force'",
+			  p->in->here);
 		return;
 	}
-	if (!peer_is_source(p)) {
+	if (p->here->claim == ROLE_SOURCE) {
+		if (wait_for_use(p, p->here, p->in->here))
+			return;
+		plan_step(p, ACT_DEMOTE);
+	}
+	plan_step(p, ACT_RESYNC);
+	plan_step(p, ACT_AWAIT_RESYNC);
+	snprintf(p->out->cost, sizeof p->out->cost,
+		 "what is at %s now is replaced by the data of %s", p->in->here,
+		 p->in->peer);
+}
+
+static void resync_steps(struct planning *p)
+{
+	if (wait_for_site(p))
+		return;
+	if (!peer_is_verified_source(p))
 		plan_wait(p, "PeerNotSource",
 			  "%s %s and is not verified as the source: nothing is "
 			  "rebuilt until it is",
 			  p->in->peer, side_silence(p->peer));
-		return;
-	}
-	if (p->here->busy) {
-		plan_wait(p, "Busy", "an action runs at %s", p->in->here);
-		return;
-	}
-	if (resync_is_needed(p)) {
-		if ((p->here->diverged || p->here_role == ROLE_SOURCE ||
-		     p->here->complete) &&
-		    !p->force) {
-			plan_wait(p, "NeedsForce",
-				  "the rebuild would destroy data at %s: write "
-				  "'syncing force'",
-				  p->in->here);
-			return;
-		}
-		if (p->here->claim == ROLE_SOURCE)
-			plan_step(p, ACT_DEMOTE);
-		plan_step(p, ACT_RESYNC);
-		snprintf(p->out->cost, sizeof p->out->cost,
-			 "what is at %s now is replaced by the data of %s",
-			 p->in->here, p->in->peer);
-	}
-	if (resync_is_needed(p) || !p->here->complete)
+	else if (resync_is_needed(p))
+		rebuild(p);
+	else if (!p->here->complete)
 		plan_step(p, ACT_AWAIT_RESYNC);
-	else if (p->here->fact == ROLE_REPLICA)
+	else if (is_fact(p, ROLE_REPLICA))
 		p->out->done = true;
 	else
 		plan_wait(p, "Unverified",
@@ -104,6 +108,7 @@ static void settle_checks(struct planning *p)
 
 	if (!check_here(p))
 		return;
+	check_second_fact(p);
 	if (p->here_role != meant)
 		plan_object(p, VERDICT_NOT_NOW, "storage",
 			    "the storage at %s says %s, not %s", p->in->here,
@@ -117,10 +122,9 @@ static void settle_steps(struct planning *p)
 {
 	enum role meant = role_meant(p->out->word);
 
-	if (p->here->reach != REACH_OK)
-		plan_wait(p, "SiteUnreachable", "%s %s", p->in->here,
-			  side_silence(p->here));
-	else if (side_verified_role(p->here) == meant)
+	if (wait_for_site(p))
+		return;
+	if (p->here->claim == meant && is_fact(p, meant))
 		p->out->done = true;
 	else
 		plan_wait(p, "Unverified", "%s says %s, its volume is %s",
@@ -132,15 +136,11 @@ const struct word_plan plan_settle = {settle_checks, settle_steps};
 
 /* ---- a new replication: adopt, or create where there is none ---- */
 
-static bool here_is_source_endpoint(const struct planning *p)
-{
-	return strcmp(p->in->spec->source.cluster, p->in->here) == 0;
-}
-
 static void adopt_checks(struct planning *p)
 {
 	enum role meant = role_meant(p->out->word);
 
+	check_second_fact(p);
 	/* Nothing has been seen of it: the reconcile finds out. */
 	if (p->here->reach != REACH_OK) {
 		plan_pass(p, "storage", "%s %s", p->in->here,
@@ -157,14 +157,14 @@ static void adopt_checks(struct planning *p)
 			    "promoting or demoting",
 			    p->in->here, role_text(p->here_role),
 			    role_text(meant), role_text(p->here_role));
-	else if (here_is_source_endpoint(p) != (meant == ROLE_SOURCE))
+	else if (p->in->here_is_source != (meant == ROLE_SOURCE))
 		plan_object(p, VERDICT_FORBIDDEN, "endpoints",
 			    "there is no relationship yet, and %s is the %s "
 			    "endpoint: write %s",
 			    p->in->here,
-			    here_is_source_endpoint(p) ? "source"
+			    p->in->here_is_source ? "source"
 						       : "destination",
-			    here_is_source_endpoint(p) ? "source" : "replica");
+			    p->in->here_is_source ? "source" : "replica");
 	else
 		plan_pass(p, "storage", "there is no relationship yet");
 }
@@ -173,10 +173,9 @@ static void adopt_steps(struct planning *p)
 {
 	enum role meant = role_meant(p->out->word);
 
-	if (p->here->reach != REACH_OK)
-		plan_wait(p, "SiteUnreachable", "%s %s", p->in->here,
-			  side_silence(p->here));
-	else if (p->here->claim == meant && p->here->fact == meant)
+	if (wait_for_site(p))
+		return;
+	if (p->here->claim == meant && is_fact(p, meant))
 		p->out->done = true;
 	else if (p->here->claim != ROLE_ABSENT)
 		plan_wait(p,
@@ -190,7 +189,7 @@ static void adopt_steps(struct planning *p)
 		plan_wait(p, "PeerUnreachable",
 			  "%s %s: whether a relationship exists can't be told",
 			  p->in->peer, side_silence(p->peer));
-	else if (here_is_source_endpoint(p) != (meant == ROLE_SOURCE))
+	else if (p->in->here_is_source != (meant == ROLE_SOURCE))
 		plan_wait(p, "RoleConflict",
 			  "there is no relationship yet, and %s is not the "
 			  "endpoint that could be %s",

@@ -18,67 +18,69 @@ static void demote_checks(struct planning *p)
 	if (peer_follows(p))
 		plan_pass(p, "peer", "%s follows this site", p->in->peer);
 	else if (p->peer->reach != REACH_OK)
-		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
-			    "%s %s: nobody would have the data",
-			    p->in->peer, side_silence(p->peer));
+		plan_need(p, OVERRIDE_PEER, "peer",
+			  "%s %s: nobody would have the data", p->in->peer,
+			  side_silence(p->peer));
 	else if (peer_is_source(p))
-		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
-			    "%s is writable too: the writes made here would "
-			    "reach nobody",
-			    p->in->peer);
+		plan_need(p, OVERRIDE_PEER, "peer",
+			  "%s is writable too: the writes made here would "
+			  "reach nobody",
+			  p->in->peer);
 	else
-		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
-			    "%s is not a complete replica that follows this "
-			    "site: write swap to endpoints first",
-			    p->in->peer);
+		plan_need(p, OVERRIDE_PEER, "peer",
+			  "%s is not a complete replica that follows this "
+			  "site: write swap to endpoints first",
+			  p->in->peer);
 }
 
 /* By force and without a peer that follows there is no final sync to await. */
 static bool final_sync_expected(const struct planning *p)
 {
-	return !p->force || peer_follows(p);
+	return !(p->overrides & OVERRIDE_PEER) || peer_follows(p);
+}
+
+/* Still the source: what has changed since it was asked counts again. */
+static void step_down(struct planning *p)
+{
+	if (wait_for_use(p, p->here, p->in->here))
+		return;
+	if (!peer_follows(p) && !(p->overrides & OVERRIDE_PEER)) {
+		plan_wait(p, p->peer->reach == REACH_OK ? "PeerNotFollowing"
+							: "PeerUnreachable",
+			  "%s does not follow this site (it %s): nobody would "
+			  "have the data; 'demoting force' goes on without it",
+			  p->in->peer, side_silence(p->peer));
+		return;
+	}
+	plan_step(p, ACT_DEMOTE);
+	if (final_sync_expected(p))
+		plan_step(p, ACT_AWAIT_PEER_COPY);
+	else
+		snprintf(p->out->cost, sizeof p->out->cost,
+			 "writes that are only at %s reach nobody until it is "
+			 "promoted again",
+			 p->in->here);
 }
 
 static void demote_steps(struct planning *p)
 {
-	if (p->here->reach != REACH_OK) {
-		plan_wait(p, "SiteUnreachable", "%s %s", p->in->here,
-			  side_silence(p->here));
+	if (wait_for_site(p))
 		return;
-	}
-	if (p->here->busy) {
-		plan_wait(p, "Busy", "an action runs at %s", p->in->here);
-		return;
-	}
-	if (p->here->claim == ROLE_SOURCE) {
-		plan_step(p, ACT_DEMOTE);
-		if (final_sync_expected(p))
-			plan_step(p, ACT_AWAIT_PEER_COPY);
-		else
-			snprintf(p->out->cost, sizeof p->out->cost,
-				 "writes that are only at %s reach nobody "
-				 "until it is promoted again",
-				 p->in->here);
-		return;
-	}
-	if (p->here->fact != ROLE_REPLICA) {
+	if (p->here->claim == ROLE_SOURCE)
+		step_down(p);
+	else if (!is_fact(p, ROLE_REPLICA))
 		plan_wait(p, "Unverified",
 			  "%s says that it has stepped down, but its volume is "
 			  "%s: not believed",
 			  p->in->here, role_text(p->here->fact));
-		return;
-	}
-	if (final_sync_expected(p) && !p->peer->caught_up) {
-		if (p->peer->reach != REACH_OK)
-			plan_wait(p, "PeerUnreachable",
-				  "%s %s: whether it has the final sync can't "
-				  "be told",
-				  p->in->peer, side_silence(p->peer));
-		else
-			plan_step(p, ACT_AWAIT_PEER_COPY);
-		return;
-	}
-	p->out->done = true;
+	else if (!final_sync_expected(p) || p->peer->caught_up)
+		p->out->done = true;
+	else if (p->peer->reach != REACH_OK)
+		plan_wait(p, "PeerUnreachable",
+			  "%s %s: whether it has the final sync can't be told",
+			  p->in->peer, side_silence(p->peer));
+	else
+		plan_step(p, ACT_AWAIT_PEER_COPY);
 }
 
 const struct word_plan plan_demote = {demote_checks, demote_steps};
@@ -89,38 +91,39 @@ static void take_back_checks(struct planning *p)
 {
 	if (!check_here(p))
 		return;
-	if (p->here->claim == ROLE_SOURCE) {
+	check_second_fact(p);
+	if (p->here->claim == ROLE_SOURCE)
 		plan_pass(p, "role", "%s has not stepped down", p->in->here);
-		return;
-	}
-	if (peer_is_source(p) || p->peer->claim == ROLE_SOURCE)
-		plan_object(p, VERDICT_NOT_NOW, "peer",
-			    "%s is the source now: write replica, then syncing",
-			    p->in->peer);
 	else if (p->peer->reach != REACH_OK)
-		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
-			    "%s %s: whether it was promoted can't be told",
-			    p->in->peer, side_silence(p->peer));
-	else
+		plan_need(p, OVERRIDE_PEER, "peer",
+			  "%s %s: whether it was promoted can't be told",
+			  p->in->peer, side_silence(p->peer));
+	else if (p->peer_role == ROLE_REPLICA)
 		plan_pass(p, "peer", "%s was not promoted: nothing is lost",
 			  p->in->peer);
+	else
+		plan_object(p, VERDICT_NOT_NOW, "peer",
+			    "%s is, or may be, the source now (it says %s, its "
+			    "volume is %s): write replica, then syncing",
+			    p->in->peer, role_text(p->peer->claim),
+			    role_text(p->peer->fact));
 }
 
 static void take_back_steps(struct planning *p)
 {
-	if (p->here->reach != REACH_OK)
-		plan_wait(p, "SiteUnreachable", "%s %s", p->in->here,
-			  side_silence(p->here));
-	else if (p->here->claim == ROLE_SOURCE)
+	if (wait_for_site(p))
+		return;
+	if (p->here->claim == ROLE_SOURCE)
 		await_writable(p);
-	else if (p->peer->claim == ROLE_SOURCE)
-		plan_wait(p, "PeerIsSource",
-			  "%s has become the source: write 'replica' once "
-			  "failed, or promoting from there",
-			  p->in->peer);
-	else if (p->peer->reach == REACH_OK)
+	else if (p->peer_role == ROLE_REPLICA)
 		plan_step(p, ACT_PROMOTE);
-	else if (p->force)
+	else if (p->peer->reach == REACH_OK)
+		plan_wait(p, "PeerIsSource",
+			  "%s is, or may be, the source now (it says %s, its "
+			  "volume is %s)",
+			  p->in->peer, role_text(p->peer->claim),
+			  role_text(p->peer->fact));
+	else if (p->overrides & OVERRIDE_PEER)
 		plan_step(p, ACT_FORCE_PROMOTE);
 	else
 		plan_wait(p, "PeerUnreachable",
@@ -144,79 +147,83 @@ static void swap_checks(struct planning *p)
 			    "%s is not verified as the source", p->in->here);
 	if (p->peer->reach != REACH_OK) {
 		plan_pass(p, "peer",
-			  "%s %s: the reversal is pending until it answers",
+			  "%s %s: the reversal is pending until it answers, "
+			  "and nothing there is destroyed unread",
 			  peer, side_silence(p->peer));
-		return;
-	}
-	if (p->peer_role == ROLE_SOURCE) {
-		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
-			    "%s is writable too%s: what was written there "
-			    "since the failover is destroyed",
-			    peer, p->peer->diverged ? " and has writes of its "
-						      "own"
-						    : "");
+	} else if (peer_may_be_writable(p)) {
+		plan_need(p, OVERRIDE_DATA, "peer",
+			  "%s is writable too%s: what was written there since "
+			  "the failover is destroyed",
+			  peer,
+			  p->peer->diverged ? " and has writes of its own" : "");
 		check_not_in_use(p, p->peer, peer);
 	} else if (p->peer_role != ROLE_REPLICA) {
 		plan_object(p, VERDICT_NOT_NOW, "peer",
 			    "the role of %s can't be told", peer);
 	} else if (p->peer->diverged) {
-		plan_object(p, VERDICT_NEEDS_FORCE, "peer",
-			    "%s has writes that are not here: they are "
-			    "destroyed",
-			    peer);
+		plan_need(p, OVERRIDE_DATA, "peer",
+			  "%s has writes that are not here: they are destroyed",
+			  peer);
 	} else {
 		plan_pass(p, "peer", "%s has nothing that is not here", peer);
 	}
 }
 
-static void swap_steps(struct planning *p)
+/* Makes a peer that answers follow this site. */
+static void turn_peer(struct planning *p)
 {
 	const char *peer = p->in->peer;
+	bool loses = peer_may_be_writable(p) || p->peer->diverged;
 
-	if (p->here->reach != REACH_OK) {
-		plan_wait(p, "SiteUnreachable", "%s %s", p->in->here,
-			  side_silence(p->here));
-	} else if (side_verified_role(p->here) != ROLE_SOURCE) {
-		plan_wait(p, "SourceUnverified",
-			  "%s is not verified as the source any more",
-			  p->in->here);
-	} else if (p->peer->reach != REACH_OK) {
-		plan_wait(p, "PeerUnreachable",
-			  "%s %s: it is made to follow when it answers", peer,
-			  side_silence(p->peer));
-	} else if ((p->peer_role == ROLE_SOURCE || p->peer->diverged) &&
-		   !p->force) {
+	if (loses && !(p->overrides & OVERRIDE_DATA)) {
 		plan_wait(p, "NeedsForce",
 			  "%s has, or may have, writes that are not here: look "
 			  "at it, then write 'swap force' to endpoints",
 			  peer);
-	} else if (p->peer->busy) {
-		plan_wait(p, "Busy", "an action runs at %s", peer);
-	} else if (p->peer_role == ROLE_SOURCE) {
+		return;
+	}
+	if (loses)
+		snprintf(p->out->cost, sizeof p->out->cost,
+			 "writes at %s that are not at %s are destroyed", peer,
+			 p->in->here);
+	if (p->peer_role == ROLE_SOURCE) {
+		if (wait_for_use(p, p->peer, peer))
+			return;
 		plan_step(p, ACT_DEMOTE_PEER);
-		plan_step(p, ACT_RESYNC_PEER);
-		plan_step(p, ACT_AWAIT_PEER_RESYNC);
 	} else if (p->peer_role != ROLE_REPLICA) {
-		plan_wait(p, "PeerUnverified",
-			  "%s says %s, its volume is %s", peer,
-			  role_text(p->peer->claim), role_text(p->peer->fact));
-	} else if (!p->peer->following || p->peer->diverged) {
+		plan_wait(p, "PeerUnverified", "%s says %s, its volume is %s",
+			  peer, role_text(p->peer->claim),
+			  role_text(p->peer->fact));
+		return;
+	}
+	if (p->peer_role == ROLE_SOURCE || !p->peer->following ||
+	    p->peer->diverged)
 		plan_step(p, ACT_RESYNC_PEER);
+	if (p->out->step_count || !p->peer->complete)
 		plan_step(p, ACT_AWAIT_PEER_RESYNC);
-	} else if (!p->peer->complete) {
-		plan_step(p, ACT_AWAIT_PEER_RESYNC);
-	} else if (p->peer->fact == ROLE_REPLICA) {
+	else if (p->peer->fact == ROLE_REPLICA)
 		p->out->done = true;
-	} else {
+	else
 		plan_wait(p, "Unverified",
 			  "%s says that it follows, and there is no second "
 			  "fact",
 			  peer);
-	}
-	if (p->out->step_count && p->force)
-		snprintf(p->out->cost, sizeof p->out->cost,
-			 "writes at %s that are not at %s are destroyed", peer,
-			 p->in->here);
+}
+
+static void swap_steps(struct planning *p)
+{
+	if (wait_for_site(p))
+		return;
+	if (side_verified_role(p->here) != ROLE_SOURCE)
+		plan_wait(p, "SourceUnverified",
+			  "%s is not verified as the source any more",
+			  p->in->here);
+	else if (p->peer->reach != REACH_OK)
+		plan_wait(p, "PeerUnreachable",
+			  "%s %s: it is made to follow when it answers",
+			  p->in->peer, side_silence(p->peer));
+	else
+		turn_peer(p);
 }
 
 const struct word_plan plan_swap = {swap_checks, swap_steps};

@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Times further in the future than this are of a clock that was set back. */
+#define CLOCK_SLACK_MS 5000
+
 /* Writes down how the request ended.  Returns 0 when a version is on its way. */
 static int finish(struct world *w, struct replication *r, enum outcome outcome,
 		  const char *why)
@@ -24,7 +27,7 @@ static int finish(struct world *w, struct replication *r, enum outcome outcome,
 	auto_free struct transition *history =
 		calloc(draft.history_count + 1, sizeof *history);
 	auto_spec spec = spec_ref(r->spec);
-	struct error err;
+	char text[512];
 
 	if (!history)
 		return -ENOMEM;
@@ -49,12 +52,9 @@ static int finish(struct world *w, struct replication *r, enum outcome outcome,
 		if (!spec)
 			return -ENOMEM;
 	}
-	r->work->result.present = false;
-	if (commit_start(w, r, spec, &draft, NULL, "", &err) < 0)
-		return -err.code;
-	world_note(w, r, &(struct who){0}, outcome_text(outcome), "%s%s%s",
-		   word_text(req->word), why ? ": " : "", why ? why : "");
-	return 0;
+	snprintf(text, sizeof text, "%s%s%s", word_text(req->word),
+		 why ? ": " : "", why ? why : "");
+	return commit_outcome(w, r, spec, &draft, outcome_text(outcome), text);
 }
 
 /*
@@ -72,6 +72,18 @@ static int conclude(struct world *w, struct replication *r,
 			 "%s%s", why ? "the relationship is kept: " : "",
 			 why ? why : "with its relationship");
 	return commit_remove(w, r, NULL, &err);
+}
+
+/* By then a backend has told what it sees, or it is not going to. */
+static int64_t first_word_by(const struct world *w)
+{
+	return w->loaded_at + w->config->act_timeout_ms;
+}
+
+/* Just loaded: what was true when we stopped stands until somebody looked. */
+static bool is_too_early(const struct world *w, const struct replication *r)
+{
+	return r->backend && r->seen.at == 0 && w->now < first_word_by(w);
 }
 
 static int64_t backoff(const struct world *w, unsigned attempts,
@@ -95,6 +107,24 @@ static void plan_now(struct world *w, struct replication *r, struct plan *plan)
 	plan_progress(&in, plan);
 }
 
+/*
+ * The storage took it and nothing came of it: that is a failure too, or one that
+ * lies would be asked for ever without a pause.
+ */
+static void doubt(struct world *w, struct replication *r,
+		  struct act_result *result)
+{
+	struct plan plan;
+
+	plan_now(w, r, &plan);
+	if (result->rc || !plan.step_count || plan.steps[0] != result->act)
+		return;
+	result->rc = -EAGAIN;
+	snprintf(result->sentence, sizeof result->sentence,
+		 "%s was taken by the storage, and nothing changed",
+		 act_text(result->act));
+}
+
 /* Takes what came of an act into the record.  True: a version is on its way. */
 static bool take_result(struct world *w, struct replication *r)
 {
@@ -102,38 +132,30 @@ static bool take_result(struct world *w, struct replication *r)
 	struct status draft = *r->status;
 	bool ours = result.request == draft.request.id &&
 		    draft.request.outcome == OUTCOME_PENDING;
-	struct error err;
-	struct plan plan;
+	bool answered = result.rc == 0 || backend_error_is_final(result.rc);
 
 	if (!result.present)
 		return false;
-	r->work->result.present = false;
-	if (ours && result.rc < 0 && backend_error_is_final(result.rc))
+	if (ours && result.rc < 0 && answered)
 		return conclude(w, r, OUTCOME_FAILED, result.sentence) == 0;
-	draft.intent.act = ACT_NONE;
-	plan_now(w, r, &plan);
-	/* The storage took it and nothing came of it: that is a failure too,
-	   or a storage that lies would be asked for ever without a pause. */
-	if (result.rc == 0 && plan.step_count && plan.steps[0] == result.act) {
-		result.rc = -EAGAIN;
-		snprintf(result.sentence, sizeof result.sentence,
-			 "%s was taken by the storage, and nothing changed",
-			 act_text(result.act));
-	}
-	if (!ours || result.rc == 0) {
-		draft.attempts = 0;
-		if (ours) {
-			draft.failure = NULL;
-			draft.failure_at = 0;
-		}
-	} else {
+	/* An act without an answer may run still: it keeps its name, so that
+	   asking again is the same act. */
+	if (answered)
+		draft.intent.act = ACT_NONE;
+	if (ours)
+		doubt(w, r, &result);
+	if (ours && result.rc < 0) {
 		draft.attempts++;
 		draft.failure = result.sentence;
 		draft.failure_at = w->now;
 		r->work->retry_at = w->now + backoff(w, draft.attempts,
 						     r->id + draft.attempts);
+	} else if (ours) {
+		draft.attempts = 0;
+		draft.failure = NULL;
+		draft.failure_at = 0;
 	}
-	return commit_start(w, r, r->spec, &draft, NULL, "", &err) == 0;
+	return commit_outcome(w, r, r->spec, &draft, NULL, "") == 0;
 }
 
 /* Keeps the intent before the act.  True: a version is on its way. */
@@ -153,13 +175,22 @@ static bool record_intent(struct world *w, struct replication *r, enum act act)
 	return commit_start(w, r, r->spec, &draft, NULL, "", &err) == 0;
 }
 
-/* A swap waits for an absent peer as long as it takes: nothing is at stake. */
-static bool deadline_counts(const struct replication *r)
+/*
+ * When the request is given up, 0: never.  A swap waits for an absent peer as
+ * long as it takes, since nothing is at stake; its time runs from the peer's
+ * return.
+ */
+static int64_t deadline_of(const struct replication *r)
 {
 	const struct request *req = &r->status->request;
+	int64_t again;
 
-	return req->deadline &&
-	       !(req->word == WORD_SWAP && r->seen.peer.reach != REACH_OK);
+	if (req->word != WORD_SWAP || !req->deadline)
+		return req->deadline;
+	if (r->seen.peer.reach != REACH_OK)
+		return 0;
+	again = r->work->peer_since + (req->deadline - req->accepted);
+	return again > req->deadline ? again : req->deadline;
 }
 
 static void give_up(struct world *w, struct replication *r,
@@ -168,76 +199,94 @@ static void give_up(struct world *w, struct replication *r,
 	char why[512];
 
 	snprintf(why, sizeof why, "the deadline passed; last: %s",
-		 r->status->failure   ? r->status->failure
-		 : plan->waits_for    ? plan->waits_text
-		 : plan->step_count   ? act_text(plan->steps[0])
-				      : "not verified");
+		 plan->waits_for    ? plan->waits_text
+		 : r->status->failure ? r->status->failure
+		 : plan->step_count ? act_text(plan->steps[0])
+				    : "not verified");
 	conclude(w, r, OUTCOME_FAILED, why);
+}
+
+/* Asks the storage, as one call among the few that a cluster is given. */
+static void look(struct world *w, struct replication *r)
+{
+	struct cluster *here, *peer;
+	struct target t;
+
+	r->work->look_at = w->now + w->config->retry_first_ms;
+	replication_target(r, &t);
+	here = world_find_cluster(w, t.here);
+	peer = world_find_cluster(w, t.peer);
+	if (here && peer && circuit_allows(here, w->now) &&
+	    circuit_allows(peer, w->now))
+		act_begin(w, r, ACT_NONE);
+}
+
+static void begin(struct world *w, struct replication *r, enum act act)
+{
+	const struct status *s = r->status;
+	struct cluster *c;
+	struct target t;
+
+	replication_target(r, &t);
+	c = world_find_cluster(w, act_is_at_peer(act) ? t.peer : t.here);
+	if (!c || !circuit_allows(c, w->now))
+		r->work->retry_at = w->now + w->config->retry_first_ms;
+	else if (s->intent.act == act && s->intent.request == s->request.id)
+		act_begin(w, r, act);
+	else
+		record_intent(w, r, act);
 }
 
 /* Does the next thing about a request that is not decided. */
 static void step(struct world *w, struct replication *r,
 		 const struct plan *plan)
 {
-	const struct status *s = r->status;
 	struct work *work = r->work;
 	enum act act = plan->step_count ? plan->steps[0] : ACT_NONE;
-	struct cluster *c;
-	struct target t;
 	/* What was seen before the last act may have run proves nothing. */
 	bool fresh = r->seen.at >= work->trust_after;
+	int64_t deadline = deadline_of(r);
 
-	if (fresh && plan->done) {
+	if (!fresh && r->backend) {
+		if (w->now >= work->look_at)
+			look(w, r);
+		return;
+	}
+	if (plan->done) {
 		conclude(w, r, OUTCOME_VERIFIED, NULL);
 		return;
 	}
-	if (deadline_counts(r) && w->now >= s->request.deadline) {
+	if (deadline && w->now >= deadline) {
 		give_up(w, r, plan);
 		return;
 	}
-	if (w->now < work->retry_at)
-		return;
-	if (!fresh) {
-		work->retry_at = w->now + w->config->retry_first_ms;
-		act_begin(w, r, ACT_NONE);
-		return;
-	}
-	if (act == ACT_NONE || act_is_wait(act))
-		return;
-	replication_target(r, &t);
-	c = world_find_cluster(w, act_is_at_peer(act) ? t.peer : t.here);
-	if (!c)
-		return;
-	if (!circuit_allows(c, w->now)) {
-		work->retry_at = c->open_until > w->now
-					 ? c->open_until
-					 : w->now + w->config->retry_first_ms;
-		return;
-	}
-	if (s->intent.act == act && s->intent.request == s->request.id)
-		act_begin(w, r, act);
-	else
-		record_intent(w, r, act);
+	if (plan->look_at > work->retry_at)
+		work->retry_at = plan->look_at;
+	if (act != ACT_NONE && !act_is_wait(act) && w->now >= work->retry_at)
+		begin(w, r, act);
 }
 
 /* When this replication wants to be looked at again, by itself. */
 static int64_t next_look(const struct world *w, const struct replication *r)
 {
-	const struct request *req = &r->status->request;
 	const struct side *here = &r->seen.here;
 	int64_t due = INT64_MAX, rpo = 0, old = 0;
 
-	if (req->outcome == OUTCOME_PENDING) {
-		if (deadline_counts(r))
-			due = req->deadline;
+	if (r->status->request.outcome == OUTCOME_PENDING) {
+		if (deadline_of(r))
+			due = deadline_of(r);
 		if (r->work->retry_at > w->now && r->work->retry_at < due)
 			due = r->work->retry_at;
+		if (r->work->look_at > w->now && r->work->look_at < due)
+			due = r->work->look_at;
 	}
 	if (r->spec->rpo && here->data_time && here->reach == REACH_OK)
 		rpo = duration_parse(r->spec->rpo);
 	if (rpo > 0 && !__builtin_add_overflow(here->data_time, rpo + 1, &old) &&
 	    old > w->now && old < due)
 		due = old;
+	if (is_too_early(w, r) && first_word_by(w) < due)
+		due = first_word_by(w);
 	/* A due time in the past would come round for ever. */
 	return due > w->now ? due : w->now + w->config->retry_first_ms;
 }
@@ -259,7 +308,7 @@ void reconcile(struct world *w, struct replication *r)
 		plan_now(w, r, &plan);
 		step(w, r, &plan);
 	}
-	if (!work->committing) {
+	if (!work->committing && !is_too_early(w, r)) {
 		draft = *r->status;
 		/* The last known age of the copy outlives a lost source. */
 		if (r->seen.here.data_time > draft.data_time)
@@ -291,8 +340,13 @@ void world_observe(struct world *w, struct replication *r,
 	struct replication before = *r;
 	struct target t;
 
-	if (seen->at < r->seen.at)
-		return;		/* an older look that took longer */
+	/* An older look that took longer, unless the clock was set back. */
+	if (seen->at < r->seen.at && r->seen.at <= w->now + CLOCK_SLACK_MS)
+		return;
+	if (r->work->trust_after > w->now + CLOCK_SLACK_MS)
+		r->work->trust_after = w->now;
+	if (r->seen.peer.reach != REACH_OK && seen->peer.reach == REACH_OK)
+		r->work->peer_since = w->now;
 	r->seen = *seen;
 	replication_target(r, &t);
 	note_reach(w, t.here, &seen->here);

@@ -14,26 +14,32 @@ static bool undecided(const struct request *req)
 	return req->outcome == OUTCOME_PENDING;
 }
 
+/* The reversal is done, and still is. */
+static bool peer_follows_here(const struct side *peer)
+{
+	return side_verified_role(peer) == ROLE_REPLICA && peer->following &&
+	       peer->complete && !peer->diverged;
+}
+
 /*
  * The word that is asked for already: nothing to do, unless force is added to
- * what is not verified.  A swap that failed can be asked for again.
+ * what is not verified.  A force that was given for nothing counts as none.
  */
 static bool is_repetition(const struct replication *r, enum word word,
 			  bool force)
 {
 	const struct request *req = &r->status->request;
 
-	if (word == WORD_SWAP) {
-		if (replication_here(r) != &r->spec->source)
-			return false;
-		if (req->word != WORD_SWAP)
-			return true;
-		return req->outcome == OUTCOME_VERIFIED ||
-		       (undecided(req) && (!force || req->force));
-	}
-	if ((enum word)replication_state(r) != word)
+	if (word == WORD_SWAP && replication_here(r) != &r->spec->source)
 		return false;
-	return !force || req->force || req->word != word ||
+	if (word == WORD_SWAP && !(req->word == WORD_SWAP && undecided(req)))
+		return peer_follows_here(&r->seen.peer);
+	if (word != WORD_SWAP && (enum word)replication_state(r) != word)
+		return false;
+	/* What failed is tried again by its own word. */
+	if (req->word == word && req->outcome == OUTCOME_FAILED)
+		return false;
+	return !force || req->overrides || req->word != word ||
 	       req->outcome == OUTCOME_VERIFIED;
 }
 
@@ -157,6 +163,7 @@ int request_accept(struct world *w, struct replication *r, struct edit *e,
 		.word = plan->word,
 		.from = plan->from,
 		.force = plan->force,
+		.overrides = plan->force ? plan->overrides : 0,
 		.failover = plan->failover,
 		.asked_peer = still_asked(&old),
 		.outcome = OUTCOME_PENDING,

@@ -59,6 +59,8 @@ struct request {
 	enum word word;
 	enum state from;
 	bool force;
+	unsigned overrides;		/* enum override of plan.h: what force
+					   was given for */
 	enum failover failover;
 	bool asked_peer;		/* the peer was asked to step down for
 					   this failover (kept by a retry and a

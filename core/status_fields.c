@@ -31,6 +31,7 @@ static const struct field of_request[] = {
 	{"word", FIELD_WORD, offsetof(struct request, word)},
 	{"from", FIELD_STATE, offsetof(struct request, from)},
 	{"force", FIELD_BOOL, offsetof(struct request, force)},
+	{"overrides", FIELD_UINT, offsetof(struct request, overrides)},
 	{"failover", FIELD_FAILOVER, offsetof(struct request, failover)},
 	{"askedPeer", FIELD_BOOL, offsetof(struct request, asked_peer)},
 	{"outcome", FIELD_OUTCOME, offsetof(struct request, outcome)},

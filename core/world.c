@@ -349,11 +349,10 @@ void world_tick(struct world *w, int64_t now)
 
 	w->now = now;
 	while ((t = timers_first(&w->timers)) && t->due <= now) {
-		struct work *work =
-			(struct work *)((char *)t - offsetof(struct work, timer));
+		void *work = (char *)t - offsetof(struct work, timer);
 
 		timer_arm(&w->timers, t, INT64_MAX);
-		reconcile(w, work->r);
+		reconcile(w, ((struct work *)work)->r);
 	}
 }
 

@@ -106,7 +106,7 @@ struct world *world_new(const struct world_config *config, struct store *store,
 			struct jobs *jobs);
 void world_free(struct world *w);	/* after the jobs have ended */
 
-/* Before world_load; the first is the default when there are no rules. */
+/* Before world_load. */
 int world_add_backend(struct world *w, struct backend *b, struct error *err);
 void world_set_listener(struct world *w, struct world_listener *l);
 

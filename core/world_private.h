@@ -30,6 +30,7 @@ struct world {
 	struct jobs *jobs;
 	struct world_listener *listener;
 	int64_t now;
+	int64_t loaded_at;
 	struct world_sink **sinks;	/* one per backend */
 	size_t backend_count;
 	struct namespace **namespaces;	/* by id */
@@ -68,10 +69,14 @@ struct work {
 	bool hidden;			/* removed for users; the storage's
 					   relationship is still to be deleted */
 	bool gone;			/* removed; freed when nothing is left */
+	struct commit *commit;		/* that version, while committing */
+	const struct spec *coming;	/* a draft's, on its way to the store */
 	struct act_result result;
 	int64_t trust_after;		/* observations before this prove nothing
 					   about an act that may have run since */
 	int64_t retry_at;		/* no act before */
+	int64_t look_at;		/* no asking without an act before */
+	int64_t peer_since;		/* when the peer last began to answer */
 	int64_t store_retry_at;		/* the store failed: nothing before */
 	struct sighting *sighting;
 };
@@ -86,6 +91,8 @@ struct commit {
 	uint64_t expected;
 	bool remove;
 	bool derived;			/* holds nothing but conditions */
+	bool takes_result;		/* holds what came of an act */
+	const char *event;		/* to be logged when it is kept, or NULL */
 	struct edit *edit;		/* who waits for it, or NULL */
 	char audit[512];		/* what to audit when it is done */
 	int rc;
@@ -142,13 +149,21 @@ void plan_input_for(struct world *w, struct replication *r,
 int commit_start(struct world *w, struct replication *r,
 		 const struct spec *spec, struct status *status,
 		 struct edit *edit, const char *audit, struct error *err);
+/*
+ * The same for what the daemon found out: logged as @event, with @text, once it
+ * is kept.  0 or a negative errno.
+ */
+int commit_outcome(struct world *w, struct replication *r,
+		   const struct spec *spec, struct status *status,
+		   const char *event, const char *text);
 int commit_derived(struct world *w, struct replication *r,
 		   struct status *status);
 int commit_remove(struct world *w, struct replication *r, struct edit *edit,
 		  struct error *err);
 
 /* --- edit.c, request.c: what users ask --- */
-void world_pump(struct world *w, struct replication *r);
+/* Looks at what waits, in order.  False: @r is gone. */
+bool world_pump(struct world *w, struct replication *r);
 /*
  * Each looks at an edit and returns 0 when it is answered later, NOTHING_TO_DO,
  * or a negative errno.
@@ -158,6 +173,9 @@ int edit_apply(struct world *w, struct replication *r, struct edit *edit,
 	       struct error *err);
 int edit_spec(struct world *w, struct replication *r, struct edit *edit,
 	      struct error *err);
+/* What may change in place: the backend and the API's own rules decide. */
+int check_spec_change(const struct replication *r, const struct spec *spec,
+		      struct error *err);
 /* A change of spec that is no transition. */
 int change_spec(struct world *w, struct replication *r, struct edit *edit,
 		const struct spec *spec, struct error *err);
@@ -179,6 +197,9 @@ void act_begin(struct world *w, struct replication *r, enum act act);
 
 /* --- circuit.c --- */
 struct cluster *world_find_cluster(struct world *w, const char *name);
+int64_t world_open_until(struct world *w, const char *cluster);
+/* Failures that say something about the cluster, not about one volume. */
+bool circuit_counts(int rc);
 bool circuit_allows(const struct cluster *c, int64_t now);
 void circuit_record(struct cluster *c, bool success, int64_t now);
 /* Somebody asks for something new: an open circuit may be tried at once. */

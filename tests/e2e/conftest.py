@@ -19,8 +19,7 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "limit(seconds): a test may take longer than the usual")
     # As Ctrl-C: the fixtures clean up.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(
-        signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Mounts of our own: they go with us, also after kill -9.
     if uvr.libc.unshare(CLONE_NEWNS) == 0:
         uvr.libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None)

@@ -170,13 +170,15 @@ END_TEST
 int main(void)
 {
 #ifdef CAN_FAIL
-	Suite *suite = suite_create("manifest_memory");
-	TCase *tc = tcase_create("manifest_memory");
+	Suite *suite;
+	TCase *tc;
 	SRunner *runner;
 	int failed;
 
 	if (!can_fail())
 		return 77;
+	suite = suite_create("manifest_memory");
+	tc = tcase_create("manifest_memory");
 	tcase_add_loop_test(tc, each_allocation_fails_once, 0,
 			    sizeof tries / sizeof *tries);
 	tcase_add_test(tc, rendering_fails_once);

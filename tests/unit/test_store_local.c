@@ -277,7 +277,7 @@ static struct status sample_status(uint64_t id)
 		.generation = 1,
 		.resource_version = 1,
 		.site = "dr",
-		.request = {1, WORD_REPLICA, STATE_NONE, false, FAILOVER_NONE,
+		.request = {1, WORD_REPLICA, STATE_NONE, false, 0, FAILOVER_NONE,
 			    false, OUTCOME_PENDING, 1700000000123, 0, 0,
 			    {0, 42, "bash"}},
 	};
@@ -681,7 +681,8 @@ START_TEST(damaged_files_are_set_aside)
 	for (i = 0; i < sizeof bad / sizeof *bad; i++) {
 		snprintf(path, sizeof path, "database/%s.yaml", bad[i].name);
 		ck_assert(!exists(file_of(path)));
-		strcat(path, i ? ".damaged" : ".damaged-1");
+		snprintf(path, sizeof path, "database/%s.yaml.damaged%s",
+			 bad[i].name, i ? "" : "-1");
 		ck_assert(exists(file_of(path)));
 		ck_complained(path + strlen("database/"));
 		ck_complained(bad[i].why);
@@ -1269,7 +1270,7 @@ static void in_child(int (*body)(void))
 
 	if (pid == 0) {
 		unshare(CLONE_NEWNS);
-		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+		mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL);
 		_exit(body());
 	}
 	waitpid(pid, &status, 0);
