@@ -14,11 +14,12 @@ static bool undecided(const struct request *req)
 	return req->outcome == OUTCOME_PENDING;
 }
 
-/* The reversal is done, and still is. */
-static bool peer_follows_here(const struct side *peer)
+/* The endpoints are exchanged, and the peer is seen not to follow. */
+static bool is_undone(const struct side *peer)
 {
-	return side_verified_role(peer) == ROLE_REPLICA && peer->following &&
-	       peer->complete && !peer->diverged;
+	return peer->reach == REACH_OK &&
+	       (side_verified_role(peer) != ROLE_REPLICA || !peer->following ||
+		!peer->complete || peer->diverged);
 }
 
 /*
@@ -32,8 +33,10 @@ static bool is_repetition(const struct replication *r, enum word word,
 
 	if (word == WORD_SWAP && replication_here(r) != &r->spec->source)
 		return false;
+	if (word == WORD_SWAP && replication_state(r) != STATE_SOURCE)
+		return true;
 	if (word == WORD_SWAP && !(req->word == WORD_SWAP && undecided(req)))
-		return peer_follows_here(&r->seen.peer);
+		return !is_undone(&r->seen.peer);
 	if (word != WORD_SWAP && (enum word)replication_state(r) != word)
 		return false;
 	/* What failed is tried again by its own word. */
