@@ -131,6 +131,9 @@ static void answer(struct world *w, struct commit *c)
 		replication_set_refusal(w, r, &e->who, c->err.msg);
 		world_audit_line(w, r->ns->name, r->name, &e->who, "failed",
 				 "%s: %s", c->audit, c->err.msg);
+	} else if (c->remove && !e) {
+		world_audit_line(w, r->ns->name, r->name, &(struct who){0},
+				 "removed", "%s", c->audit);
 	} else if (c->event) {
 		world_note(w, r, &(struct who){0}, c->event, "%s", c->audit);
 	} else if (e) {
@@ -288,14 +291,14 @@ int commit_derived(struct world *w, struct replication *r,
 }
 
 int commit_remove(struct world *w, struct replication *r, struct edit *edit,
-		  struct error *err)
+		  const char *audit, struct error *err)
 {
 	struct commit *c = commit_new(w, r, edit);
 
 	if (!c)
 		return fail(err, ENOMEM, "out of memory");
 	c->remove = true;
-	snprintf(c->audit, sizeof c->audit, "removed; the storage is kept");
+	snprintf(c->audit, sizeof c->audit, "%s", audit);
 	send(w, c);
 	return 0;
 }

@@ -262,7 +262,7 @@ static int edit_remove(struct world *w, struct replication *r, struct edit *e,
 	   carried out like any request. */
 	if (plan.step_count)
 		return request_accept(w, r, e, r->spec, &plan, err);
-	return commit_remove(w, r, e, err);
+	return commit_remove(w, r, e, "removed; the storage is kept", err);
 }
 
 int edit_apply(struct world *w, struct replication *r, struct edit *e,

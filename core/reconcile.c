@@ -65,13 +65,14 @@ static int conclude(struct world *w, struct replication *r,
 		    enum outcome outcome, const char *why)
 {
 	struct error err;
+	char text[600];
 
 	if (r->status->request.word != WORD_REMOVE)
 		return finish(w, r, outcome, why);
-	world_audit_line(w, r->ns->name, r->name, &(struct who){0}, "removed",
-			 "%s%s", why ? "the relationship is kept: " : "",
-			 why ? why : "with its relationship");
-	return commit_remove(w, r, NULL, &err);
+	snprintf(text, sizeof text, "%s%s",
+		 why ? "the relationship is kept: " : "with its relationship",
+		 why ? why : "");
+	return commit_remove(w, r, NULL, text, &err);
 }
 
 /* By then a backend has told what it sees, or it is not going to. */

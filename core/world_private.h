@@ -158,8 +158,9 @@ int commit_outcome(struct world *w, struct replication *r,
 		   const char *event, const char *text);
 int commit_derived(struct world *w, struct replication *r,
 		   struct status *status);
+/* Takes it out of the store; @audit says how when that is done. */
 int commit_remove(struct world *w, struct replication *r, struct edit *edit,
-		  struct error *err);
+		  const char *audit, struct error *err);
 
 /* --- edit.c, request.c: what users ask --- */
 /* Looks at what waits, in order.  False: @r is gone. */
