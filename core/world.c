@@ -356,6 +356,14 @@ void world_tick(struct world *w, int64_t now)
 	}
 }
 
+bool world_is_observed(struct world *w)
+{
+	while (w->observed < w->count &&
+	       (!w->all[w->observed]->backend || w->all[w->observed]->seen.at))
+		w->observed++;
+	return w->observed == w->count;
+}
+
 struct backend *world_backend(struct world *w, size_t index)
 {
 	return index < w->backend_count ? w->sinks[index]->backend : NULL;

@@ -113,6 +113,12 @@ void world_set_listener(struct world *w, struct world_listener *l);
 /* Loads the store, starts the backends, takes up what was under way.  Blocks. */
 int world_load(struct world *w, int64_t now, struct error *err);
 
+/*
+ * True once every replication that the store held has been looked at by its
+ * backend.  Cheap to ask again: it goes on where it stopped.
+ */
+bool world_is_observed(struct world *w);
+
 /* The time by which world_tick wants to be called again; INT64_MAX: never. */
 int64_t world_due(const struct world *w);
 

@@ -31,6 +31,7 @@ struct world {
 	struct world_listener *listener;
 	int64_t now;
 	int64_t loaded_at;
+	size_t observed;		/* so many of `all` have been looked at */
 	struct world_sink **sinks;	/* one per backend */
 	size_t backend_count;
 	struct namespace **namespaces;	/* by id */

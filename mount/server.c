@@ -9,6 +9,7 @@
 #include "store.h"
 #include "text.h"
 
+#include <poll.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,23 @@ static int make_world(struct server *s, struct error *err)
 	return rc < 0 ? rc : world_load(s->world, loop_now(), err);
 }
 
+/*
+ * Before anybody can ask: what the backends see, so that nobody who comes at
+ * once is told that it has not been asked yet.  Storage that gives no answer
+ * within a second is not waited for.
+ */
+static void await_first_look(struct server *s)
+{
+	struct pollfd back = {.fd = workers_fd(s->workers), .events = POLLIN};
+	int64_t end = loop_now() + 1000, left;
+
+	while (!world_is_observed(s->world) && (left = end - loop_now()) > 0) {
+		poll(&back, 1, (int)left);
+		world_tick(s->world, loop_now());
+		workers_finish_jobs(s->workers);
+	}
+}
+
 static int make_tree(struct server *s, struct error *err)
 {
 	const struct options *o = s->options;
@@ -111,6 +129,8 @@ int server_start(struct server *s, struct error *err)
 	if (!s->workers)
 		return -err->code;
 	rc = make_world(s, err);
+	if (rc == 0)
+		await_first_look(s);
 	if (rc == 0)
 		rc = make_tree(s, err);
 	return rc < 0 ? rc : state_dir_write_pid(s->state_dir, err);
