@@ -36,6 +36,10 @@ static struct check *add_check(struct planning *p, const char *name)
 
 static void object(struct planning *p, enum verdict verdict, const char *name,
 		   const char *fmt, va_list ap)
+	__attribute__((format(printf, 4, 0)));
+
+static void object(struct planning *p, enum verdict verdict, const char *name,
+		   const char *fmt, va_list ap)
 {
 	struct check *c = add_check(p, name);
 

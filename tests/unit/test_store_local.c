@@ -1356,7 +1356,7 @@ END_TEST
 /* The whole of tmpfs turns read-only under a running store, and back. */
 static int freeze(unsigned long flag)
 {
-	return mount(NULL, dir, NULL, MS_REMOUNT | flag, NULL);
+	return mount("none", dir, "none", MS_REMOUNT | flag, NULL);
 }
 
 static int frozen_disk(void)
