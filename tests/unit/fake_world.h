@@ -59,7 +59,7 @@ static void ask_of(struct replication *r, enum edit_kind kind, const char *text)
 	world_edit(f->world, r, e);
 }
 
-static void ask(enum edit_kind kind, const char *text)
+UNUSED static void ask(enum edit_kind kind, const char *text)
 {
 	ask_of(the(), kind, text);
 }
@@ -190,7 +190,7 @@ static enum outcome outcome(void)
 	return the()->status->request.outcome;
 }
 
-static const struct condition *condition(enum condition_type type)
+UNUSED static const struct condition *condition(enum condition_type type)
 {
 	return &the()->status->conditions[type];
 }

@@ -8,13 +8,14 @@
 
 /* ---- two writable sides ---- */
 
-/* A planned failover that is up to its promotion, which gets no answer. */
-static void lose_the_promotion(int rc)
+/* A planned failover whose promotion ends like this; @busy: it may run still. */
+static void lose_the_promotion(int rc, bool busy)
 {
 	ask(EDIT_STATE, "promoting");
 	while (f->acts < 1)
 		ck_assert(run_one());
 	f->act_rc = rc;
+	f->truth.here.busy = busy;
 	run_all();
 	ck_assert(is_acted(ACT_DEMOTE_PEER, ACT_PROMOTE, ACT_NONE));
 	f->act_rc = 0;
@@ -23,8 +24,7 @@ static void lose_the_promotion(int rc)
 
 START_TEST(a_role_is_not_given_back_while_a_promotion_may_land)
 {
-	f->truth.here.busy = true;	/* the array is at it still */
-	lose_the_promotion(-ETIMEDOUT);
+	lose_the_promotion(-ETIMEDOUT, true);
 	ck_assert_int_eq(put(EDIT_STATE, "replica"), 0);
 	advance(10000);
 	ck_assert_uint_eq(f->acts, 0);
@@ -55,7 +55,7 @@ END_TEST
 
 START_TEST(a_promotion_waits_while_the_peer_may_get_its_role_back)
 {
-	lose_the_promotion(-EAGAIN);
+	lose_the_promotion(-EAGAIN, false);
 	f->act_rc = -ETIMEDOUT;
 	f->truth.peer.busy = true;
 	ck_assert_int_eq(put(EDIT_STATE, "replica"), 0);
@@ -220,6 +220,7 @@ START_TEST(a_split_brain_is_ended_by_swap_force_alone)
 {
 	become_source();
 	f->truth.peer.claim = f->truth.peer.fact = ROLE_SOURCE;
+	f->truth.peer.following = false;
 	look();
 	ck_assert_ptr_nonnull(strstr(condition(CONDITION_DEGRADED)->message,
 				     "swap force"));
