@@ -30,7 +30,7 @@ struct fake {
 	struct backend_ops ops;
 	struct observation truth;
 	int act_rc;			/* what the next acts answer */
-	bool lie;			/* take acts, change nothing but claims */
+	bool lie;			/* take acts, change only claims */
 	bool no_final;			/* the final copy never arrives */
 	bool dead;			/* the daemon was killed: what it still
 					   had in hand comes to nothing */

@@ -131,7 +131,11 @@ UNUSED static void restart(void)
 
 static void setup(void)
 {
-	struct namespace_edit ns = {.name = "database", .who = me, .done = made};
+	struct namespace_edit ns = {
+		.name = "database",
+		.who = me,
+		.done = made,
+	};
 
 	f = calloc(1, sizeof *f);
 	f->last = &f->first;

@@ -8,7 +8,7 @@
 
 /* ---- two writable sides ---- */
 
-/* A planned failover whose promotion ends like this; @busy: it may run still. */
+/* A planned failover whose promotion answers @rc; @busy: it may run still. */
 static void lose_the_promotion(int rc, bool busy)
 {
 	ask(EDIT_STATE, "promoting");

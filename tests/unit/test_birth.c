@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a replication comes to be, and what may change in it: what it adopts, and
+ * on whose word; which volumes, which site; what a manifest may not smuggle in.
+ */
+#include "fake_world.h"
+
+START_TEST(what_was_seen_before_its_birth_verifies_nothing)
+{
+	ck_assert_int_eq(put(EDIT_REMOVE, ""), 0);
+	f->truth.here.claim = f->truth.here.fact = ROLE_ABSENT;
+	f->truth.peer.claim = f->truth.peer.fact = ROLE_ABSENT;
+	f->now += 86400000;
+	world_tick(f->world, f->now);
+	ck_assert_int_eq(put_to(draft("db"), EDIT_SPEC, manifest), 0);
+	/* The storage was asked, and it had forgotten. */
+	ck_assert_int_eq(the()->seen.at, f->now);
+	ck_assert(is_acted(ACT_CREATE, ACT_NONE, ACT_NONE));
+	ck_assert_int_eq(outcome(), OUTCOME_VERIFIED);
+}
+END_TEST
+
+START_TEST(of_two_drafts_with_the_same_volumes_one_becomes_real)
+{
+	struct replication *x = draft("x"), *y = draft("y");
+
+	ask_of(x, EDIT_SPEC, other_manifest);
+	ask_of(y, EDIT_SPEC, other_manifest);
+	ck_assert_int_eq(answer, -EPERM);
+	run_all();
+	ck_assert_int_eq(answer, 0);
+	ck_assert_ptr_nonnull(x->spec);
+	ck_assert_ptr_null(y->spec);
+	ck_assert_ptr_nonnull(strstr(y->refusal.sentence, "'x'"));
+}
+END_TEST
+
+START_TEST(a_refused_birth_leaves_its_volumes_free)
+{
+	struct replication *x = draft("x"), *y = draft("y");
+
+	f->save_rc = -ENOSPC;
+	ck_assert_int_eq(put_to(x, EDIT_SPEC, other_manifest), -ENOSPC);
+	f->save_rc = 0;
+	ck_assert_int_eq(put_to(y, EDIT_SPEC, other_manifest), 0);
+	ck_assert_ptr_nonnull(y->spec);
+}
+END_TEST
+
+START_TEST(a_draft_can_go_behind_a_failed_save)
+{
+	struct replication *d = draft("d2");
+	unsigned answers = f->answers;
+
+	f->save_rc = -ENOSPC;
+	ask_of(d, EDIT_SPEC, other_manifest);
+	ask_of(d, EDIT_REMOVE, "");
+	run_all();
+	ck_assert_uint_eq(f->answers, answers + 2);
+	ck_assert_int_eq(answer, 0);
+	ck_assert_ptr_null(namespace_find(world_namespace(f->world, "database"),
+					  "d2"));
+}
+END_TEST
+
+#define ONE_CLUSTER(state) MANIFEST("dr", "dc", "vol-2", state, "asynchronous")
+
+/* Two regions of one cluster are told apart, and the right one is here. */
+START_TEST(endpoints_in_one_cluster_are_told_by_their_regions)
+{
+	struct replication *r = draft("x");
+	struct target t;
+
+	ck_assert_int_eq(put(EDIT_REMOVE, ""), 0);
+	f->truth.here.claim = f->truth.here.fact = ROLE_ABSENT;
+	f->truth.peer.claim = f->truth.peer.fact = ROLE_ABSENT;
+	advance(1000);
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, ONE_CLUSTER("replica")), 0);
+	look();
+	ck_assert_str_eq(r->status->site, "west");
+	ck_assert_ptr_eq(replication_here(r), &r->spec->destination);
+	replication_target(r, &t);
+	ck_assert(t.here_is_destination);
+	ck_assert(is_acted(ACT_CREATE, ACT_NONE, ACT_NONE));
+	ck_assert_int_eq(outcome(), OUTCOME_VERIFIED);
+}
+END_TEST
+
+START_TEST(a_site_that_is_a_region_finds_its_endpoint)
+{
+	struct replication *r = draft("x");
+
+	f->config.site = "east";
+	f->truth.here.claim = f->truth.here.fact = ROLE_SOURCE;
+	f->truth.peer.claim = f->truth.peer.fact = ROLE_REPLICA;
+	ck_assert_int_eq(put(EDIT_REMOVE, ""), 0);
+	advance(1000);
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, ONE_CLUSTER("source")), 0);
+	look();
+	ck_assert_str_eq(r->status->site, "east");
+	ck_assert_ptr_eq(replication_here(r), &r->spec->source);
+	ck_assert_int_eq(outcome(), OUTCOME_VERIFIED);
+	ck_assert_uint_eq(f->acts, 0);
+}
+END_TEST
+
+START_TEST(a_mode_that_is_fixed_is_not_smuggled_in_with_a_state)
+{
+	f->ops.capabilities &= ~(unsigned)CAP_MODE_IN_PLACE;
+	ck_assert_int_eq(put(EDIT_MODE, "synchronous"), -EPERM);
+	ck_assert_int_eq(put(EDIT_SPEC, MANIFEST("prod", "db", "vol-1",
+						 "promoting", "synchronous")),
+			 -EPERM);
+	ck_assert_int_eq(the()->spec->mode, MODE_ASYNCHRONOUS);
+	ck_assert_int_eq(replication_state(the()), STATE_REPLICA);
+	ck_assert_uint_eq(f->acts, 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("birth");
+	TCase *c = tcase_create("birth");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_add_test(c, what_was_seen_before_its_birth_verifies_nothing);
+	tcase_add_test(c, of_two_drafts_with_the_same_volumes_one_becomes_real);
+	tcase_add_test(c, a_refused_birth_leaves_its_volumes_free);
+	tcase_add_test(c, a_draft_can_go_behind_a_failed_save);
+	tcase_add_test(c, endpoints_in_one_cluster_are_told_by_their_regions);
+	tcase_add_test(c, a_site_that_is_a_region_finds_its_endpoint);
+	tcase_add_test(c, a_mode_that_is_fixed_is_not_smuggled_in_with_a_state);
+	suite_add_tcase(suite, c);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
