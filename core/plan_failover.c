@@ -65,6 +65,13 @@ static void check_copy(struct planning *p)
 	}
 }
 
+/* The backend has a second fact, and for this side it can't be told now. */
+static bool lacks_second_fact(const struct planning *p, const struct side *side)
+{
+	return side->fact == ROLE_UNKNOWN &&
+	       p->in->capabilities & CAP_SECOND_FACT;
+}
+
 /* A failover has been waiting for the final copy, and is asked for again. */
 static bool final_copy_is_late(const struct planning *p)
 {
@@ -76,6 +83,11 @@ static void check_answering_peer(struct planning *p)
 {
 	const char *peer = p->in->peer;
 
+	if (lacks_second_fact(p, p->peer))
+		plan_need(p, OVERRIDE_PEER, "peer",
+			  "a second look at %s is not to be had: whether it "
+			  "steps down could not be verified",
+			  peer);
 	if (p->peer_role == ROLE_REPLICA && final_copy_is_late(p)) {
 		plan_need(p, OVERRIDE_PEER, "peer",
 			  "%s has stepped down, and its final copy has not "
@@ -176,6 +188,14 @@ static void promote_planned(struct planning *p)
 			  p->in->peer, role_text(p->peer->claim),
 			  role_text(p->peer->fact));
 		return;
+	} else if (lacks_second_fact(p, p->peer) &&
+		   !(p->overrides & OVERRIDE_PEER)) {
+		plan_wait(p, "PeerUnverified",
+			  "%s says that it has stepped down, and a second look "
+			  "at it is not to be had: look yourself, then write "
+			  "'promoting force', or replica to roll back",
+			  p->in->peer);
+		return;
 	}
 	if (!p->here->caught_up)
 		plan_step(p, ACT_AWAIT_FINAL_COPY);
@@ -210,6 +230,12 @@ static void promote_unplanned(struct planning *p)
 			return;
 		if (p->peer->claim == ROLE_SOURCE)
 			plan_step(p, ACT_DEMOTE_PEER);
+		else
+			snprintf(p->out->cost, sizeof p->out->cost,
+				 "%s says that it has stepped down and its "
+				 "volume is writable: both sides may be written "
+				 "to",
+				 p->in->peer);
 	}
 	plan_step(p, ACT_FORCE_PROMOTE);
 }

@@ -24,7 +24,7 @@ static bool is_undone(const struct side *peer)
 
 /*
  * The word that is asked for already: nothing to do, unless force is added to
- * what is not verified.  A force that was given for nothing counts as none.
+ * what is not verified.
  */
 static bool is_repetition(const struct replication *r, enum word word,
 			  bool force)
@@ -42,7 +42,7 @@ static bool is_repetition(const struct replication *r, enum word word,
 	/* What failed is tried again by its own word. */
 	if (req->word == word && req->outcome == OUTCOME_FAILED)
 		return false;
-	return !force || req->overrides || req->word != word ||
+	return !force || req->word != word ||
 	       req->outcome == OUTCOME_VERIFIED;
 }
 
@@ -209,6 +209,7 @@ int request_word(struct world *w, struct replication *r, struct edit *e,
 		 const struct spec *with, enum word word, bool force,
 		 struct error *err)
 {
+	const struct request *req = &r->status->request;
 	struct spec changed = spec_draft(with);
 	auto_spec spec = NULL;
 	struct plan plan;
@@ -223,6 +224,10 @@ int request_word(struct world *w, struct replication *r, struct edit *e,
 	if (rc < 0)
 		return rc;
 	world_plan(w, r, word, force, &plan);
+	/* A force that was given for all of this already adds nothing. */
+	if (req->word == word && undecided(req) && req->force &&
+	    !(plan.overrides & ~req->overrides))
+		return NOTHING_TO_DO;
 	rc = check_verdict(&plan, err);
 	if (rc < 0)
 		return rc;

@@ -43,9 +43,11 @@ const char *time_text_ms(int64_t ms, char out[static TIME_TEXT_MAX])
 
 int64_t time_parse(const char *text)
 {
+	char again[TIME_TEXT_MAX];
 	struct tm tm = {0};
 	int millis = 0, used = 0;
 	const char *rest;
+	int64_t ms;
 
 	if (strcmp(text, "never") == 0)
 		return 0;
@@ -60,7 +62,11 @@ int64_t time_parse(const char *text)
 	}
 	if (strcmp(rest, "Z") != 0)
 		return -1;
-	return (int64_t)timegm(&tm) * 1000 + millis;
+	ms = (int64_t)timegm(&tm) * 1000 + millis;
+	/* What strptime mends (the 30th of February) reads back otherwise. */
+	if (ms < 0 || (ms && strcmp(format_time(ms, used, again), text) != 0))
+		return -1;
+	return ms;
 }
 
 int64_t duration_parse(const char *text)

@@ -343,10 +343,35 @@ int64_t world_due(const struct world *w)
 	return first ? first->due : INT64_MAX;
 }
 
+/*
+ * The clock was set back: waits are lengths of time, so they move with it, or
+ * nothing would be tried again for as long as it was set back.
+ */
+static void shift_waits(struct world *w, int64_t by)
+{
+	size_t i;
+
+	for (i = 0; i < w->cluster_count; i++)
+		if (w->clusters[i]->open_until)
+			w->clusters[i]->open_until -= by;
+	for (i = 0; i < w->count; i++) {
+		struct work *work = w->all[i]->work;
+
+		work->retry_at -= by;
+		work->store_retry_at -= by;
+		work->look_at -= by;
+		if (work->timer.slot)
+			timer_arm(&w->timers, &work->timer,
+				  work->timer.due - by);
+	}
+}
+
 void world_tick(struct world *w, int64_t now)
 {
 	struct timer *t;
 
+	if (now < w->now)
+		shift_waits(w, w->now - now);
 	w->now = now;
 	while ((t = timers_first(&w->timers)) && t->due <= now) {
 		void *work = (char *)t - offsetof(struct work, timer);

@@ -363,6 +363,22 @@ START_TEST(a_clock_that_is_set_back_makes_nobody_blind)
 }
 END_TEST
 
+START_TEST(a_clock_that_is_set_back_stops_no_retry)
+{
+	advance(7200000);
+	lose_peer();
+	f->act_rc = -EAGAIN;
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	ck_assert_uint_eq(f->acts, 1);
+	f->act_rc = 0;
+	advance(-3600000);
+	advance(2000);
+	look();
+	ck_assert_uint_eq(f->acts, 2);
+	ck_assert_int_eq(the()->status->request.outcome, OUTCOME_VERIFIED);
+}
+END_TEST
+
 static const TTest *const *const tests[] = {
 	&an_act_that_took_effect_before_a_crash_is_not_made_again,
 	&an_act_that_a_crash_cut_short_is_asked_again_by_its_name,
@@ -382,6 +398,7 @@ static const TTest *const *const tests[] = {
 	&a_busy_volume_opens_no_circuit,
 	&a_dead_site_opens_its_circuit_and_a_new_word_tries_it,
 	&a_clock_that_is_set_back_makes_nobody_blind,
+	&a_clock_that_is_set_back_stops_no_retry,
 };
 
 int main(void)
