@@ -220,7 +220,6 @@ struct sighting *world_sighting(struct world *w, struct backend *b,
 	return s;
 }
 
-
 void world_free_sightings(struct world *w)
 {
 	tdestroy(w->by_key, sighting_free);
@@ -265,7 +264,8 @@ void world_unbind(struct world *w, struct replication *r)
 	if (!s)
 		return;
 	r->backend->ops->untrack(r->backend, s->key);
-	s->seen = r->seen;
+	if (s->seen.at < r->seen.at)
+		s->seen = r->seen;
 	s->r = NULL;
 	r->work->sighting = NULL;
 }

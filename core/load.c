@@ -25,7 +25,8 @@ static void sighted(struct job *job)
 	struct world *w = j->sink->world;
 	struct sighting *s = world_sighting(w, j->sink->backend, j->key);
 
-	if (s && s->r)
+	/* One that is being born has no spec yet, and takes this with it. */
+	if (s && s->r && s->r->spec)
 		world_observe(w, s->r, &j->seen);
 	else if (s && s->seen.at <= j->seen.at)
 		s->seen = j->seen;

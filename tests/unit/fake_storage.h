@@ -27,6 +27,7 @@ struct fake {
 	int remove_rc;
 	unsigned saves, removes;
 	struct backend backend;
+	struct sink *sink;		/* where the backend's watch tells */
 	struct backend_ops ops;
 	struct observation truth;
 	int act_rc;			/* what the next acts answer */
@@ -155,6 +156,7 @@ static void key(struct backend *b, const struct target *t,
 
 static int start(struct backend *b, struct sink *sink, struct error *err)
 {
+	f->sink = sink;
 	return 0;
 }
 

@@ -47,6 +47,49 @@ START_TEST(a_refused_birth_leaves_its_volumes_free)
 }
 END_TEST
 
+/* The watch may tell at any moment, also between acceptance and the save. */
+START_TEST(what_is_seen_during_its_birth_is_taken_along)
+{
+	struct replication *r;
+	struct observation o;
+
+	ck_assert_int_eq(put(EDIT_REMOVE, ""), 0);
+	advance(1000);
+	o = f->truth;
+	o.at = f->now;
+	o.here.progress = 42;
+	r = draft("db");
+	f->sink->observed(f->sink, "vol-1", &o);
+	ask_of(r, EDIT_SPEC, manifest);
+	run_one();
+	ck_assert_ptr_null(r->spec);
+	run_all();
+	ck_assert_int_eq(answer, 0);
+	ck_assert_int_eq(the()->seen.at, f->now);
+	ck_assert_int_eq(the()->seen.here.progress, 42);
+}
+END_TEST
+
+/* And what it told is not forgotten when the save fails. */
+START_TEST(what_is_seen_during_a_failed_birth_is_kept)
+{
+	struct replication *x = draft("x"), *y = draft("y");
+	struct observation o = f->truth;
+
+	o.at = ++f->now;
+	o.here.in_use = TRI_YES;
+	f->sink->observed(f->sink, "vol-2", &o);
+	f->save_rc = -ENOSPC;
+	ck_assert_int_eq(put_to(x, EDIT_SPEC, other_manifest), -ENOSPC);
+	f->save_rc = 0;
+	ask_of(y, EDIT_SPEC, other_manifest);
+	ck_assert_int_eq(y->seen.at, o.at);
+	ck_assert_int_eq(y->seen.here.in_use, TRI_YES);
+	run_all();
+	ck_assert_int_eq(answer, 0);
+}
+END_TEST
+
 START_TEST(a_draft_can_go_behind_a_failed_save)
 {
 	struct replication *d = draft("d2");
@@ -128,6 +171,8 @@ int main(void)
 	tcase_add_test(c, what_was_seen_before_its_birth_verifies_nothing);
 	tcase_add_test(c, of_two_drafts_with_the_same_volumes_one_becomes_real);
 	tcase_add_test(c, a_refused_birth_leaves_its_volumes_free);
+	tcase_add_test(c, what_is_seen_during_its_birth_is_taken_along);
+	tcase_add_test(c, what_is_seen_during_a_failed_birth_is_kept);
 	tcase_add_test(c, a_draft_can_go_behind_a_failed_save);
 	tcase_add_test(c, endpoints_in_one_cluster_are_told_by_their_regions);
 	tcase_add_test(c, a_site_that_is_a_region_finds_its_endpoint);
