@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Making and removing names, and refusing to. */
+/* Making and removing directories, and what is never made. */
 #include "tree.h"
 
 #include "text.h"
 
 #include <errno.h>
-#include <string.h>
-
-/* rmdir by a task that tried to unlink here so long ago is an `rm -r`. */
-#define UNLINK_MEMORY_MS 2000
 
 bool change_is_refused(struct fs *fs, fuse_req_t req)
 {
@@ -44,6 +40,8 @@ void change_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 	struct fs *fs = fuse_req_userdata(req);
 	struct inode dir = inode_parse(parent);
 	struct namespace *ns = tree_namespace(fs, dir);
+	struct scratch_wish wish = {.name = name,
+				    .mode = S_IFDIR | (mode & 07777)};
 
 	if (change_is_refused(fs, req))
 		return;
@@ -53,25 +51,10 @@ void change_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 		write_namespace(fs, req, name, false);
 	else if (ns)
 		make_draft(fs, req, ns, name);
+	else if (dir.kind == KIND_REPLICATION && !tree_check(fs, dir))
+		create_directory(fs, req, dir, &wish);
 	else
 		fuse_reply_err(req, EPERM);
-}
-
-static void refuse(struct fs *fs, fuse_req_t req, struct replication *r,
-		   int code, const char *sentence)
-{
-	struct error err;
-
-	fail(&err, code, "%s", sentence);
-	write_refuse(fs, req, r, &err);
-}
-
-static bool has_unlinked(struct fs *fs, fuse_req_t req, struct inode dir)
-{
-	const struct note *n = note_find(fs, dir);
-
-	return n && n->unlinker == fuse_req_ctx(req)->pid &&
-	       world_now(fs->world) - n->unlinked < UNLINK_MEMORY_MS;
 }
 
 static void remove_replication(struct fs *fs, fuse_req_t req,
@@ -79,12 +62,19 @@ static void remove_replication(struct fs *fs, fuse_req_t req,
 {
 	struct replication *r = tree_replication(fs, node);
 
-	if (has_unlinked(fs, req, node))
+	if (unlink_precedes(fs, req, node))
 		refuse(fs, req, r, ENOTEMPTY,
 		       "rm -r removes no replication: use rmdir, which keeps "
 		       "the storage as it is");
 	else
 		write_remove(fs, req, r);
+}
+
+static void remove_scratch(struct fs *fs, fuse_req_t req, struct inode node)
+{
+	note_touch(fs, tree_parent(fs, node));
+	scratch_unlink(fs, scratch_get(fs, node));
+	fuse_reply_err(req, 0);
 }
 
 void change_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -102,83 +92,11 @@ void change_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 		write_namespace(fs, req, name, true);
 	else if (node.kind == KIND_REPLICATION)
 		remove_replication(fs, req, node);
+	else if (node.kind == KIND_SCRATCH_DIR)
+		remove_scratch(fs, req, node);
 	else
 		fuse_reply_err(req, S_ISDIR(tree_type(node)) ? EPERM
 							     : ENOTDIR);
-}
-
-/*
- * The files come and go with their directory.  That somebody tried is
- * remembered, since programs that remove trees go on to the rmdir, some of them
- * whatever was answered here.
- */
-void change_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-	struct fs *fs = fuse_req_userdata(req);
-	struct inode dir = inode_parse(parent);
-	struct replication *r = tree_replication(fs, dir);
-	struct note *n = NULL;
-	bool again;
-
-	if (change_is_refused(fs, req))
-		return;
-	dir = (struct inode){.kind = KIND_REPLICATION, .id = dir.id};
-	if (r)
-		n = note_get(fs, dir);
-	if (!n) {
-		fuse_reply_err(req, EPERM);
-		return;
-	}
-	again = has_unlinked(fs, req, dir);
-	n->unlinker = fuse_req_ctx(req)->pid;
-	n->unlinked = world_now(fs->world);
-	if (again)	/* one sentence for an rm -r */
-		fuse_reply_err(req, EPERM);
-	else
-		refuse(fs, req, r, EPERM,
-		       "the files here can't be removed one by one: rmdir "
-		       "removes the replication and keeps the storage as it "
-		       "is");
-}
-
-/* There are no other names here than those of the table. */
-static void refuse_name(struct fs *fs, fuse_req_t req, struct replication *r,
-			const char *name)
-{
-	const char *like = file_suggest(&attribute_files, name);
-	struct error err;
-
-	if (!r->spec && file_find(&attribute_files, name))
-		fail(&err, EINVAL,
-		     "a draft has no file '%s': write a manifest to spec.yaml "
-		     "first",
-		     name);
-	else if (like)
-		fail(&err, EINVAL,
-		     "there is no file '%s' here; did you mean '%s'?", name,
-		     like);
-	else
-		fail(&err, EINVAL, "there is no file '%s' here", name);
-	write_refuse(fs, req, r, &err);
-}
-
-void change_create(fuse_req_t req, fuse_ino_t parent, const char *name,
-		   mode_t mode, struct fuse_file_info *fi)
-{
-	struct fs *fs = fuse_req_userdata(req);
-	struct inode dir = inode_parse(parent), node;
-	struct replication *r = NULL;
-
-	if (change_is_refused(fs, req))
-		return;
-	if (dir.kind == KIND_REPLICATION)
-		r = tree_replication(fs, dir);
-	if (tree_lookup(fs, dir, name, &node) == 0)
-		fuse_reply_err(req, EEXIST);
-	else if (r)
-		refuse_name(fs, req, r, name);
-	else
-		fuse_reply_err(req, EPERM);
 }
 
 static void deny(fuse_req_t req)
@@ -201,12 +119,6 @@ void change_symlink(fuse_req_t req, const char *link, fuse_ino_t parent,
 
 void change_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent,
 		 const char *name)
-{
-	deny(req);
-}
-
-void change_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
-		   fuse_ino_t newparent, const char *newname, unsigned flags)
 {
 	deny(req);
 }

@@ -11,11 +11,12 @@
  * Absent names are answered by the error, never by a negative entry, so that
  * the kernel caches none and a name that appears is there at once.
  */
-static int fill(struct fs *fs, struct inode node, struct fuse_entry_param *e)
+int dir_entry(struct fs *fs, struct inode node, struct fuse_entry_param *e)
 {
 	memset(e, 0, sizeof *e);
 	e->ino = inode_number(node);
-	e->entry_timeout = tree_name_timeout(node);
+	if (!unlink_is_fresh(fs, node))
+		e->entry_timeout = tree_name_timeout(node);
 	e->attr_timeout = tree_attr_timeout(node);
 	return tree_stat(fs, node, &e->attr);
 }
@@ -23,7 +24,7 @@ static int fill(struct fs *fs, struct inode node, struct fuse_entry_param *e)
 void dir_reply(struct fs *fs, fuse_req_t req, struct inode node)
 {
 	struct fuse_entry_param e;
-	int rc = fill(fs, node, &e);
+	int rc = dir_entry(fs, node, &e);
 
 	if (rc)
 		fuse_reply_err(req, -rc);
@@ -39,6 +40,8 @@ void dir_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (rc == -ENOENT && strlen(name) > NAME_MAX)
 		rc = -ENAMETOOLONG;
+	if (rc == 0 && unlink_hides(fs, req, node))
+		rc = -ENOENT;
 	if (rc)
 		fuse_reply_err(req, -rc);
 	else
@@ -89,7 +92,7 @@ static bool put_entry(struct fs *fs, struct listing *l,
 	struct fuse_entry_param e = {.ino = 0};
 
 	/* What can't be told now is looked up when it is wanted. */
-	if (!l->plus || fill(fs, entry->node, &e)) {
+	if (!l->plus || dir_entry(fs, entry->node, &e)) {
 		memset(&e, 0, sizeof e);
 		e.attr.st_ino = inode_number(entry->node);
 		e.attr.st_mode = tree_type(entry->node);

@@ -36,6 +36,7 @@ struct fs *fs_new(struct world *w, const struct fs_options *options)
 	fs->started = world_now(w);
 	fs->changed = fs->started;
 	fs->places.stale = true;
+	fs->scratches.last_id = (uint64_t)fs->started;
 	buf_init(&fs->summary, RENDER_MAX);
 	note_listen(fs);
 	return fs;
@@ -141,12 +142,10 @@ int fs_serve(struct fs *fs, struct error *err)
 
 static void abandon_waiters(struct fs *fs)
 {
-	size_t i;
-	struct map_link *l;
+	struct map_link *l = NULL;
 
-	for (i = 0; i < fs->notes.size; i++)
-		for (l = fs->notes.slots[i]; l; l = l->next)
-			wait_abandon(fs, (struct note *)l, false);
+	while ((l = map_next(&fs->notes, l)))
+		wait_abandon(fs, (struct note *)l, false);
 }
 
 /* Nobody may be left hanging: whoever waits is answered first. */
@@ -168,6 +167,7 @@ void fs_free(struct fs *fs)
 	fs_unmount(fs);
 	world_set_listener(fs->world, NULL);
 	handle_finish(fs);
+	scratch_finish(fs);
 	note_finish(fs);
 	place_finish(fs);
 	buf_finish(&fs->summary);

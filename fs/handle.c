@@ -93,7 +93,7 @@ void handle_finish(struct fs *fs)
 {
 	struct map_link *l;
 
-	while ((l = map_any(&fs->handles)))
+	while ((l = map_next(&fs->handles, NULL)))
 		destroy(fs, (struct handle *)l);
 	map_finish(&fs->handles);
 }

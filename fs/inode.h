@@ -40,6 +40,8 @@ enum kind {
 	KIND_BY_SOURCE,
 	KIND_PLACE,		/* a directory in by-source */
 	KIND_LINK,		/* the symlink to a replication in any view */
+	KIND_SCRATCH,		/* its id is its own */
+	KIND_SCRATCH_DIR,
 	KIND_COUNT
 };
 

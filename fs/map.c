@@ -79,11 +79,15 @@ void map_remove(struct map *m, struct map_link *link)
 	m->count--;
 }
 
-struct map_link *map_any(const struct map *m)
+struct map_link *map_next(const struct map *m, const struct map_link *link)
 {
-	size_t i;
+	size_t i = 0;
 
-	for (i = 0; i < m->size; i++)
+	if (link && link->next)
+		return link->next;
+	if (link)
+		i = (size_t)(slot(m, link->key) - m->slots) + 1;
+	for (; i < m->size; i++)
 		if (m->slots[i])
 			return m->slots[i];
 	return NULL;

@@ -29,7 +29,11 @@ struct map_link *map_find(const struct map *m, uint64_t key);
 int map_add(struct map *m, struct map_link *link);
 void map_remove(struct map *m, struct map_link *link);
 
-/* Any link, NULL when there is none: for emptying a map. */
-struct map_link *map_any(const struct map *m);
+/*
+ * The link after @link, in no order that means anything; NULL: the first, and
+ * at the end.  Only @link itself may be removed between two calls, after its
+ * successor was asked for.
+ */
+struct map_link *map_next(const struct map *m, const struct map_link *link);
 
 #endif

@@ -34,6 +34,7 @@ struct note *note_get(struct fs *fs, struct inode directory)
 static void destroy(struct fs *fs, struct note *n)
 {
 	map_remove(&fs->notes, &n->link);
+	unlink_drop(n);
 	free(n);
 }
 
@@ -44,6 +45,7 @@ void note_drop(struct fs *fs, struct inode directory)
 	if (!n)
 		return;
 	wait_abandon(fs, n, true);
+	scratch_drop(fs, n);
 	destroy(fs, n);
 }
 
@@ -51,7 +53,7 @@ void note_finish(struct fs *fs)
 {
 	struct map_link *l;
 
-	while ((l = map_any(&fs->notes)))
+	while ((l = map_next(&fs->notes, NULL)))
 		destroy(fs, (struct note *)l);
 	map_finish(&fs->notes);
 }

@@ -45,16 +45,19 @@ static void ops_getattr(fuse_req_t req, fuse_ino_t ino,
 	reply_attr(fuse_req_userdata(req), req, ino);
 }
 
-/* chmod, chown, utimes and truncation succeed and change nothing. */
+/* On attributes chmod, chown, utimes and truncation succeed and do nothing. */
 static void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 			int to_set, struct fuse_file_info *fi)
 {
 	struct fs *fs = fuse_req_userdata(req);
 	const struct file *f = tree_file(inode_parse(ino));
+	struct scratch *s = scratch_get(fs, inode_parse(ino));
 
 	if (change_is_refused(fs, req))
 		return;
-	if (to_set & FUSE_SET_ATTR_SIZE && (!f || !file_is_writable(f)))
+	if (s)
+		scratch_setattr(fs, req, s, attr, to_set);
+	else if (to_set & FUSE_SET_ATTR_SIZE && (!f || !file_is_writable(f)))
 		fuse_reply_err(req, EACCES);
 	else
 		reply_attr(fs, req, ino);
@@ -88,6 +91,10 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	if (writes && change_is_refused(fs, req))
 		return;
+	if (scratch_get(fs, node)) {
+		scratch_open(fs, req, scratch_get(fs, node), fi);
+		return;
+	}
 	if (writes && (!f || !file_is_writable(f))) {
 		fuse_reply_err(req, EACCES);
 		return;
@@ -144,6 +151,10 @@ static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	struct handle *h;
 	int rc = 0;
 
+	if (scratch_get(fs, node)) {
+		scratch_read(req, scratch_get(fs, node), size, off);
+		return;
+	}
 	if (lines) {
 		reply_slice(req, lines->data, lines->len, size, off);
 		return;
@@ -170,8 +181,12 @@ static void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data,
 {
 	struct fs *fs = fuse_req_userdata(req);
 	struct chunk chunk = {.data = data, .size = size, .off = off};
+	struct scratch *s = scratch_get(fs, inode_parse(ino));
 
-	write_data(fs, req, ino, &chunk, fi);
+	if (s)
+		scratch_write_data(fs, req, s, &chunk, fi->flags);
+	else
+		write_data(fs, req, ino, &chunk, fi);
 }
 
 static bool can_sync(uint64_t ino)
@@ -202,8 +217,13 @@ static void ops_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 {
 	struct fs *fs = fuse_req_userdata(req);
 	struct replication *r = tree_replication(fs, inode_parse(ino));
-	struct handle *h = handle_get(fs, ino, fi->fh);
+	struct handle *h;
 
+	if (scratch_get(fs, inode_parse(ino))) {
+		fuse_reply_err(req, 0);
+		return;
+	}
+	h = handle_get(fs, ino, fi->fh);
 	if (!h) {
 		fuse_reply_err(req, ENOMEM);
 		return;
@@ -220,7 +240,13 @@ static void ops_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 static void ops_release(fuse_req_t req, fuse_ino_t ino,
 			struct fuse_file_info *fi)
 {
-	handle_close(fuse_req_userdata(req), fi->fh);
+	struct fs *fs = fuse_req_userdata(req);
+	struct scratch *s = scratch_get(fs, inode_parse(ino));
+
+	if (s)
+		scratch_close(fs, s);
+	else
+		handle_close(fs, fi->fh);
 	fuse_reply_err(req, 0);
 }
 

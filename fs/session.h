@@ -16,6 +16,7 @@
 #include "file.h"
 #include "fs.h"
 #include "map.h"
+#include "scratch.h"
 
 #include <fuse_lowlevel.h>
 
@@ -46,6 +47,7 @@ struct fs {
 	struct fuse_buf request;
 	struct map handles;		/* struct handle by fh */
 	struct map notes;		/* struct note by inode number */
+	struct scratches scratches;
 	struct pending *pending;	/* edits that were not answered yet */
 	uint64_t last_fh;
 	int64_t started;
@@ -62,8 +64,8 @@ struct note {
 	int64_t changed;		/* the directory; 0: as created */
 	int64_t mtimes[ATTRIBUTE_MAX];	/* by row - 1; 0: as in status */
 	struct waiter *waiters;
-	int unlinker;			/* the task that tried to unlink here */
-	int64_t unlinked;		/* and when */
+	struct scratch *scratch;	/* the files of this directory */
+	struct unlinked *unlinked;
 };
 
 /* fs.c: all of fs_mount but the mounting, so that tests do without one. */
@@ -113,6 +115,9 @@ struct caller {
 	char command[32];
 };
 void caller_init(struct caller *c, fuse_req_t req);
+
+/* The process whose task asks; the task where that can't be told. */
+pid_t caller_process(fuse_req_t req);
 struct chunk {
 	const char *data;
 	size_t size;
@@ -122,6 +127,9 @@ void write_data(struct fs *fs, fuse_req_t req, uint64_t ino,
 		const struct chunk *chunk, const struct fuse_file_info *fi);
 /* Applies what was collected, if anything, and answers; false: nothing. */
 bool write_apply(struct fs *fs, fuse_req_t req, struct handle *h);
+/* Writes the text of @s to the file @node; @s goes when that was accepted. */
+void write_replace(struct fs *fs, fuse_req_t req, struct inode node,
+		   const struct scratch *s);
 void write_remove(struct fs *fs, fuse_req_t req, struct replication *r);
 void write_namespace(struct fs *fs, fuse_req_t req, const char *name,
 		     bool remove);
@@ -130,15 +138,52 @@ void write_abandon(struct fs *fs);
 void write_refuse(struct fs *fs, fuse_req_t req, struct replication *r,
 		  const struct error *err);
 
+/* scratch_io.c: operations on scratch files. */
+void scratch_open(struct fs *fs, fuse_req_t req, struct scratch *s,
+		  struct fuse_file_info *fi);
+void scratch_read(fuse_req_t req, const struct scratch *s, size_t size,
+		  off_t off);
+void scratch_write_data(struct fs *fs, fuse_req_t req, struct scratch *s,
+			const struct chunk *chunk, int flags);
+void scratch_setattr(struct fs *fs, fuse_req_t req, struct scratch *s,
+		     const struct stat *attr, int to_set);
+
+/*
+ * unlink.c: install and mv(1) unlink the file that they then make again, so a
+ * process that has unlinked an attribute does not see it for two seconds.  It
+ * is there all the same.
+ */
+bool unlink_hides(struct fs *fs, fuse_req_t req, struct inode node);
+
+/* True while the name of @node must be looked up each time. */
+bool unlink_is_fresh(struct fs *fs, struct inode node);
+
+/* The caller has made again what it had unlinked. */
+void unlink_undo(struct fs *fs, fuse_req_t req, struct inode node);
+
+/* True when the caller has unlinked here, as `rm -r` does on its way. */
+bool unlink_precedes(struct fs *fs, fuse_req_t req, struct inode dir);
+void unlink_drop(struct note *note);
+
+/*
+ * May the caller write to the file @node?  The kernel asks only whether he may
+ * write to the directory when something is created or renamed there.
+ */
+bool change_may_write(struct fs *fs, fuse_req_t req, struct inode node);
+
 /* EROFS as our own answer: an -o ro superblock could not be watched. */
 bool change_is_refused(struct fs *fs, fuse_req_t req);
 
-/* dir.c, change.c: the operations on directories; ops.c has the others. */
+/*
+ * dir.c, change.c, create.c, unlink.c, rename.c: the operations on directories;
+ * ops.c has the others.
+ */
 void dir_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void dir_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		 struct fuse_file_info *fi);
 void dir_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		     struct fuse_file_info *fi);
+int dir_entry(struct fs *fs, struct inode node, struct fuse_entry_param *e);
 void dir_reply(struct fs *fs, fuse_req_t req, struct inode node);
 
 void change_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
@@ -155,6 +200,16 @@ void change_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent,
 		 const char *name);
 void change_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 		   fuse_ino_t newparent, const char *newname, unsigned flags);
+
+/* create.c: a scratch directory. */
+void create_directory(struct fs *fs, fuse_req_t req, struct inode dir,
+		      struct scratch_wish *wish);
+
+/* Refuses @name, which nothing may be called here. */
+void refuse_name(struct fs *fs, fuse_req_t req, struct replication *r,
+		 const char *name);
+void refuse(struct fs *fs, fuse_req_t req, struct replication *r, int code,
+	    const char *sentence);
 
 extern const struct fuse_lowlevel_ops fs_ops;
 

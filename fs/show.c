@@ -197,6 +197,10 @@ int tree_stat(struct fs *fs, struct inode node, struct stat *st)
 	memset(st, 0, sizeof *st);
 	if (tree_check(fs, node))
 		return -ESTALE;
+	if (scratch_get(fs, node)) {
+		scratch_stat(scratch_get(fs, node), st);
+		return 0;
+	}
 	st->st_ino = inode_number(node);
 	/*
 	 * Two links, though there is one name: a file that is renamed over or

@@ -103,6 +103,38 @@ static bool files_next(struct fs *fs, struct inode dir, uint64_t after,
 	return false;
 }
 
+/* The files of the table, then the scratch files. */
+static int replication_lookup(struct fs *fs, struct inode dir,
+			      const char *name, struct inode *out)
+{
+	const struct scratch *s;
+
+	if (files_lookup(fs, dir, name, out) == 0)
+		return 0;
+	s = scratch_find(fs, dir, name);
+	if (!s)
+		return -ENOENT;
+	*out = scratch_inode(s);
+	return 0;
+}
+
+static bool replication_next(struct fs *fs, struct inode dir, uint64_t after,
+			     struct entry *out)
+{
+	const struct scratch *s;
+
+	if (files_next(fs, dir, after, out))
+		return true;
+	s = scratch_next(fs, dir, after);
+	return s && give(out, scratch_inode(s), s->link.key, s->name);
+}
+
+static bool nothing_next(struct fs *fs, struct inode dir, uint64_t after,
+			 struct entry *out)
+{
+	return false;
+}
+
 static int root_lookup(struct fs *fs, struct inode dir, const char *name,
 		       struct inode *out)
 {
@@ -220,7 +252,9 @@ static const struct row rows[KIND_COUNT] = {
 		       .lasting = true},
 	[KIND_NAMESPACE] = {DIR(KIND_ROOT, namespace_lookup,
 				next_in_namespace), .lasting = true},
-	[KIND_REPLICATION] = {FILES(KIND_NAMESPACE, attribute_files)},
+	[KIND_REPLICATION] = {DIR(KIND_NAMESPACE, replication_lookup,
+				  replication_next),
+			      .files = &attribute_files, .lasting = true},
 	[KIND_ATTRIBUTE] = {.type = S_IFREG, .parent = KIND_REPLICATION,
 			    .parent_has_id = true, .lasting = true,
 			    .row_of = &attribute_files},
@@ -246,6 +280,9 @@ static const struct row rows[KIND_COUNT] = {
 	[KIND_BY_SOURCE] = {DIR(KIND_DAEMON, view_lookup, view_next)},
 	[KIND_PLACE] = {DIR(KIND_BY_SOURCE, view_lookup, view_next)},
 	[KIND_LINK] = {.type = S_IFLNK, .parent = KIND_DAEMON},
+	[KIND_SCRATCH] = {.type = S_IFREG, .parent = KIND_REPLICATION},
+	[KIND_SCRATCH_DIR] = {DIR(KIND_REPLICATION, scan_lookup,
+				  nothing_next)},
 };
 
 static const struct row *row_of(struct inode node)
@@ -295,6 +332,9 @@ static bool is_alive(struct fs *fs, struct inode node)
 		return node.row > STATE_NONE && node.row < STATE_COUNT;
 	case KIND_PLACE:
 		return place_find(fs, node.id);
+	case KIND_SCRATCH:
+	case KIND_SCRATCH_DIR:
+		return scratch_get(fs, node);
 	default:
 		return true;
 	}
@@ -337,15 +377,16 @@ bool tree_next(struct fs *fs, struct inode dir, uint64_t after,
 struct inode tree_parent(const struct fs *fs, struct inode node)
 {
 	const struct row *row = row_of(node);
-	const struct replication *r;
+	const struct replication *r = tree_replication(fs, node);
+	const struct scratch *s = scratch_get(fs, node);
 	struct inode up = {.kind = row->parent};
 
 	if (row->parent_has_id)
 		up.id = node.id;
-	if (node.kind != KIND_REPLICATION)
-		return up;
-	r = tree_replication(fs, node);
-	up.id = r ? r->ns->id : 0;
+	else if (s)
+		up.id = s->directory;
+	else if (node.kind == KIND_REPLICATION)
+		up.id = r ? r->ns->id : 0;
 	return up;
 }
 

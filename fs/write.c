@@ -5,6 +5,7 @@
  */
 #include "tree.h"
 
+#include "manifest.h"
 #include "text.h"
 
 #include <errno.h>
@@ -25,6 +26,7 @@ struct pending {
 	fuse_req_t req;			/* NULL: abandoned */
 	size_t size;			/* of a write, else 0 */
 	char name[64];			/* of a namespace that is made, or "" */
+	struct inode scratch;		/* that was renamed over a file */
 };
 
 void caller_init(struct caller *c, fuse_req_t req)
@@ -44,6 +46,22 @@ void caller_init(struct caller *c, fuse_req_t req)
 	if (fgets(c->command, sizeof c->command, f))
 		c->command[strcspn(c->command, "\n")] = '\0';
 	fclose(f);
+}
+
+pid_t caller_process(fuse_req_t req)
+{
+	pid_t task = fuse_req_ctx(req)->pid, process = task;
+	char path[40], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)task);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "Tgid: %d", &process) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return process;
 }
 
 static struct pending *pend(struct fs *fs, fuse_req_t req, size_t size)
@@ -106,11 +124,24 @@ static void settle(struct pending *p, int rc, bool is_namespace)
 	free(p);
 }
 
+/* What was renamed over a file has no name any more. */
+static void consume_scratch(struct fs *fs, struct inode node)
+{
+	struct scratch *s = scratch_get(fs, node);
+
+	if (s && s->name) {
+		note_touch(fs, tree_parent(fs, node));
+		scratch_unlink(fs, s);
+	}
+}
+
 static void edit_done(struct edit *e, int rc)
 {
 	struct pending *p = e->ctx;
 
 	edit_free(e);
+	if (rc == 0)
+		consume_scratch(p->fs, p->scratch);
 	settle(p, rc, false);
 }
 
@@ -141,6 +172,7 @@ struct asked {
 	const char *text;
 	size_t len;
 	size_t size;			/* the write to answer, or 0 */
+	struct inode scratch;		/* whose text it is, or none */
 };
 
 static void submit(struct fs *fs, fuse_req_t req, const struct asked *a)
@@ -159,6 +191,7 @@ static void submit(struct fs *fs, fuse_req_t req, const struct asked *a)
 	}
 	e->done = edit_done;
 	e->ctx = p;
+	p->scratch = a->scratch;
 	world_edit(fs->world, a->r, e);
 }
 
@@ -312,6 +345,30 @@ void write_data(struct fs *fs, fuse_req_t req, uint64_t ino,
 	}
 	a.kind = f->edit;
 	write_bytes(fs, req, &a, chunk->off, fi, ino);
+}
+
+void write_replace(struct fs *fs, fuse_req_t req, struct inode node,
+		   const struct scratch *s)
+{
+	const struct file *f = tree_file(node);
+	struct asked a = {
+		.r = tree_replication(fs, node),
+		.kind = f->edit,
+		.text = s->len ? s->data : "",
+		.len = s->len,
+		.scratch = scratch_inode(s),
+	};
+	struct error err;
+
+	if (f->flags & FILE_WORD) {
+		write_word(fs, req, f, &a);
+	} else if (s->len > MANIFEST_MAX) {
+		fail(&err, EFBIG, "the text is longer than %d bytes",
+		     MANIFEST_MAX);
+		write_refuse(fs, req, a.r, &err);
+	} else {
+		submit(fs, req, &a);
+	}
 }
 
 bool write_apply(struct fs *fs, fuse_req_t req, struct handle *h)

@@ -259,7 +259,8 @@ def test_rm_destroys_nothing(d):
     until(lambda: (r / "state").exists(), "an unlink is forgotten", 5)
     assert r.picture() == before
     assert LISTED <= set(os.listdir(r.path))
-    assert (d / "database" / (r.name + "b") / "state").exists()
+    until((d / "database" / (r.name + "b") / "state").exists,
+          "an unlink is forgotten", 5)
 
 
 def test_a_new_name_is_seen_at_once(d, r):

@@ -53,6 +53,7 @@ static uint64_t ask(struct kernel *k, uint32_t opcode, uint64_t node,
 		.unique = k->unique += 2,
 		.nodeid = node,
 		.pid = (uint32_t)k->pid,
+		.uid = (uint32_t)k->uid,
 	};
 	struct iovec all[3] = {{&h, sizeof h}, in[0], in[1]};
 

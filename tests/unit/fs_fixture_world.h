@@ -44,6 +44,7 @@ struct kernel {
 	struct fs *fs;
 	int socket;
 	int pid;
+	int uid;
 	uint64_t unique;
 	uint64_t next_id;
 	int save_rc;		/* what the store answers */
