@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 /* Other sources of events get their turn after so many requests. */
 #define SERVE_AT_ONCE 64
@@ -24,6 +26,19 @@ static uint64_t first_fh(void)
 	return n & ~UINT64_C(1);
 }
 
+/*
+ * In a container /proc may be that of another pid namespace, whose processes
+ * have nothing to do with the numbers that the kernel tells us.
+ */
+static bool proc_is_ours(void)
+{
+	char link[32] = "", own[32];
+
+	snprintf(own, sizeof own, "%d", (int)getpid());
+	return readlink("/proc/self", link, sizeof link - 1) > 0 &&
+	       strcmp(link, own) == 0;
+}
+
 struct fs *fs_new(struct world *w, const struct fs_options *options)
 {
 	struct fs *fs = calloc(1, sizeof *fs);
@@ -36,6 +51,7 @@ struct fs *fs_new(struct world *w, const struct fs_options *options)
 	fs->started = world_now(w);
 	fs->changed = fs->started;
 	fs->places.stale = true;
+	fs->has_proc = proc_is_ours();
 	fs->scratches.last_id = (uint64_t)fs->started;
 	buf_init(&fs->summary, RENDER_MAX);
 	note_listen(fs);

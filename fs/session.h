@@ -50,6 +50,7 @@ struct fs {
 	struct scratches scratches;
 	struct pending *pending;	/* edits that were not answered yet */
 	uint64_t last_fh;
+	bool has_proc;			/* /proc is of our pid namespace */
 	int64_t started;
 	int64_t changed;		/* when the listener was last told */
 	uint64_t version;		/* counts what it was told */

@@ -29,18 +29,28 @@ struct pending {
 	struct inode scratch;		/* that was renamed over a file */
 };
 
+/* A file of the calling task: it is in the request, so it still waits. */
+static FILE *open_proc(fuse_req_t req, const char *name)
+{
+	const struct fs *fs = fuse_req_userdata(req);
+	char path[40];
+
+	if (!fs->has_proc)
+		return NULL;
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)fuse_req_ctx(req)->pid,
+		 name);
+	return fopen(path, "re");
+}
+
 void caller_init(struct caller *c, fuse_req_t req)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-	char path[40];
 	FILE *f;
 
 	*c = (struct caller){.who = {.uid = ctx->uid, .pid = ctx->pid}};
 	snprintf(c->command, sizeof c->command, "?");
 	c->who.command = c->command;
-	/* The pid is a thread's; it is in the request, so it still waits. */
-	snprintf(path, sizeof path, "/proc/%d/comm", (int)ctx->pid);
-	f = fopen(path, "re");
+	f = open_proc(req, "comm");
 	if (!f)
 		return;
 	if (fgets(c->command, sizeof c->command, f))
@@ -50,12 +60,10 @@ void caller_init(struct caller *c, fuse_req_t req)
 
 pid_t caller_process(fuse_req_t req)
 {
-	pid_t task = fuse_req_ctx(req)->pid, process = task;
-	char path[40], line[256];
-	FILE *f;
+	pid_t process = fuse_req_ctx(req)->pid;
+	FILE *f = open_proc(req, "status");
+	char line[256];
 
-	snprintf(path, sizeof path, "/proc/%d/status", (int)task);
-	f = fopen(path, "re");
 	while (f && fgets(line, sizeof line, f))
 		if (sscanf(line, "Tgid: %d", &process) == 1)
 			break;

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Users who are not root: several at once, and mounts of their own."""
+import os
+import shlex
+import shutil
+import stat
+
+import pytest
+
+import uvr
+from uvr import CONFIG, FACTOR, get, libc, manifest, sh, until
+
+# fusermount3 wants users who have a name: the guest is nobody.
+DBA, OPERATOR, GUEST = 2001, 2002, 65534
+TEAM = 2100
+ACCESS = CONFIG + f"""access:
+  - {{namespace: database, owner: {DBA}, group: {TEAM},
+     directoryMode: "0775", fileMode: "0664"}}
+  - {{namespace: guarded, owner: {DBA}, group: {TEAM},
+     directoryMode: "0777", fileMode: "0640"}}
+"""
+
+
+def as_user(uid, command, groups=(), **more):
+    """Runs a bash command as somebody."""
+    lists = "--groups=" + ",".join(map(str, groups)) if groups \
+        else "--clear-groups"
+    return sh(f"setpriv --reuid={uid} --regid={uid} {lists} "
+              f"bash -c {shlex.quote(command)}", **more)
+
+
+@pytest.fixture(scope="module")
+def shared(make_shared):
+    d = make_shared(config=ACCESS)
+    os.chmod(d.base, 0o755)
+    return d
+
+
+def test_each_way_of_writing_asks_for_the_file(shared):
+    """The kernel itself asks for the directory only when a name is replaced."""
+    r = shared.replica("asked", ns="guarded", mode="asynchronous")
+    ways = ["echo synchronous > mode",
+            "echo synchronous > .t$$ && mv -f .t$$ mode",
+            "sed -i s/asynchronous/synchronous/ mode",
+            "f=$(mktemp) && echo synchronous > $f && install -m 644 $f mode",
+            "f=$(mktemp) && echo synchronous > $f && "
+            "cp --remove-destination $f mode"]
+    for how in ways:
+        done = as_user(GUEST, how, cwd=r.path)
+        assert done.rc != 0 and "denied" in done.err, (how, done)
+        assert r.read("mode") == "asynchronous\n", how
+    for how in ways:
+        done = as_user(DBA, how, cwd=r.path)
+        assert done.rc == 0, (how, done)
+        assert r.read("mode") == "synchronous\n", how
+        assert r.write("mode", "asynchronous") == 0
+
+
+def test_a_group_may_write_by_rename(shared):
+    r = shared.replica("grouped", mode="asynchronous")
+    how = "echo synchronous > .t$$ && mv -f .t$$ mode"
+    done = as_user(OPERATOR, how, cwd=r.path)
+    assert done.rc != 0 and r.read("mode") == "asynchronous\n"
+    done = as_user(OPERATOR, how, [TEAM], cwd=r.path)
+    assert done.rc == 0, done
+    assert r.read("mode") == "synchronous\n"
+    assert f"uid={OPERATOR}" in get(shared / ".uvrfs/audit")
+
+
+def test_scratch_files_belong_to_who_made_them(shared):
+    r = shared.replica("scratched", ns="guarded")
+    assert as_user(GUEST, "umask 077; echo secret > .note", cwd=r.path).rc == 0
+    st = os.stat(r / ".note")
+    assert (st.st_uid, st.st_mode & 0o777) == (GUEST, 0o600)
+    assert "denied" in as_user(OPERATOR, "cat .note", cwd=r.path).err
+    assert as_user(GUEST, "cat .note; rm .note", cwd=r.path).out == "secret\n"
+    assert not (r / ".note").exists()
+
+
+def test_the_quota_of_one_is_not_that_of_another(shared):
+    r = shared.replica("quotas", ns="guarded")
+    fill = "for i in $(seq 8); do truncate -s 4M .big$i || exit; done; "
+    done = as_user(GUEST, fill + "echo x > .more", cwd=r.path)
+    assert done.rc != 0 and "quota" in done.err.lower(), done
+    assert as_user(OPERATOR, "echo x > .other; cat .other; rm .other",
+                   cwd=r.path).out == "x\n"
+    assert as_user(GUEST, "rm -f .big* .more", cwd=r.path).rc == 0
+
+
+def test_several_at_once(shared):
+    """They work on one replication, and each gets answers to what it did."""
+    r = shared.replica("busy", mode="asynchronous")
+    loop = ("for i in 1 2 3 4 5 6 7 8; do "
+            "echo {} > mode && echo {} > .m$$ && mv -f .m$$ mode && "
+            "cat mode conditions > /dev/null || exit 1; done")
+    running = [uvr.background(
+        f"setpriv --reuid={uid} --regid={TEAM} --clear-groups bash -c "
+        + shlex.quote(loop.format(word, word)), cwd=r.path)
+        for uid, word in ((DBA, "synchronous"), (OPERATOR, "asynchronous"),
+                          (GUEST, "synchronous"))]
+    for process in running:
+        out, err = process.communicate(timeout=30 * FACTOR)
+        assert process.returncode == 0, (out, err)
+    assert r.read("mode") in ("synchronous\n", "asynchronous\n")
+    audit = get(shared / ".uvrfs/audit")
+    for uid in (DBA, OPERATOR):
+        assert f"uid={uid}," in audit
+    assert [n for n in os.listdir(r.path) if n.startswith(".")] == []
+
+
+# ---- mounts of their own ----
+
+@pytest.fixture(scope="module")
+def device():
+    """/dev/fuse as Debian has it: for everybody.  Ours is a private mount."""
+    if stat.S_IMODE(os.stat("/dev/fuse").st_mode) & 0o006 == 0o006:
+        yield
+        return
+    private = "/tmp/uvr-e2e-fuse-%d" % os.getpid()
+    os.mknod(private, stat.S_IFCHR | 0o666, os.stat("/dev/fuse").st_rdev)
+    os.chmod(private, 0o666)
+    assert libc.mount(private.encode(), b"/dev/fuse", None, 4096, None) == 0
+    yield
+    libc.umount2(b"/dev/fuse", 2)
+    os.unlink(private)
+
+
+@pytest.fixture
+def home(device, tmp_path_factory):
+    """A place where a user without rights finds all that he needs."""
+    path = tmp_path_factory.mktemp("home")
+    for part in [path, *path.parents]:
+        if len(part.parts) > 2:
+            os.chmod(part, 0o755)
+    shutil.copy(uvr.BINARY, path / "uvrfs")
+    (path / "mnt").mkdir()
+    (path / "m.yaml").write_text(manifest("r"))
+    (path / "uvrfs.yaml").write_text(CONFIG)
+    for part in (path, path / "mnt"):
+        os.chown(part, GUEST, GUEST)
+    os.chmod(path / "m.yaml", 0o644)
+    yield path
+    libc.umount2(str(path / "mnt").encode(), 2)
+
+
+SESSION = """set -e
+{home}/uvrfs -c {home}/uvrfs.yaml {options} {home}/mnt
+trap '{unmount} {home}/mnt' EXIT
+cd {home}/mnt
+mkdir -p database/r
+cat ../m.yaml > database/r/spec.yaml
+cd database/r
+sync state
+sed 's/synchronous/asynchronous/' spec.yaml > .new
+mv .new spec.yaml
+cat mode state
+stat -c '%u %a' state
+printf 'mount options: '
+grep {home}/mnt /proc/self/mountinfo
+grep -o 'comm=[a-z_]*' ../../.uvrfs/audit | sort | uniq
+cd /
+"""
+
+
+def session(home, unmount, options=""):
+    return SESSION.format(home=home, options=options, unmount=unmount)
+
+
+ENVIRONMENT = {"LC_ALL": "C"}
+
+
+def run(home, command):
+    return as_user(GUEST, command, seconds=30,
+                   env={**ENVIRONMENT, "HOME": str(home)})
+
+
+def is_over(home):
+    """Nothing of it is left: neither the mount nor the daemon."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as f:
+        if str(home) in f.read():
+            return False
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.readlink(f"/proc/{pid}/exe").startswith(str(home)):
+                return False
+        except OSError:
+            pass
+    return True
+
+
+def test_a_user_mounts_for_himself(home):
+    done = run(home, session(home, "fusermount3 -u"))
+    assert done.rc == 0, done
+    assert "asynchronous\nreplica\n" in done.out
+    assert f"\n{GUEST} 644\n" in done.out
+    assert "nosuid,nodev" in done.out and "allow_other" not in done.out
+    assert (home / ".local/state/uvrfs").is_dir()
+    until(lambda: is_over(home), "all of it is gone")
+
+
+def test_what_others_see_of_a_users_mount(home):
+    done = run(home, f"{home}/uvrfs -c {home}/uvrfs.yaml {home}/mnt")
+    assert done.rc == 0, done
+    # Not even root may look, as with every FUSE mount of a user.
+    assert "denied" in sh(f"ls {home}/mnt").err
+    assert "denied" in as_user(DBA, f"ls {home}/mnt").err
+    assert run(home, f"ls -A {home}/mnt").out == ".uvrfs\n"
+    assert run(home, f"fusermount3 -u {home}/mnt").rc == 0
+    until(lambda: is_over(home), "all of it is gone")
+
+
+@pytest.mark.parametrize("how", ["unshare -Urm", "unshare -Urmpf",
+                                 "unshare -Urmpf --mount-proc"])
+def test_in_a_user_namespace(home, how):
+    """As in a container: root there, nobody outside; /proc ours or not."""
+    if run(home, how + " true").rc != 0:
+        pytest.skip("users may not make namespaces here")
+    inner = session(home, "umount",
+                    f"-o noexec --state-dir {home}/state")
+    done = run(home, f"{how} bash -c {shlex.quote(inner)}")
+    assert done.rc == 0, done
+    assert "asynchronous\nreplica\n" in done.out
+    assert "\n0 644\n" in done.out
+    assert "noexec" in done.out
+    # Who asked is told, or that it can't be: never the name of a stranger.
+    names = set(done.out.split("comm=")[1:])
+    assert names and {n.strip() for n in names} <= \
+        {"cat", "mkdir", "mv", "bash", ""} | {"?"}, names
+    until(lambda: is_over(home), "all of it is gone")
+
+
+def test_noexec_nosuid_nodev(make):
+    d = make(options=["-o", "noexec,nosuid,nodev"]).start()
+    r = d.replica(mode="asynchronous")
+    with open("/proc/self/mountinfo", encoding="utf-8") as f:
+        line = next(li for li in f if f" {d.mnt} " in li)
+    for option in ("noexec", "nosuid", "nodev"):
+        assert option in line
+    assert sh("sed -i s/asynchronous/synchronous/ mode", cwd=r.path).rc == 0
+    assert r.read("mode") == "synchronous\n"
+    done = sh("cp /bin/true .true; chmod +x .true; ./.true", cwd=r.path)
+    assert done.rc == 126 and "denied" in done.err
