@@ -19,12 +19,25 @@ void lines_finish(struct lines *l)
 	*l = (struct lines){.max = l->max};
 }
 
+static uint64_t count_lines(const char *data, size_t len)
+{
+	const char *end = data + len;
+	uint64_t count = 0;
+
+	for (; data < end && (data = memchr(data, '\n', (size_t)(end - data)));
+	     data++)
+		count++;
+	return count;
+}
+
 /* Drops the older half, up to the start of a line. */
 static void halve(struct lines *l)
 {
 	char *cut = memchr(l->data + l->len / 2, '\n', l->len - l->len / 2);
 	size_t gone = cut ? (size_t)(cut + 1 - l->data) : l->len;
 
+	l->gone.line += count_lines(l->data, gone);
+	l->gone.byte += gone;
 	memmove(l->data, l->data + gone, l->len - gone);
 	l->len -= gone;
 }
@@ -51,6 +64,40 @@ void lines_add(struct lines *l, const char *line)
 	memcpy(l->data + l->len, line, n - 1);
 	l->data[l->len + n - 1] = '\n';
 	l->len += n;
+}
+
+/* The length of the whole lines at @data that fit, or of the first. */
+static size_t fit(const char *data, size_t len, size_t size)
+{
+	const char *end;
+
+	if (len <= size)
+		return len;
+	end = memrchr(data, '\n', size);
+	if (!end)
+		end = memchr(data, '\n', len);
+	return (size_t)(end + 1 - data);
+}
+
+const char *lines_next(const struct lines *l, struct line_cursor *at,
+		       size_t size, size_t *len, uint64_t *lost)
+{
+	const char *data;
+
+	*len = 0;
+	*lost = 0;
+	if (at->byte < l->gone.byte) {
+		*lost = l->gone.line - at->line;
+		*at = l->gone;
+		return NULL;
+	}
+	if (at->byte == l->gone.byte + l->len)
+		return NULL;
+	data = l->data + (at->byte - l->gone.byte);
+	*len = fit(data, l->len - (size_t)(data - l->data), size);
+	at->byte += *len;
+	at->line += count_lines(data, *len);
+	return data;
 }
 
 void line_who(struct buf *out, const struct who *who)

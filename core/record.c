@@ -74,6 +74,8 @@ void world_note(struct world *w, struct replication *r, const struct who *who,
 	line_format(&line, w->now, r ? r->ns->name : NULL, r ? r->name : NULL,
 		    who, event, "%s", text);
 	lines_add(&w->log, buf_str(&line));
+	if (w->listener)
+		w->listener->logged(w->listener);
 	if (!r)
 		return;
 	lines_add(&r->log, buf_str(&line));

@@ -66,6 +66,8 @@ struct world_listener {
 	/* A draft became real, or a replication is about to be freed. */
 	void (*appeared)(struct world_listener *l, struct replication *r);
 	void (*vanishing)(struct world_listener *l, struct replication *r);
+	/* world_log has a new line. */
+	void (*logged)(struct world_listener *l);
 };
 
 /* Which backend serves a storage class: a glob and a name; first match wins. */

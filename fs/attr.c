@@ -81,6 +81,12 @@ static const struct file attributes[] = {
 		"now.  The first line is `allowed', `needs force: WHY' or `not "
 		"now: WHY'; then the checks, the calls in order, and what it "
 		"costs.  Reading changes nothing."},
+	{.name = "events", .kind = KIND_ATTRIBUTE,
+	 .flags = FILE_UNLISTED | FILE_STREAM | FILE_VOLATILE,
+	 .doc = "Not listed.  The lines of log as a stream: at its end a "
+		"reader waits for more, or gets EAGAIN with O_NONBLOCK.  One "
+		"that was too slow reads how many lines it has lost.  Ends "
+		"when the replication is removed."},
 };
 
 const struct file_table attribute_files = {
@@ -116,7 +122,8 @@ bool file_is_writable(const struct file *f)
 
 bool file_is_directory(const struct file *f)
 {
-	return !f->render && !(f->flags & (FILE_WAIT | FILE_GROWING));
+	return !f->render &&
+	       !(f->flags & (FILE_WAIT | FILE_GROWING | FILE_STREAM));
 }
 
 #define TYPO_MAX 32

@@ -171,6 +171,10 @@ static const struct file daemons[] = {
 	ROW("by-source", KIND_BY_SOURCE, NULL,
 	    "The same for each cluster, and each region, that is the source "
 	    "of some."),
+	{.name = "events", .kind = KIND_DAEMON_FILE,
+	 .flags = FILE_UNLISTED | FILE_STREAM | FILE_VOLATILE,
+	 .doc = "Not listed.  The lines of log as a stream: at its end a "
+		"reader waits for more."},
 };
 
 static const struct file backends[] = {

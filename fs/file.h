@@ -23,6 +23,7 @@ enum file_flags {
 	FILE_SYNC = 256,	/* `sync` waits for the current request */
 	FILE_WAIT = 512,	/* reading waits for it */
 	FILE_PRIVATE = 1024,	/* 0640: not for everybody */
+	FILE_STREAM = 2048,	/* the lines of a log; at its end reading waits */
 };
 
 /* What a file shows something of; only what its directory is about is set. */
@@ -39,7 +40,7 @@ struct file {
 	unsigned flags;
 	enum edit_kind edit;	/* for FILE_WORD and FILE_YAML */
 	unsigned facets;	/* a change of which may change its text */
-	/* NULL for directories, FILE_WAIT and FILE_GROWING. */
+	/* NULL for directories, FILE_WAIT, FILE_GROWING and FILE_STREAM. */
 	void (*render)(const struct subject *s, struct buf *out);
 	const char *doc;	/* for the man page */
 };

@@ -5,6 +5,7 @@
  */
 #include "tree.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 
@@ -33,6 +34,7 @@ static struct handle *add(struct fs *fs, uint64_t ino, uint64_t fh)
 		return NULL;
 	h->link.key = fh;
 	h->ino = ino;
+	h->seen = note_version(fs, inode_parse(ino));
 	buf_init(&h->text, RENDER_MAX);
 	collect_init(&h->collect);
 	r = tree_replication(fs, inode_parse(ino));
@@ -50,6 +52,39 @@ struct handle *handle_open(struct fs *fs, uint64_t ino, int flags)
 	fs->last_fh += 2;
 	return add(fs, ino,
 		   fs->last_fh | (opened_like_sync(flags) ? MAY_MARK : 0));
+}
+
+/* The directory whose note tells of the file @ino. */
+static struct inode directory_of(const struct fs *fs, uint64_t ino)
+{
+	return tree_parent(fs, inode_parse(ino));
+}
+
+int handle_follow(struct fs *fs, struct handle *h)
+{
+	struct note *note;
+
+	if (h->told_link)
+		return 0;
+	note = note_get(fs, directory_of(fs, h->ino));
+	if (!note)
+		return -ENOMEM;
+	h->next_told = note->told;
+	h->told_link = &note->told;
+	if (h->next_told)
+		h->next_told->told_link = &h->next_told;
+	note->told = h;
+	return 0;
+}
+
+void handle_unfollow(struct handle *h)
+{
+	if (!h->told_link)
+		return;
+	*h->told_link = h->next_told;
+	if (h->next_told)
+		h->next_told->told_link = h->told_link;
+	h->told_link = NULL;
 }
 
 struct handle *handle_find(const struct fs *fs, uint64_t fh)
@@ -76,6 +111,8 @@ struct handle *handle_get(struct fs *fs, uint64_t ino, uint64_t fh)
 static void destroy(struct fs *fs, struct handle *h)
 {
 	map_remove(&fs->handles, &h->link);
+	handle_unfollow(h);
+	poll_drop(h);
 	buf_finish(&h->text);
 	collect_finish(&h->collect);
 	free(h);

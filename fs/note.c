@@ -44,7 +44,9 @@ void note_drop(struct fs *fs, struct inode directory)
 
 	if (!n)
 		return;
+	stream_end(fs, n);
 	wait_abandon(fs, n, true);
+	poll_end(n);
 	scratch_drop(fs, n);
 	destroy(fs, n);
 }
@@ -98,11 +100,34 @@ static bool differs(struct fs *fs, const struct file *f,
 	       (x.len && memcmp(x.data, y.data, x.len) != 0);
 }
 
+/*
+ * Two changes have two times, so that a time is a version, too: for pollers,
+ * and for programs that compare times.
+ */
+static void move_time(struct fs *fs, int64_t *time)
+{
+	int64_t now = world_now(fs->world), ahead = *time - now;
+
+	*time = ahead >= 0 && ahead < 1000 ? *time + 1 : now;
+}
+
 static void touch_file(struct fs *fs, struct note *n, struct inode file)
 {
-	if (n)
-		n->mtimes[file.row - 1] = world_now(fs->world);
 	forget_attributes(fs, file);
+	if (!n)
+		return;
+	move_time(fs, &n->mtimes[file.row - 1]);
+	poll_wake(fs, n, file);
+}
+
+int64_t note_version(const struct fs *fs, struct inode node)
+{
+	const struct note *n;
+
+	if (node.kind != KIND_ATTRIBUTE)
+		return 0;
+	n = note_find(fs, (struct inode){KIND_REPLICATION, node.id, 0});
+	return n ? n->mtimes[node.row - 1] : 0;
 }
 
 static struct inode directory_of(const struct replication *r)
@@ -127,6 +152,18 @@ static struct fs *told(struct world_listener *l)
 	return fs;
 }
 
+/* `wait` and `events` have no text that could differ. */
+static void wake_unlisted(struct fs *fs, const struct note *n, uint64_t id)
+{
+	struct inode node = {.kind = KIND_ATTRIBUTE, .id = id};
+
+	if (!n->told)
+		return;
+	for (node.row = 1; node.row <= attribute_files.count; node.row++)
+		if (file_row(&attribute_files, node.row)->flags & FILE_UNLISTED)
+			poll_wake(fs, n, node);
+}
+
 static void changed(struct world_listener *l, struct replication *r,
 		    const struct replication *before, unsigned facets)
 {
@@ -149,6 +186,8 @@ static void changed(struct world_listener *l, struct replication *r,
 	}
 	if (n)
 		wait_wake(fs, n, r);
+	if (n)
+		wake_unlisted(fs, n, r->id);
 }
 
 static void touch_all(struct fs *fs, const struct replication *r)
@@ -176,12 +215,25 @@ static void vanishing(struct world_listener *l, struct replication *r)
 	note_drop(fs, directory_of(r));
 }
 
+static void logged(struct world_listener *l)
+{
+	struct fs *fs = (struct fs *)l;
+	struct inode dir = {.kind = KIND_DAEMON}, node;
+	struct note *n = note_find(fs, dir);
+
+	if (!n || tree_lookup(fs, dir, "events", &node))
+		return;
+	wait_wake(fs, n, NULL);
+	poll_wake(fs, n, node);
+}
+
 void note_listen(struct fs *fs)
 {
 	fs->listener = (struct world_listener){
 		.changed = changed,
 		.appeared = appeared,
 		.vanishing = vanishing,
+		.logged = logged,
 	};
 	world_set_listener(fs->world, &fs->listener);
 }

@@ -100,6 +100,10 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	h = handle_open(fs, ino, fi->flags);
+	if (h && f && f->flags & FILE_STREAM && stream_open(fs, h)) {
+		handle_close(fs, h->link.key);
+		h = NULL;
+	}
 	if (!h) {
 		fuse_reply_err(req, ENOMEM);
 		return;
@@ -137,6 +141,7 @@ static int renew(struct fs *fs, struct handle *h)
 	buf_finish(&h->text);
 	h->text = text;
 	h->has_text = true;
+	h->seen = note_version(fs, inode_parse(h->ino));
 	buf_init(&text, 0);
 	return 0;
 }
@@ -155,13 +160,19 @@ static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		scratch_read(req, scratch_get(fs, node), size, off);
 		return;
 	}
-	if (lines) {
-		reply_slice(req, lines->data, lines->len, size, off);
-		return;
-	}
 	h = handle_get(fs, ino, fi->fh);
 	if (!h) {
 		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	if (f && f->flags & FILE_STREAM) {
+		stream_read(fs, req, h,
+			    &(struct stream_read){size, (uint64_t)off}, fi);
+		return;
+	}
+	if (lines) {
+		h->seen = note_version(fs, node);
+		reply_slice(req, lines->data, lines->len, size, off);
 		return;
 	}
 	if (f && f->flags & FILE_WAIT) {
@@ -295,4 +306,5 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.readdir = dir_readdir,
 	.readdirplus = dir_readdirplus,
 	.statfs = ops_statfs,
+	.poll = poll_file,
 };

@@ -65,6 +65,7 @@ struct note {
 	int64_t changed;		/* the directory; 0: as created */
 	int64_t mtimes[ATTRIBUTE_MAX];	/* by row - 1; 0: as in status */
 	struct waiter *waiters;
+	struct handle *told;		/* whose readers follow changes here */
 	struct scratch *scratch;	/* the files of this directory */
 	struct unlinked *unlinked;
 };
@@ -77,6 +78,9 @@ struct note *note_find(const struct fs *fs, struct inode directory);
 struct note *note_get(struct fs *fs, struct inode directory);	/* or NULL */
 void note_drop(struct fs *fs, struct inode directory);
 void note_touch(struct fs *fs, struct inode directory);
+
+/* Differs whenever the text of the file @node has changed in between. */
+int64_t note_version(const struct fs *fs, struct inode node);
 void note_listen(struct fs *fs);
 void note_finish(struct fs *fs);
 
@@ -90,6 +94,13 @@ struct handle {
 	uint64_t request;		/* current at open, or when marked */
 	bool marked;			/* its flush is answered late */
 	bool has_word;			/* a word was written through it */
+	int64_t seen;			/* the file's note_version when read */
+	struct line_cursor cursor;	/* of a stream */
+	uint64_t base;			/* the offset of text in a stream */
+	uint64_t next;			/* and that of what was not read yet */
+	struct fuse_pollhandle *poll;
+	struct handle *next_told;	/* in its note's list */
+	struct handle **told_link;	/* NULL: in none */
 };
 
 /*
@@ -103,12 +114,49 @@ void handle_close(struct fs *fs, uint64_t fh);
 void handle_finish(struct fs *fs);
 bool handle_may_mark(uint64_t fh);
 
+/* poll_ and stream_ functions see this handle from now on: 0 or -ENOMEM. */
+int handle_follow(struct fs *fs, struct handle *h);
+void handle_unfollow(struct handle *h);
+
 /* wait.c: answers that come when a request has been decided. */
 void wait_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t size,
 	       const struct fuse_file_info *fi, off_t off);
 void wait_flush(struct fs *fs, fuse_req_t req, struct handle *h);
+struct stream_read {
+	size_t size;
+	uint64_t off;
+};
+void wait_stream(struct fs *fs, fuse_req_t req, struct handle *h,
+		 const struct stream_read *read);
+bool wait_is_over(struct fs *fs, const struct handle *h);
+/* @r is NULL for the daemon's own files. */
 void wait_wake(struct fs *fs, struct note *note, const struct replication *r);
 void wait_abandon(struct fs *fs, struct note *note, bool vanished);
+
+/*
+ * stream.c: `events`.  stream_answer returns false when there is nothing to
+ * answer with; stream_end keeps what is left for the readers of a replication
+ * that is removed.
+ */
+int stream_open(struct fs *fs, struct handle *h);
+void stream_read(struct fs *fs, fuse_req_t req, struct handle *h,
+		 const struct stream_read *read,
+		 const struct fuse_file_info *fi);
+bool stream_answer(struct fs *fs, fuse_req_t req, struct handle *h,
+		   const struct stream_read *read);
+bool stream_is_ready(struct fs *fs, const struct handle *h);
+void stream_end(struct fs *fs, struct note *note);
+
+/*
+ * poll.c: as for sysfs, a file that has changed since it was read has POLLPRI
+ * and POLLERR.
+ */
+void poll_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+	       struct fuse_pollhandle *ph);
+/* The file @node of @note has changed. */
+void poll_wake(struct fs *fs, const struct note *note, struct inode node);
+void poll_end(struct note *note);
+void poll_drop(struct handle *h);
 
 /* write.c: requests to the world. */
 struct caller {

@@ -64,7 +64,8 @@ const struct lines *tree_lines(struct fs *fs, struct inode node)
 {
 	const struct file *f = tree_file(node);
 
-	if (!f || !(f->flags & FILE_GROWING) || tree_check(fs, node))
+	if (!f || !(f->flags & (FILE_GROWING | FILE_STREAM)) ||
+	    tree_check(fs, node))
 		return NULL;
 	if (node.kind == KIND_ATTRIBUTE)
 		return &tree_replication(fs, node)->log;
@@ -163,12 +164,13 @@ static int64_t mtime_of(struct fs *fs, struct inode node)
 static int text_size(struct fs *fs, struct inode node, off_t *size)
 {
 	const struct lines *lines = tree_lines(fs, node);
+	const struct file *f = tree_file(node);
 	auto_buf text;
 	int rc;
 
 	buf_init(&text, RENDER_MAX);
 	if (lines) {
-		*size = (off_t)lines->len;
+		*size = f->flags & FILE_STREAM ? 0 : (off_t)lines->len;
 		return 0;
 	}
 	if (S_ISDIR(tree_type(node)))

@@ -53,7 +53,7 @@ int tree_readlink(struct fs *fs, struct inode node, struct buf *out);
 /* The row of a table that @node is, or NULL. */
 const struct file *tree_file(struct inode node);
 
-/* The lines that a growing file shows, or NULL when it is none. */
+/* The lines that a growing file or a stream shows; NULL: is neither, or gone. */
 const struct lines *tree_lines(struct fs *fs, struct inode node);
 
 /* The replication or namespace whose directory or file @node is, or NULL. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers that come when a request has been decided: reads of `wait`, and the
- * close of a handle that sync(1) has marked.  A waiter is a few bytes in a list
+ * Answers that come later: reads of `wait`, and the close of a handle that
+ * sync(1) has marked, when a request has been decided; reads of `events` when
+ * there is a new line.  A waiter is a few bytes in a list
  * of its replication's note: no thread, no timer.
  *
  * FSYNC itself is never answered late, since the kernel holds the inode's lock
@@ -23,8 +24,8 @@ struct waiter {
 	fuse_req_t req;
 	uint64_t request;		/* which must be decided */
 	uint64_t fh;
-	bool is_read;
-	size_t size;
+	enum { WAIT_FLUSH, WAIT_READ, WAIT_STREAM } kind;
+	struct stream_read read;
 };
 
 static void reply_text(fuse_req_t req, const struct buf *text, size_t size,
@@ -82,11 +83,20 @@ static void answer_read(struct fs *fs, fuse_req_t req, struct handle *h,
 static void answer(struct waiter *w, const struct replication *r, int rc)
 {
 	unlink_waiter(w);
-	if (rc == 0 && w->is_read)
-		answer_read(w->fs, w->req, handle_find(w->fs, w->fh), w->size,
-			    r);
+	if (rc == 0 && w->kind == WAIT_READ)
+		answer_read(w->fs, w->req, handle_find(w->fs, w->fh),
+			    w->read.size, r);
 	else
 		fuse_reply_err(w->req, -rc);
+	free(w);
+}
+
+static void wake_stream(struct waiter *w)
+{
+	if (!stream_answer(w->fs, w->req, handle_find(w->fs, w->fh),
+			   &w->read))
+		return;
+	unlink_waiter(w);
 	free(w);
 }
 
@@ -97,9 +107,27 @@ void wait_wake(struct fs *fs, struct note *note, const struct replication *r)
 
 	for (w = note->waiters; w; w = next) {
 		next = w->next;
+		if (w->kind == WAIT_STREAM) {
+			wake_stream(w);
+			continue;
+		}
 		rc = replication_wait_result(r, w->request);
 		if (rc != -EINPROGRESS)
 			answer(w, r, rc);
+	}
+}
+
+/* What those are told who wait for something that is removed. */
+static void abandon(struct waiter *w)
+{
+	if (w->kind == WAIT_FLUSH) {
+		give_up(w, ECANCELED);
+	} else if (w->kind == WAIT_READ) {
+		give_up(w, ENOENT);
+	} else {
+		unlink_waiter(w);
+		fuse_reply_buf(w->req, NULL, 0);
+		free(w);
 	}
 }
 
@@ -108,10 +136,10 @@ void wait_abandon(struct fs *fs, struct note *note, bool vanished)
 	while (note->waiters) {
 		struct waiter *w = note->waiters;
 
-		if (!vanished)
-			give_up(w, EINTR);
+		if (vanished)
+			abandon(w);
 		else
-			give_up(w, w->is_read ? ENOENT : ECANCELED);
+			give_up(w, EINTR);
 	}
 }
 
@@ -163,8 +191,8 @@ void wait_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t size,
 	if (rc == -EINPROGRESS && !(fi->flags & O_NONBLOCK))
 		start(fs, req, &(struct waiter){.request = h->request,
 						.fh = h->link.key,
-						.is_read = true,
-						.size = size});
+						.kind = WAIT_READ,
+						.read.size = size});
 	else if (rc == 0)
 		answer_read(fs, req, h, size, r);
 	else
@@ -188,4 +216,20 @@ void wait_flush(struct fs *fs, fuse_req_t req, struct handle *h)
 						.fh = h->link.key});
 	else
 		fuse_reply_err(req, -rc);
+}
+
+void wait_stream(struct fs *fs, fuse_req_t req, struct handle *h,
+		 const struct stream_read *read)
+{
+	start(fs, req, &(struct waiter){.fh = h->link.key,
+					.kind = WAIT_STREAM,
+					.read = *read});
+}
+
+bool wait_is_over(struct fs *fs, const struct handle *h)
+{
+	const struct replication *r = tree_replication(fs, inode_parse(h->ino));
+
+	return h->has_text || !r || !r->spec ||
+	       replication_wait_result(r, h->request) != -EINPROGRESS;
 }

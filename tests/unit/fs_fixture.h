@@ -32,7 +32,10 @@ static void serve(struct kernel *k)
 	if (k->fs->session)
 		ck_assert_int_eq(fs_serve(k->fs, &err), 0);
 	while ((n = recv(k->socket, &m, sizeof m, MSG_DONTWAIT)) > 0) {
-		k->invalidated += m.h.unique == 0;
+		if (m.h.unique == 0 && m.h.error == FUSE_NOTIFY_POLL)
+			k->polled++;
+		else
+			k->invalidated += m.h.unique == 0;
 		if (m.h.unique == 0)
 			continue;
 		for (i = 0; k->replies[i].unique; i++)

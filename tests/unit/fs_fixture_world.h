@@ -50,6 +50,7 @@ struct kernel {
 	int save_rc;		/* what the store answers */
 	int act_rc;		/* what the backend answers */
 	unsigned invalidated;	/* notifications seen */
+	unsigned polled;	/* and those to pollers */
 	struct reply replies[REPLIES];
 };
 

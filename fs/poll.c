@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * poll, select and epoll.  One poll handle is kept for each open file until its
+ * release, and told of every change, also while the file is ready: dropping it
+ * then would lose the later wake-ups of an edge-triggered epoll.
+ */
+#include "tree.h"
+
+#include <errno.h>
+#include <poll.h>
+
+static unsigned ready(struct fs *fs, const struct handle *h)
+{
+	struct inode node = inode_parse(h->ino);
+	const struct file *f = tree_file(node);
+	const unsigned readable = POLLIN | POLLRDNORM;
+	unsigned events = readable;
+
+	if (tree_check(fs, node))
+		return readable | POLLHUP | POLLERR | POLLPRI;
+	if (f && f->flags & FILE_STREAM)
+		return stream_is_ready(fs, h) ? readable : 0;
+	if (f && f->flags & FILE_WAIT)
+		return wait_is_over(fs, h) ? readable : 0;
+	if (f && file_is_writable(f))
+		events |= POLLOUT | POLLWRNORM;
+	if (h->seen != note_version(fs, node))
+		events |= POLLPRI | POLLERR;
+	return events;
+}
+
+void poll_drop(struct handle *h)
+{
+	if (h->poll)
+		fuse_pollhandle_destroy(h->poll);
+	h->poll = NULL;
+}
+
+void poll_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+	       struct fuse_pollhandle *ph)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct inode node = inode_parse(ino);
+	struct handle *h = NULL;
+
+	if (!scratch_get(fs, node))
+		h = handle_get(fs, ino, fi->fh);
+	if (h && ph && !tree_check(fs, node) && !handle_follow(fs, h)) {
+		poll_drop(h);
+		h->poll = ph;
+	} else if (ph) {
+		fuse_pollhandle_destroy(ph);
+	}
+	fuse_reply_poll(req, h ? ready(fs, h) : POLLIN | POLLOUT);
+}
+
+void poll_wake(struct fs *fs, const struct note *note, struct inode node)
+{
+	uint64_t ino = inode_number(node);
+	const struct handle *h;
+
+	for (h = note->told; h; h = h->next_told)
+		if (h->ino == ino && h->poll)
+			fuse_lowlevel_notify_poll(h->poll);
+}
+
+/* What they belong to goes: they see that it has, and hear no more. */
+void poll_end(struct note *note)
+{
+	while (note->told) {
+		struct handle *h = note->told;
+
+		handle_unfollow(h);
+		if (h->poll)
+			fuse_lowlevel_notify_poll(h->poll);
+	}
+}
