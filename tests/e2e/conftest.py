@@ -15,6 +15,11 @@ CLONE_NEWNS = 0x20000
 MS_REC_PRIVATE = 0x4000 | 0x40000
 
 
+def pytest_addoption(parser):
+    parser.addoption("--write-table", action="store_true",
+                     help="write docs/programs.md from what comes out")
+
+
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "limit(seconds): a test may take longer than the usual")
