@@ -69,9 +69,12 @@ WRITERS = [
     Program("bash: echo >>", "bash -c 'echo \"$V\" >> $F'", silent=YAML),
     Program("bash: printf >", "bash -c 'printf %s \"$V\" > $F'", silent=YAML),
     Program("bash: cat <<< >", "bash -c 'cat <<< \"$V\" > $F'"),
-    Program("dash: echo >", "dash -c 'echo \"$V\" > $F'", silent=YAML),
-    Program("dash: echo >>", "dash -c 'echo \"$V\" >> $F'", silent=YAML),
-    Program("dash: printf >", "dash -c 'printf %s \"$V\" > $F'", silent=YAML),
+    Program("dash: echo >", "dash -c 'echo \"$V\" > $F'", silent=YAML,
+            says=("I/O error",)),
+    Program("dash: echo >>", "dash -c 'echo \"$V\" >> $F'", silent=YAML,
+            says=("I/O error",)),
+    Program("dash: printf >", "dash -c 'printf %s \"$V\" > $F'", silent=YAML,
+            says=("I/O error",)),
     Program("cat >", "cat $NEW > $F"),
     Program("tee", "tee $F < $NEW > /dev/null"),
     Program("tee -a", "tee -a $F < $NEW > /dev/null"),
@@ -90,9 +93,9 @@ WRITERS = [
     Program("perl -i", "perl -i -pe 's|$ENV{OLD}$|$ENV{LINE}|' $F"),
     Program("perl open", "perl -e 'open(F, \">\", $ENV{F}) or die; print F "
             "\"$ENV{V}\\n\"; close(F) or die \"$!\"'"),
-    Program("vim :wq", "vim -u NONE -es -c \"%s|$OLD|$LINE|\" -c wq $F",
+    Program("vim :wq", "vim -u NONE -es -c \"%s#$OLD#$LINE#\" -c wq $F",
             says=("", "")),
-    Program("vim :w!", "vim -u NONE -es -c \"%s|$OLD|$LINE|\" -c 'w!' -c q "
+    Program("vim :w!", "vim -u NONE -es -c \"%s#$OLD#$LINE#\" -c 'w!' -c q "
             "$F", says=("", "")),
     Program("ed", "ed -s $F <<< \",s|$OLD|$LINE|\nw\nq\"",
             says=("?", "?")),
