@@ -27,8 +27,8 @@ class Program:
     needs: str = ""             # the program, when it is not the first word
     silent: tuple = ()          # the files whose refusal it does not tell of
     never: tuple = ()           # the files on which it can't work: not a word
-    says: tuple = ()            # a part of its words on a refusal, when it
-    #                             does not quote the errno's, for each file
+    says: tuple = ()            # a part of its words on a refusal of state and
+    #                             of spec.yaml, when they aren't the errno's
     again: bool = False         # it says itself whether it changed something
 
     @property
@@ -86,7 +86,8 @@ WRITERS = [
     Program("cp -f --remove-destination", "cp --remove-destination $NEW $F"),
     Program("install", "install -m 600 $NEW $F"),
     Program("mv, same file system", "cp $NEW .new && mv .new $F || "
-            "{ rc=$?; rm .new || exit 99; exit $rc; }", needs="mv"),
+            "{ rc=$?; rm .new || exit 99; exit $rc; }", needs="mv",
+            says=("Operation not permitted", "to a subdirectory of itself")),
     Program("mv, from another", "cp $NEW $W/new && mv $W/new $F || "
             "{ rc=$?; rm $W/new || exit 99; exit $rc; }", needs="mv"),
     Program("sed -i", "sed -i \"s|$OLD|$LINE|\" $F"),

@@ -303,8 +303,11 @@ def test_copy_the_whole_tree(d, r, name, tmp_path):
         quiet(sh(COPIES[name].format(d.mnt, to), env={"PATH": PATH}))
         copy = to / r.path.relative_to(d.mnt)
         assert listing(copy) == listing(r.path)
-        for file in ("state", "spec.yaml", "status.json", "plan/promoting"):
+        for file in ("state", "spec.yaml", "mode", "endpoints"):
             assert get(copy / file) == r.read(file), file
+        assert json.loads(get(copy / "status.json"))["spec"] == (
+            r.status["spec"])
+        assert get(copy / "plan/promoting").startswith("allowed\n")
         view = to / ".uvrfs/by-state/replica" / f"{r.ns}:{r.name}"
         assert view.is_symlink() == (name != "cp -aL, the whole tree")
         if not view.is_symlink():
