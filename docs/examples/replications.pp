@@ -6,9 +6,12 @@
 # the moment somebody promotes, uvrfs refuses the older manifest, and the run
 # fails with its sentence until the manifest is brought up to date.
 #
-# FACTER_uvr and FACTER_uvr_manifests are for those who keep them elsewhere.
+# FACTER_uvr_root and FACTER_uvr_manifests are for those who keep them elsewhere.
 
-$uvr = $facts['uvr'] ? { undef => '/uvr', default => $facts['uvr'] }
+$uvr = $facts['uvr_root'] ? {
+  undef   => '/uvr',
+  default => $facts['uvr_root'],
+}
 $manifests = $facts['uvr_manifests'] ? {
   undef   => '/etc/uvrfs/manifests',            # NAMESPACE/NAME.yaml
   default => $facts['uvr_manifests'],
@@ -17,8 +20,16 @@ $replications = ['database/production-db']
 
 $namespaces = unique($replications.map |$r| { split($r, '/')[0] })
 
+# Not the empty directory below it.
+exec { 'uvrfs is not mounted':
+  command => 'false',
+  unless  => "test -e ${uvr}/.uvrfs/version",
+  path    => '/usr/bin:/bin',
+}
+
 file { $namespaces.map |$n| { "${uvr}/${n}" }:
-  ensure => directory,
+  ensure  => directory,
+  require => Exec['uvrfs is not mounted'],
 }
 
 $replications.each |$r| {
@@ -42,5 +53,6 @@ $replications.each |$r| {
     cwd      => $dir,
     path     => '/usr/bin:/bin',
     provider => shell,
+    require  => File[$dir],
   }
 }

@@ -35,7 +35,7 @@ class Puppet:
 
     def __init__(self, root, home):
         self.command = (
-            f"FACTER_uvr={root} FACTER_uvr_manifests={home} puppet apply "
+            f"FACTER_uvr_root={root} FACTER_uvr_manifests={home} puppet apply "
             f"--confdir={home}/conf --vardir={home}/var --color=false "
             f"--detailed-exitcodes {EXAMPLES}/replications.pp")
 
@@ -46,8 +46,8 @@ class Puppet:
 class Robot:
     """One of the two, and the manifest that it holds."""
 
-    def __init__(self, kind, d, home):
-        self.tool = kind(d.mnt, home)
+    def __init__(self, kind, root, home):
+        self.tool = kind(root, home)
         self.home = home
         self.file = home / (REPLICATION + ".yaml")
         self.file.parent.mkdir()
@@ -82,10 +82,15 @@ class Robot:
 
 
 @pytest.fixture(params=[Ansible, Puppet], ids=["ansible", "puppet"])
-def robot(request, own, tmp_path):
+def kind(request):
     if not shutil.which(request.param.program, path=PATH):
         pytest.skip(f"{request.param.program} is not installed")
-    return Robot(request.param, own, tmp_path)
+    return request.param
+
+
+@pytest.fixture
+def robot(kind, own, tmp_path):
+    return Robot(kind, own.mnt, tmp_path)
 
 
 def ready(robot, own, **spec):
@@ -151,6 +156,17 @@ def test_a_robot_minds_the_brake(robot, own):
     robot.is_refused(r, "Operation not permitted", "the audit, until noon")
     assert put(r / "hold", "\n") == 0
     robot.settles()
+
+
+def test_a_robot_without_a_mount(kind, tmp_path):
+    root = tmp_path / "uvr"
+    root.mkdir()
+    robot = Robot(kind, root, tmp_path)
+    robot.file.write_text(manifest(NAME))
+    outcome, said = robot.run()
+    assert outcome == "failed", said
+    assert ".uvrfs/version" in said or "uvrfs is not mounted" in said, said
+    assert os.listdir(root) == []
 
 
 def test_the_other_side_of_a_failover(own):
