@@ -21,8 +21,8 @@ WRITE = """\
 ## Writing
 
 `exit N`: the program ends with that status and says what was wrong. `silent`: it ends well although it was refused; look into `error`. That is so
-where a shell's builtin writes YAML, since shells ignore what close(2) says. `never`: what it writes can't be a word, so it is
-always refused (`dd bs=1` makes each byte a request of its own).
+where a shell's builtin writes YAML, since shells ignore what close(2) says. `never`: it is always refused, since what it writes can't be a word (`dd bs=1`
+makes each byte a request of its own), or since it would rename the file away to keep what was there.
 
 """
 READ = """
@@ -56,6 +56,13 @@ def render():
         return "".join("| " + " | ".join(row) + " |\n" for row in rows(*what))
     return (HEAD + WRITE + table(WRITERS, WRITING) +
             READ + table(READERS, READING))
+
+
+def missing():
+    """What has not run, so that a table made now would lack it."""
+    return [(p.name, c) for programs, columns in
+            ((WRITERS, WRITING[:4]), (READERS, READING))
+            for p in programs for c in columns if (p.name, c) not in cells]
 
 
 def write():

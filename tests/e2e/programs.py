@@ -26,7 +26,8 @@ class Program:
     command: str
     needs: str = ""             # the program, when it is not the first word
     silent: tuple = ()          # the files whose refusal it does not tell of
-    never: tuple = ()           # the files on which it can't work: not a word
+    never: dict = dataclasses.field(default_factory=dict)
+    #                             the files on which it can't work, and the errno
     says: tuple = ()            # a part of its words on a refusal of state and
     #                             of spec.yaml, when they aren't the errno's
     again: bool = False         # it says itself whether it changed something
@@ -63,6 +64,9 @@ def ansible(module, arguments):
 
 
 YAML = ("spec.yaml",)
+NO_WORD = {"state": "EINVAL"}
+# It would keep what was there by renaming it away.
+NO_BACKUP = {"state": "EPERM", "spec.yaml": "EPERM"}
 
 WRITERS = [
     Program("bash: echo >", "bash -c 'echo \"$V\" > $F'", silent=YAML),
@@ -80,10 +84,11 @@ WRITERS = [
     Program("tee -a", "tee -a $F < $NEW > /dev/null"),
     Program("dd", "dd if=$NEW of=$F"),
     Program("dd conv=fsync", "dd if=$NEW of=$F conv=fsync"),
-    Program("dd bs=1", "dd if=$NEW of=$F bs=1", never=("state",)),
+    Program("dd bs=1", "dd if=$NEW of=$F bs=1", never=NO_WORD),
     Program("cp", "cp $NEW $F"),
     Program("cp -a", "cp -a $NEW $F"),
-    Program("cp -f --remove-destination", "cp --remove-destination $NEW $F"),
+    Program("cp -b", "cp -b $NEW $F", never=NO_BACKUP),
+    Program("cp --remove-destination", "cp --remove-destination $NEW $F"),
     Program("install", "install -m 600 $NEW $F"),
     Program("mv, same file system", "cp $NEW .new && mv .new $F || "
             "{ rc=$?; rm .new || exit 99; exit $rc; }", needs="mv",
@@ -91,6 +96,7 @@ WRITERS = [
     Program("mv, from another", "cp $NEW $W/new && mv $W/new $F || "
             "{ rc=$?; rm $W/new || exit 99; exit $rc; }", needs="mv"),
     Program("sed -i", "sed -i \"s|$OLD|$LINE|\" $F"),
+    Program("sed -i.bak", "sed -i.bak \"s|$OLD|$LINE|\" $F", never=NO_BACKUP),
     Program("perl -i", "perl -i -pe 's|$ENV{OLD}$|$ENV{LINE}|' $F"),
     Program("perl open", "perl -e 'open(F, \">\", $ENV{F}) or die; print F "
             "\"$ENV{V}\\n\"; close(F) or die \"$!\"'"),
@@ -98,6 +104,8 @@ WRITERS = [
             says=("", "")),
     Program("vim :w!", "vim -u NONE -es -c \"%s#$OLD#$LINE#\" -c 'w!' -c q "
             "$F", says=("", "")),
+    Program("vim :wq, backupcopy=no", "vim -u NONE -es -c 'set backupcopy=no' "
+            "-c \"%s#$OLD#$LINE#\" -c wq $F", says=("", "")),
     Program("ed", "ed -s $F <<< \",s|$OLD|$LINE|\nw\nq\"",
             says=("?", "?")),
     Program("python: open('w')", python("with open(f, \"w\") as o:\n"
@@ -124,12 +132,14 @@ WRITERS = [
                     "path=$PWD/$F regexp='$OLD' line='$LINE'"), again=True),
     Program("ansible -m blockinfile",
             ansible("blockinfile", "path=$PWD/$F block='$LINE'"),
-            never=("state",), again=True),
+            never=NO_WORD, again=True),
     Program("puppet file{}", "puppet apply --color=false --detailed-exitcodes "
             "--confdir=$W/conf --vardir=$W/var "
             "-e \"file { '$PWD/$F': content => file('$NEW') }\"; "
             "case $? in 0) echo SUCCESS;; 2) echo CHANGED;; *) exit 1;; esac",
             again=True),
+    Program("tar -x", "cp $NEW $W/$F && tar -C $W -cf $W/t.tar $F && "
+            "tar -xf $W/t.tar", needs="tar"),
     Program("rsync", "rsync -I $NEW $F"),
     Program("rsync --inplace", "rsync -I --inplace $NEW $F"),
     Program("flock", "flock $F bash -c 'cat $NEW > $F'"),
