@@ -242,6 +242,31 @@ def test_only_one_holds_the_lock(r, tmp_path):
         assert done.rc == 0 and get(count) == "6\n", done
 
 
+MODES = ("synchronous", "asynchronous")
+AT_ONCE = [
+    "echo {0} > mode", "printf {1} | tee mode > /dev/null",
+    "sed -i 's/.*/{0}/' mode", "cp -a $W/{1} mode", "install $W/{0} mode",
+    "cp $W/{1} $W/m$i && mv $W/m$i mode", "cp $W/{0} .m$i && mv .m$i mode"]
+
+
+def test_all_at_once(d, tmp_path):
+    """Each is a success, no reader sees less than a value, nothing is left."""
+    r = d.replica()
+    there = listing(r.path)
+    for mode in MODES:
+        (tmp_path / mode).write_text(mode + "\n")
+    every = "".join(f"({c.format(*MODES)} || echo bad >> $W/read) &\n"
+                    for c in AT_ONCE)
+    done = sh("for i in $(seq 10); do\n" + every + "cat mode >> $W/read &\n"
+              "done; wait", cwd=r.path, seconds=40,
+              env={"PATH": PATH, "W": str(tmp_path)})
+    assert done.rc == 0 and done.err == "", done
+    seen = get(tmp_path / "read").splitlines()
+    assert len(seen) == 10 and set(seen) <= set(MODES), seen
+    assert r.read("mode").strip() in MODES and r.error == ""
+    assert listing(r.path) == there
+
+
 # ---- reading ----
 
 def quiet(done):
