@@ -28,8 +28,8 @@ void dir_reply(struct fs *fs, fuse_req_t req, struct inode node)
 
 	if (rc)
 		fuse_reply_err(req, -rc);
-	else
-		fuse_reply_entry(req, &e);
+	else if (fuse_reply_entry(req, &e) == 0)
+		note_look_up(fs, node);
 }
 
 void dir_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -97,7 +97,12 @@ static bool put_entry(struct fs *fs, struct listing *l,
 		e.attr.st_ino = inode_number(entry->node);
 		e.attr.st_mode = tree_type(entry->node);
 	}
-	return put(l, &e, entry->name, (off_t)entry->cursor + 2);
+	if (!put(l, &e, entry->name, (off_t)entry->cursor + 2))
+		return false;
+	/* Should the answer fail to arrive, the count is too high: no harm. */
+	if (e.ino)
+		note_look_up(fs, entry->node);
+	return true;
 }
 
 /*

@@ -51,6 +51,7 @@ struct fs *fs_new(struct world *w, const struct fs_options *options)
 	fs->started = world_now(w);
 	fs->changed = fs->started;
 	fs->places.stale = true;
+	fs->nudge_last = &fs->nudge_first;
 	fs->has_proc = proc_is_ours();
 	fs->scratches.last_id = (uint64_t)fs->started;
 	buf_init(&fs->summary, RENDER_MAX);

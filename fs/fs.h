@@ -45,6 +45,24 @@ int fs_fd(const struct fs *fs);
  */
 int fs_serve(struct fs *fs, struct error *err);
 
+/*
+ * inotify.  The kernel raises no event for what changes on our side, so another
+ * process, the nudger, opens each file that has changed and sets its time; what
+ * comes from it is answered with success and changes nothing.
+ */
+
+/* Its pid, as the requests have it; 0 when it has ended. */
+void fs_set_nudger(struct fs *fs, pid_t pid);
+
+/* Hands it @path, below the mountpoint; false when that can't be done now. */
+typedef bool fs_send(void *ctx, const char *path);
+
+/* Sends what is due: at the end of each round of the loop. */
+void fs_nudge(struct fs *fs, fs_send *send, void *ctx);
+
+/* The next @count of those sent are done. */
+void fs_nudged(struct fs *fs, unsigned count);
+
 /* Answers every waiting request and unmounts. */
 void fs_unmount(struct fs *fs);
 void fs_free(struct fs *fs);

@@ -34,6 +34,7 @@ struct note *note_get(struct fs *fs, struct inode directory)
 static void destroy(struct fs *fs, struct note *n)
 {
 	map_remove(&fs->notes, &n->link);
+	nudge_dequeue(fs, n);
 	unlink_drop(n);
 	free(n);
 }
@@ -111,13 +112,35 @@ static void move_time(struct fs *fs, int64_t *time)
 	*time = ahead >= 0 && ahead < 1000 ? *time + 1 : now;
 }
 
+/* A directory that the kernel has forgotten has no file that it knows. */
 static void touch_file(struct fs *fs, struct note *n, struct inode file)
 {
-	forget_attributes(fs, file);
+	if (!n || n->lookups)
+		forget_attributes(fs, file);
 	if (!n)
 		return;
 	move_time(fs, &n->mtimes[file.row - 1]);
 	poll_wake(fs, n, file);
+	nudge_file(fs, file);
+}
+
+void note_look_up(struct fs *fs, struct inode node)
+{
+	struct note *n = NULL;
+
+	if (node.kind == KIND_REPLICATION)
+		n = note_get(fs, node);
+	if (n)
+		n->lookups++;
+}
+
+void note_forget(struct fs *fs, struct inode node, uint64_t lookups)
+{
+	struct note *n = note_find(fs, node);
+
+	if (n)
+		n->lookups -= lookups < n->lookups ? (uint32_t)lookups
+						    : n->lookups;
 }
 
 int64_t note_version(const struct fs *fs, struct inode node)

@@ -53,6 +53,10 @@ static void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 	const struct file *f = tree_file(inode_parse(ino));
 	struct scratch *s = scratch_get(fs, inode_parse(ino));
 
+	if (nudge_is_asking(fs, req)) {
+		reply_attr(fs, req, ino);
+		return;
+	}
 	if (change_is_refused(fs, req))
 		return;
 	if (s)
@@ -87,6 +91,11 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (tree_check(fs, node)) {
 		fuse_reply_err(req, ESTALE);
+		return;
+	}
+	if (nudge_is_asking(fs, req)) {
+		fi->direct_io = 1;
+		fuse_reply_open(req, fi);
 		return;
 	}
 	if (writes && change_is_refused(fs, req))
@@ -261,6 +270,15 @@ static void ops_release(fuse_req_t req, fuse_ino_t ino,
 	fuse_reply_err(req, 0);
 }
 
+static void ops_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
+{
+	struct inode node = inode_parse(ino);
+
+	if (node.kind == KIND_REPLICATION)
+		note_forget(fuse_req_userdata(req), node, lookups);
+	fuse_reply_none(req);
+}
+
 static void ops_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	const struct statvfs st = {
@@ -286,6 +304,7 @@ static void ops_statfs(fuse_req_t req, fuse_ino_t ino)
 const struct fuse_lowlevel_ops fs_ops = {
 	.init = ops_init,
 	.lookup = dir_lookup,
+	.forget = ops_forget,
 	.getattr = ops_getattr,
 	.setattr = ops_setattr,
 	.readlink = ops_readlink,

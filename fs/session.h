@@ -39,6 +39,9 @@ struct places {
 	bool stale;
 };
 
+/* So many are sent to the nudger and not done at a time. */
+#define NUDGES_MAX 64
+
 struct fs {
 	struct world_listener listener;	/* first: told() relies on it */
 	struct world *world;
@@ -54,6 +57,10 @@ struct fs {
 	int64_t started;
 	int64_t changed;		/* when the listener was last told */
 	uint64_t version;		/* counts what it was told */
+	pid_t nudger;			/* 0: there is none */
+	uint64_t nudged[NUDGES_MAX];	/* the files that it was sent */
+	unsigned nudges;		/* how many */
+	struct note *nudge_first, **nudge_last;	/* with changes to tell of */
 	struct places places;
 	struct buf summary;		/* as of summary_version */
 	uint64_t summary_version;
@@ -66,6 +73,10 @@ struct note {
 	int64_t mtimes[ATTRIBUTE_MAX];	/* by row - 1; 0: as in status */
 	struct waiter *waiters;
 	struct handle *told;		/* whose readers follow changes here */
+	uint32_t changes;		/* by row: files to be nudged */
+	uint32_t writes;		/* not yet: a WRITE is not answered */
+	uint32_t lookups;		/* the kernel's references to it */
+	struct note *nudge_next, **nudge_link;	/* NULL: in no list */
 	struct scratch *scratch;	/* the files of this directory */
 	struct unlinked *unlinked;
 };
@@ -83,6 +94,21 @@ void note_touch(struct fs *fs, struct inode directory);
 int64_t note_version(const struct fs *fs, struct inode node);
 void note_listen(struct fs *fs);
 void note_finish(struct fs *fs);
+
+/*
+ * nudge.c: what the nudger is to be told of.  Held back is a file with a WRITE
+ * that is not answered yet: the kernel holds its lock, the nudger would wait
+ * for it.  When that WRITE is @done the kernel itself tells of it.
+ */
+void nudge_file(struct fs *fs, struct inode node);
+void nudge_hold(struct fs *fs, struct inode node);
+void nudge_release(struct fs *fs, struct inode node, bool done);
+void nudge_dequeue(struct fs *fs, struct note *note);
+bool nudge_is_asking(const struct fs *fs, fuse_req_t req);
+
+/* The kernel has been told of the directory @node, or forgets it. */
+void note_look_up(struct fs *fs, struct inode node);
+void note_forget(struct fs *fs, struct inode node, uint64_t lookups);
 
 /* An open file. */
 struct handle {

@@ -26,6 +26,7 @@ struct pending {
 	fuse_req_t req;			/* NULL: abandoned */
 	size_t size;			/* of a write, else 0 */
 	char name[64];			/* of a namespace that is made, or "" */
+	struct inode node;		/* whose WRITE this is, or none */
 	struct inode scratch;		/* that was renamed over a file */
 };
 
@@ -118,6 +119,8 @@ static void reply_namespace(struct pending *p)
 /* Answers once; a request that was abandoned has had its answer. */
 static void settle(struct pending *p, int rc, bool is_namespace)
 {
+	if (p->node.kind)
+		nudge_release(p->fs, p->node, rc == 0);
 	if (p->req) {
 		*p->link = p->next;
 		if (p->next)
@@ -180,6 +183,7 @@ struct asked {
 	const char *text;
 	size_t len;
 	size_t size;			/* the write to answer, or 0 */
+	struct inode node;		/* what a write is to */
 	struct inode scratch;		/* whose text it is, or none */
 };
 
@@ -200,6 +204,10 @@ static void submit(struct fs *fs, fuse_req_t req, const struct asked *a)
 	e->done = edit_done;
 	e->ctx = p;
 	p->scratch = a->scratch;
+	if (a->size) {
+		p->node = a->node;
+		nudge_hold(fs, a->node);
+	}
 	world_edit(fs->world, a->r, e);
 }
 
@@ -338,6 +346,7 @@ void write_data(struct fs *fs, fuse_req_t req, uint64_t ino,
 	const struct file *f = tree_file(node);
 	struct asked a = {
 		.r = tree_replication(fs, node),
+		.node = node,
 		.text = chunk->data,
 		.len = chunk->size,
 		.size = chunk->size,

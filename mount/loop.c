@@ -17,6 +17,7 @@ enum source {
 	SOURCE_JOBS,
 	SOURCE_TIMER,
 	SOURCE_FS,
+	SOURCE_NUDGER,
 	SOURCE_COUNT
 };
 
@@ -96,11 +97,34 @@ static int take_requests(struct run *run, struct error *err)
 	return rc;
 }
 
+/* What it can do now, and by whom the tree is to know it. */
+static void hand_over_nudger(struct run *run)
+{
+	struct nudger *n = run->loop->nudger;
+
+	fs_set_nudger(run->loop->fs, n->socket < 0 ? 0 : n->pid);
+}
+
+static int take_nudges(struct run *run, struct error *err)
+{
+	int rc = nudger_receive(run->loop->nudger, loop_now());
+
+	if (rc >= 0) {
+		fs_nudged(run->loop->fs, (unsigned)rc);
+		return 0;
+	}
+	log_print(run->loop->log, LOG_WARNING, "the nudger has ended: inotify "
+		  "events are late until it runs again");
+	hand_over_nudger(run);
+	return 0;
+}
+
 static int (*const takers[SOURCE_COUNT])(struct run *, struct error *) = {
 	[SOURCE_SIGNAL] = take_signal,
 	[SOURCE_JOBS] = take_jobs,
 	[SOURCE_TIMER] = take_timer,
 	[SOURCE_FS] = take_requests,
+	[SOURCE_NUDGER] = take_nudges,
 };
 
 /* Sets the timer to the world's next deadline, if it is not set to it. */
@@ -109,6 +133,8 @@ static void arm(struct run *run)
 	int64_t due = world_due(run->loop->world);
 	struct itimerspec when = {{0}, {0}};
 
+	if (run->loop->nudger->due < due)
+		due = run->loop->nudger->due;
 	if (due == run->armed)
 		return;
 	if (due != NEVER) {
@@ -131,6 +157,17 @@ static int watch(struct run *run, enum source source, int fd, struct error *err)
 	return 0;
 }
 
+static bool send_nudge(void *ctx, const char *path)
+{
+	return nudger_send(ctx, path);
+}
+
+static int watch_nudger(struct run *run, struct error *err)
+{
+	hand_over_nudger(run);
+	return watch(run, SOURCE_NUDGER, run->loop->nudger->socket, err);
+}
+
 static int watch_all(struct run *run, struct error *err)
 {
 	sigset_t set;
@@ -149,7 +186,23 @@ static int watch_all(struct run *run, struct error *err)
 			   err);
 	if (rc == 0)
 		rc = watch(run, SOURCE_FS, fs_fd(run->loop->fs), err);
+	if (rc == 0)
+		rc = watch_nudger(run, err);
 	return rc;
+}
+
+/* Without it all goes on as before, but inotify. */
+static void tick_nudger(struct run *run)
+{
+	struct error err;
+	int rc = nudger_tick(run->loop->nudger, world_now(run->loop->world),
+			     &err);
+
+	if (rc > 0)
+		rc = watch_nudger(run, &err);
+	if (rc < 0)
+		log_print(run->loop->log, LOG_WARNING,
+			  "there are no inotify events: %s", err.msg);
 }
 
 /* One round: everybody who has something gets a turn. */
@@ -165,6 +218,9 @@ static int round_once(struct run *run, struct error *err)
 	world_tick(run->loop->world, loop_now());
 	for (i = 0; i < count && rc == 0; i++)
 		rc = takers[events[i].data.u32](run, err);
+	tick_nudger(run);
+	/* Last, so that what has changed is there and writers are answered. */
+	fs_nudge(run->loop->fs, send_nudge, run->loop->nudger);
 	return rc;
 }
 

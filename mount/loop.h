@@ -8,6 +8,7 @@
 
 #include "fs.h"
 #include "log.h"
+#include "nudger.h"
 #include "workers.h"
 #include "world.h"
 
@@ -15,6 +16,7 @@ struct loop {
 	struct fs *fs;			/* mounted */
 	struct world *world;		/* loaded */
 	struct workers *workers;
+	struct nudger *nudger;		/* started */
 	const struct log *log;
 	void (*reload)(struct loop *loop);	/* on SIGHUP; may block */
 	void *ctx;			/* reload's */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,23 +60,27 @@ bool mountpoint_match(const char *line, const char *path, bool *here)
 	return *here && strncmp(dash + 3, "fuse.uvrfs ", 11) == 0;
 }
 
-/* Is the topmost mount at @path one of uvrfs? */
-static bool is_uvrfs(const char *path)
+dev_t mountpoint_device(const char *path)
 {
-	bool ours = false, here, match;
+	unsigned major, minor;
+	bool here, match;
 	char *line = NULL;
 	size_t size = 0;
+	dev_t device = 0;
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 
 	while (f && getline(&line, &size, f) > 0) {
 		match = mountpoint_match(line, path, &here);
+		/* The last line is that of the topmost. */
 		if (here)
-			ours = match;
+			device = 0;
+		if (match && sscanf(line, "%*d %*d %u:%u", &major, &minor) == 2)
+			device = makedev(major, minor);
 	}
 	free(line);
 	if (f)
 		fclose(f);
-	return ours;
+	return device;
 }
 
 /* Who is not root asks the setuid program. */
@@ -124,7 +129,7 @@ static int clear(const char *path, struct error *err)
 {
 	int i, rc;
 
-	for (i = 0; i < STACK_MAX && is_uvrfs(path); i++) {
+	for (i = 0; i < STACK_MAX && mountpoint_device(path); i++) {
 		if (ask(path) != -ENOTCONN)
 			return fail(err, EBUSY, "uvrfs is mounted at %s "
 				    "already; to end it: umount %s",

@@ -6,6 +6,7 @@
 #include "error.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /*
  * Makes sure that one can mount at @path: detaches the mounts of uvrfs whose
@@ -19,6 +20,12 @@ char *mountpoint_prepare(const char *path, struct error *err);
  * daemon would ask itself for its own files and hang.  Both are absolute.
  */
 bool mountpoint_covers(const char *mountpoint, const char *path);
+
+/*
+ * The device of the mount of uvrfs at @path, 0 when there is none or it can't
+ * be told.  Asks the kernel and not the mount.
+ */
+dev_t mountpoint_device(const char *path);
 
 /*
  * True when the mountinfo(5) @line is a mount of uvrfs at @path, false for

@@ -3,6 +3,7 @@
 #include "server.h"
 
 #include "loop.h"
+#include "mountpoint.h"
 #include "notify.h"
 #include "sim.h"
 #include "state_dir.h"
@@ -122,6 +123,11 @@ int server_start(struct server *s, struct error *err)
 
 	log_init(&s->log);
 	loop_block_signals();
+	/* While there is little in memory that it would keep a copy of. */
+	s->nudger.mountpoint = s->mountpoint;
+	rc = nudger_start(&s->nudger, loop_now(), err);
+	if (rc < 0)
+		return rc;
 	s->store = store_local_open(s->state_dir, s->config.site, err);
 	if (!s->store)
 		return -err->code;
@@ -133,6 +139,8 @@ int server_start(struct server *s, struct error *err)
 		await_first_look(s);
 	if (rc == 0)
 		rc = make_tree(s, err);
+	if (rc == 0)
+		s->nudger.device = mountpoint_device(s->mountpoint);
 	return rc < 0 ? rc : state_dir_write_pid(s->state_dir, err);
 }
 
@@ -165,6 +173,7 @@ int server_run(struct server *s, struct error *err)
 		.world = s->world,
 		.workers = s->workers,
 		.log = &s->log,
+		.nudger = &s->nudger,
 		.reload = reload,
 		.ctx = s,
 	};
@@ -206,6 +215,7 @@ void server_stop(struct server *s)
 {
 	if (s->fs)
 		fs_unmount(s->fs);
+	nudger_stop(&s->nudger);
 	stop_backends(s);
 	if (s->workers)
 		workers_drain(s->workers);

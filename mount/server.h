@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "log.h"
+#include "nudger.h"
 #include "options.h"
 #include "workers.h"
 
@@ -26,6 +27,7 @@ struct server {
 	struct backend **backends;	/* config.backend_count, some NULL */
 	struct world *world;
 	struct fs *fs;
+	struct nudger nudger;
 };
 
 /*

@@ -135,7 +135,7 @@ def test_of_all_replications(d):
 def test_nobody_who_lists_meets_it(d, r):
     for path in (r.path, d / ".uvrfs"):
         assert "events" not in os.listdir(path)
-    assert sh(f"grep -r nothing-like-this {r.path} {d}/.uvrfs/log").rc == 1
+    assert sh(f"grep -r nothing-like-this {r.path} {d.mnt}/.uvrfs/log").rc == 1
     assert os.stat(r / "events").st_size == 0
     assert put(r / "events", "x") == errno.EACCES
 
@@ -195,7 +195,7 @@ def test_readers_and_the_end_of_the_daemon(make):
         assert process.returncode not in (124, -signal.SIGKILL)
     d.start()
     readers = [follow("exec cat events", r),
-               background(f"exec cat {d}/.uvrfs/events")]
+               background(f"exec cat {d.mnt}/.uvrfs/events")]
     d.kill9()
     for process in readers:
         process.communicate(timeout=10 * FACTOR)
