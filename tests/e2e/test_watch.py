@@ -426,7 +426,7 @@ def test_kill_9_with_everybody_at_work(make, group):
         for process in blocked:
             process.communicate(timeout=20 * FACTOR)
             assert process.returncode == 1, process.args
-        until(lambda: not os.path.exists(f"/proc/{nudger}"), "no nudger")
+        until(lambda: is_over(nudger), "no nudger")
         assert is_dead(d.mnt)
         w.close()
         out = sh("ps -eo stat=,args=").out
@@ -441,6 +441,14 @@ def write_on(r, over):
     while not over.is_set():
         i += 1
         put(r / "state", f"w{i}")
+
+
+def is_over(pid):
+    """True when it has ended, whether init has noticed or not."""
+    try:
+        return get(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 def is_blocked(pid):
