@@ -5,6 +5,7 @@
 #include "buf.h"
 #include "text.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,4 +137,6 @@ void line_format(struct buf *out, int64_t when, const char *namespace,
 	line_who(out, who);
 	buf_printf(out, " %s: ", event);
 	buf_escape(out, buf_str(&text));
+	if (text.failed == ENOMEM)	/* too long is cut */
+		out->failed = ENOMEM;
 }

@@ -147,12 +147,14 @@ static void cluster_version(const struct subject *s, struct buf *out)
 }
 
 #define ROW(a, k, r, d) {.name = a, .kind = k, .render = r, .doc = d}
+#define FIXED(a, k, r, d)                                                      \
+	{.name = a, .kind = k, .flags = FILE_FIXED, .render = r, .doc = d}
 
 static const struct file daemons[] = {
-	ROW("help", KIND_DAEMON_FILE, daemon_help, "One screen of help."),
-	ROW("version", KIND_DAEMON_FILE, daemon_version,
+	FIXED("help", KIND_DAEMON_FILE, daemon_help, "One screen of help."),
+	FIXED("version", KIND_DAEMON_FILE, daemon_version,
 	    "The daemon's version."),
-	ROW("site", KIND_DAEMON_FILE, daemon_site,
+	FIXED("site", KIND_DAEMON_FILE, daemon_site,
 	    "The site whose volumes `state' speaks of."),
 	ROW("health", KIND_DAEMON_FILE, daemon_health,
 	    "`ok', or a sentence for each cluster that does not answer."),
@@ -178,11 +180,11 @@ static const struct file daemons[] = {
 };
 
 static const struct file backends[] = {
-	ROW("type", KIND_BACKEND_FILE, backend_type, "Which product."),
+	FIXED("type", KIND_BACKEND_FILE, backend_type, "Which product."),
 	ROW("available", KIND_BACKEND_FILE, backend_available,
 	    "yes, or no when something that it serves is out of reach."),
 	ROW("reason", KIND_BACKEND_FILE, backend_reason, "Why."),
-	ROW("capabilities", KIND_BACKEND_FILE, backend_capabilities,
+	FIXED("capabilities", KIND_BACKEND_FILE, backend_capabilities,
 	    "What the product can do, a line each."),
 	ROW("circuit", KIND_BACKEND_FILE, backend_circuit,
 	    "Whether calls are made, a line for each cluster: closed (yes) or "

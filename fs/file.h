@@ -23,6 +23,7 @@ enum file_flags {
 	FILE_SYNC = 256,	/* `sync` waits for the current request */
 	FILE_WAIT = 512,	/* reading waits for it */
 	FILE_PRIVATE = 1024,	/* 0640: not for everybody */
+	FILE_FIXED = 4096,	/* never changes while the daemon runs */
 	FILE_STREAM = 2048,	/* the lines of a log; at its end reading waits */
 };
 

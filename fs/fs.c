@@ -187,6 +187,7 @@ void fs_free(struct fs *fs)
 	scratch_finish(fs);
 	note_finish(fs);
 	place_finish(fs);
+	text_times_finish(fs);
 	buf_finish(&fs->summary);
 	free(fs->request.mem);
 	free(fs);

@@ -29,6 +29,8 @@ struct fs_options {
 	size_t access_count;
 	const char *mount_options;	/* libfuse -o options, or NULL */
 	bool read_only;			/* every write is EROFS */
+	bool basic;			/* asks nothing of the kernel that old
+					   ones don't have: for tests */
 	bool allow_other;
 	bool debug;			/* libfuse prints each request */
 };

@@ -143,10 +143,13 @@ void note_forget(struct fs *fs, struct inode node, uint64_t lookups)
 						    : n->lookups;
 }
 
-int64_t note_version(const struct fs *fs, struct inode node)
+int64_t note_version(struct fs *fs, struct inode node)
 {
+	const struct lines *log = world_log(fs->world);
 	const struct note *n;
 
+	if (node.kind == KIND_DAEMON_FILE && tree_lines(fs, node) == log)
+		return (int64_t)(log->gone.byte + log->len);
 	if (node.kind != KIND_ATTRIBUTE)
 		return 0;
 	n = note_find(fs, (struct inode){KIND_REPLICATION, node.id, 0});
@@ -192,8 +195,12 @@ static void changed(struct world_listener *l, struct replication *r,
 {
 	struct fs *fs = told(l);
 	struct inode node = {.kind = KIND_ATTRIBUTE, .id = r->id};
-	struct note *n = note_get(fs, directory_of(r));
+	struct note *n;
 
+	/* Removed, and the storage is still to be told: nobody sees it. */
+	if (!tree_replication(fs, node))
+		return;
+	n = note_get(fs, directory_of(r));
 	if (facets & FACET_SPEC && has_moved(r, before))
 		fs->places.stale = true;
 	for (node.row = 1; node.row <= attribute_files.count; node.row++) {
@@ -241,13 +248,16 @@ static void vanishing(struct world_listener *l, struct replication *r)
 static void logged(struct world_listener *l)
 {
 	struct fs *fs = (struct fs *)l;
-	struct inode dir = {.kind = KIND_DAEMON}, node;
-	struct note *n = note_find(fs, dir);
+	struct inode node = {.kind = KIND_DAEMON};
+	struct note *n = note_find(fs, node);
 
-	if (!n || tree_lookup(fs, dir, "events", &node))
+	if (!n)
 		return;
 	wait_wake(fs, n, NULL);
-	poll_wake(fs, n, node);
+	node = (struct inode){.kind = KIND_DAEMON_FILE, .row = 1};
+	for (; node.row <= daemon_files.count; node.row++)
+		if (tree_lines(fs, node) == world_log(fs->world))
+			poll_wake(fs, n, node);
 }
 
 void note_listen(struct fs *fs)

@@ -16,6 +16,12 @@
  */
 static void ops_init(void *userdata, struct fuse_conn_info *conn)
 {
+	const struct fs *fs = userdata;
+
+	if (fs->options.basic) {
+		conn->want = 0;
+		return;
+	}
 	conn->want |= conn->capable & FUSE_CAP_ATOMIC_O_TRUNC;
 	conn->want &= ~(unsigned)(FUSE_CAP_WRITEBACK_CACHE |
 				  FUSE_CAP_AUTO_INVAL_DATA |

@@ -62,8 +62,16 @@ struct fs {
 	unsigned nudges;		/* how many */
 	struct note *nudge_first, **nudge_last;	/* with changes to tell of */
 	struct places places;
+	struct map texts;		/* struct text_time by inode number */
 	struct buf summary;		/* as of summary_version */
 	uint64_t summary_version;
+};
+
+/* A file that the listener tells nothing of: what it last said, and since. */
+struct text_time {
+	struct map_link link;
+	uint64_t version;		/* a hash, or where a log ends */
+	int64_t since;
 };
 
 /* What is remembered of a replication or namespace; by its inode number. */
@@ -91,7 +99,7 @@ void note_drop(struct fs *fs, struct inode directory);
 void note_touch(struct fs *fs, struct inode directory);
 
 /* Differs whenever the text of the file @node has changed in between. */
-int64_t note_version(const struct fs *fs, struct inode node);
+int64_t note_version(struct fs *fs, struct inode node);
 void note_listen(struct fs *fs);
 void note_finish(struct fs *fs);
 
@@ -285,6 +293,9 @@ void refuse_name(struct fs *fs, fuse_req_t req, struct replication *r,
 		 const char *name);
 void refuse(struct fs *fs, fuse_req_t req, struct replication *r, int code,
 	    const char *sentence);
+
+/* show.c */
+void text_times_finish(struct fs *fs);
 
 extern const struct fuse_lowlevel_ops fs_ops;
 

@@ -3,6 +3,7 @@
 #include "tree.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -143,12 +144,61 @@ static int64_t mtime_of_attribute(struct fs *fs, struct inode node,
 				       : r->status->updated;
 }
 
-static int64_t mtime_of(struct fs *fs, struct inode node)
+/*
+ * When the text of a file of .uvrfs became what it is, as far as somebody has
+ * looked: when it is seen for the first time it may just have changed.
+ */
+static int64_t mtime_of_text(struct fs *fs, struct inode node, uint64_t version)
+{
+	uint64_t ino = inode_number(node);
+	struct text_time *t = (struct text_time *)map_find(&fs->texts, ino);
+
+	if (t && t->version == version)
+		return t->since;
+	if (!t) {
+		t = calloc(1, sizeof *t);
+		if (!t)
+			return fs->changed;
+		t->link.key = ino;
+		if (map_add(&fs->texts, &t->link)) {
+			free(t);
+			return fs->changed;
+		}
+	}
+	t->since = fs->changed;
+	t->version = version;
+	return t->since;
+}
+
+void text_times_finish(struct fs *fs)
+{
+	struct map_link *l;
+
+	while ((l = map_next(&fs->texts, NULL))) {
+		map_remove(&fs->texts, l);
+		free(l);
+	}
+	map_finish(&fs->texts);
+}
+
+static bool is_of_daemon(struct inode node)
+{
+	return node.kind == KIND_DAEMON_FILE ||
+	       node.kind == KIND_BACKEND_FILE ||
+	       node.kind == KIND_CLUSTER_FILE;
+}
+
+static int64_t mtime_of(struct fs *fs, struct inode node, uint64_t version)
 {
 	const struct replication *r = tree_replication(fs, node);
+	const struct file *f = tree_file(node);
 	struct inode dir = node;
 	const struct note *note;
 
+	if (f && f->flags & FILE_FIXED)
+		return fs->started;
+	if (is_of_daemon(node))
+		return mtime_of_text(fs, node, version);
 	if (node.kind == KIND_ATTRIBUTE)
 		dir = tree_parent(fs, node);
 	note = note_find(fs, dir);
@@ -161,7 +211,9 @@ static int64_t mtime_of(struct fs *fs, struct inode node)
 	return r && r->status ? r->status->created : fs->changed;
 }
 
-static int text_size(struct fs *fs, struct inode node, off_t *size)
+/* The size of the text, and what is another number when it is another text. */
+static int text_size(struct fs *fs, struct inode node, off_t *size,
+		     uint64_t *version)
 {
 	const struct lines *lines = tree_lines(fs, node);
 	const struct file *f = tree_file(node);
@@ -171,6 +223,7 @@ static int text_size(struct fs *fs, struct inode node, off_t *size)
 	buf_init(&text, RENDER_MAX);
 	if (lines) {
 		*size = f->flags & FILE_STREAM ? 0 : (off_t)lines->len;
+		*version = lines->gone.byte + lines->len;
 		return 0;
 	}
 	if (S_ISDIR(tree_type(node)))
@@ -178,6 +231,8 @@ static int text_size(struct fs *fs, struct inode node, off_t *size)
 	rc = S_ISLNK(tree_type(node)) ? tree_readlink(fs, node, &text)
 				      : tree_render(fs, node, &text);
 	*size = (off_t)text.len;
+	if (is_of_daemon(node))
+		*version = inode_hash(buf_str(&text));
 	return rc;
 }
 
@@ -193,6 +248,7 @@ void tree_stat_removed(struct inode node, struct stat *st)
 
 int tree_stat(struct fs *fs, struct inode node, struct stat *st)
 {
+	uint64_t version = 0;
 	int64_t mtime;
 	int rc;
 
@@ -212,9 +268,9 @@ int tree_stat(struct fs *fs, struct inode node, struct stat *st)
 	st->st_nlink = S_ISLNK(tree_type(node)) ? 1 : 2;
 	st->st_blksize = 4096;
 	fill_access(fs, node, st);
-	rc = text_size(fs, node, &st->st_size);
+	rc = text_size(fs, node, &st->st_size, &version);
 	st->st_blocks = (st->st_size + 511) / 512;
-	mtime = mtime_of(fs, node);
+	mtime = mtime_of(fs, node, version);
 	st->st_mtim = (struct timespec){mtime / 1000, mtime % 1000 * 1000000};
 	st->st_ctim = st->st_mtim;
 	st->st_atim = st->st_mtim;

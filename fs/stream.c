@@ -51,6 +51,7 @@ static size_t kept(const struct handle *h, uint64_t off)
 static void fetch(struct fs *fs, struct handle *h, const struct lines *lines,
 		  const struct stream_read *read)
 {
+	const struct line_cursor before = h->cursor;
 	const char *data;
 	uint64_t lost;
 	size_t len;
@@ -63,6 +64,8 @@ static void fetch(struct fs *fs, struct handle *h, const struct lines *lines,
 	else
 		return;
 	h->base = read->off;
+	if (h->text.failed)	/* to be read again */
+		h->cursor = before;
 }
 
 bool stream_answer(struct fs *fs, fuse_req_t req, struct handle *h,

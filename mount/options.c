@@ -31,7 +31,7 @@ static const struct row {
 	{'d', "debug", NULL, KIND_FLAG, offsetof(struct options, debug), 0,
 	 "the same, and show every request of the kernel"},
 	{'o', NULL, "OPTIONS", KIND_MOUNT, 0, 0,
-	 "mount options: ro, and those of fuse(8)"},
+	 "mount options: ro, basic, and those of fuse(8)"},
 	{'\0', "check-config", NULL, KIND_ACTION, 0, ACTION_CHECK,
 	 "say ok, or all that is wrong in the configuration"},
 	{'V', "version", NULL, KIND_ACTION, 0, ACTION_VERSION,
@@ -96,6 +96,8 @@ static void add_mount_options(struct options *o, const char *list)
 			o->read_only = true;
 		else if (n == 2 && strncmp(list, "rw", n) == 0)
 			o->read_only = false;
+		else if (n == 5 && strncmp(list, "basic", n) == 0)
+			o->basic = true;
 		else if (n) {
 			if (o->fuse.len)
 				buf_putc(&o->fuse, ',');

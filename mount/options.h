@@ -17,6 +17,7 @@ struct options {
 	bool foreground;
 	bool debug;
 	bool read_only;		/* -o ro */
+	bool basic;		/* -o basic */
 	struct buf fuse;	/* the -o options that are left for libfuse */
 	const char *mountpoint;	/* given for ACTION_MOUNT */
 };

@@ -107,6 +107,7 @@ static int make_tree(struct server *s, struct error *err)
 		.access_count = s->config.access_count,
 		.mount_options = buf_str(&o->fuse),
 		.read_only = o->read_only,
+		.basic = o->basic,
 		.allow_other = others_are_allowed(),
 		.debug = o->debug,
 	};

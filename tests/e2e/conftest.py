@@ -23,11 +23,18 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "limit(seconds): a test may take longer than the usual")
+    config.addinivalue_line("markers", "robot: runs Ansible or Puppet, slowly")
     # As Ctrl-C: the fixtures clean up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Mounts of our own: they go with us, also after kill -9.
     if uvr.libc.unshare(CLONE_NEWNS) == 0:
         uvr.libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "ansible" in item.nodeid or "puppet" in item.nodeid:
+            item.add_marker("robot")
 
 
 def pytest_sessionstart(session):

@@ -363,8 +363,6 @@ def test_find_newer(r, tmp_path):
         assert f"{r.path}/mode" not in quiet(sh(find))
 
 
-@pytest.mark.xfail(strict=True, reason="files of .uvrfs share one time, which "
-                   "any change moves: find -newer and tar see too much")
 def test_what_has_not_changed_keeps_its_time(d, r):
     def times():
         return {n: os.stat(d.mnt / ".uvrfs" / n).st_mtime_ns

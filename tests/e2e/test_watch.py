@@ -186,17 +186,23 @@ def test_nothing_happens_nothing_is_told(d, r, watcher):
     for path in (still.path, still / "state", still / "lag", still / "plan"):
         watcher.add(path)
     watcher.add(r.path)
-    quiet(r, watcher)
-    assert still.ask("replica") == 0        # what it is already
-    assert still.read("lag") and still.plan("promoting")
-    assert still.sync() == 0
-    events = quiet_events(r, watcher)
+    names = set(os.listdir(still.path)) - {"plan", "lag"}
+
+    def texts():
+        return {name: still.read(name) for name in names}
+
+    def told():
+        """The events while nothing changed; None when something did."""
+        quiet(r, watcher)
+        before = texts()
+        assert still.ask("replica") == 0        # what it is already
+        assert still.read("lag") and still.plan("promoting")
+        assert still.sync() == 0
+        events = mark(r, watcher) + mark(r, watcher)
+        return events if texts() == before else None
+    events = until(told, "a moment without a change")
     assert [e for e in events if e.path.startswith(str(still.path))
             and e.path != str(still / "state")] == []
-
-
-def quiet_events(r, watcher):
-    return mark(r, watcher) + mark(r, watcher)
 
 
 def test_a_refusal_touches_its_files_only(r, watcher):
@@ -331,7 +337,8 @@ def test_what_the_nudger_may(d):
     # CAP_DAC_OVERRIDE and CAP_FOWNER
     assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0b1010
     assert status["NoNewPrivs"] == "1"
-    assert len(os.listdir(f"/proc/{pid}/fd")) == 1
+    # A file is open for as long as it is nudged.
+    until(lambda: os.listdir(f"/proc/{pid}/fd") == ["0"], "one descriptor")
     assert os.readlink(f"/proc/{pid}/fd/0").startswith("socket:")
 
 

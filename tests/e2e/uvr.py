@@ -6,7 +6,8 @@ watchdog (conftest.py) kills the daemons of a test that takes too long, so that
 a hung mount answers ENOTCONN instead of hanging the suite.
 
 UVRFS is the daemon's binary, UVRFS_WRAPPER a command to run it under (valgrind
-with its options), UVRFS_TIMEOUT_FACTOR how much slower that makes everything.
+with its options), UVRFS_TIMEOUT_FACTOR how much slower that makes everything,
+UVRFS_OPTIONS what is added to each command line.
 """
 import ctypes
 import os
@@ -27,6 +28,7 @@ from shell import (FACTOR, background, call, get, is_dead,  # noqa: F401
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("UVRFS", str(ROOT / "build/mount/uvrfs"))
 WRAPPER = shlex.split(os.environ.get("UVRFS_WRAPPER", ""))
+OPTIONS = shlex.split(os.environ.get("UVRFS_OPTIONS", ""))
 
 TIMEOUTS = ("timeouts: {act: 2s, retryFirst: 50ms, retryMax: 200ms, "
             "minDeadline: %s}\n")
@@ -59,7 +61,8 @@ class Daemon:
 
     def command(self, *more):
         return [*WRAPPER, BINARY, "-c", str(self.config), "--state-dir",
-                str(self.state), *self.options, *more, str(self.mnt)]
+                str(self.state), *OPTIONS, *self.options, *more,
+                str(self.mnt)]
 
     def start(self):
         """Starts in the foreground and waits until it says READY=1."""

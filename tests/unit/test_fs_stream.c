@@ -245,6 +245,53 @@ START_TEST(it_ends_with_its_replication)
 }
 END_TEST
 
+/* Gone for users at once, though the storage is still to be told. */
+START_TEST(a_removal_that_goes_on_unseen)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k), ns = PATH("ns"), ino, fh, u;
+	const struct reply *r;
+
+	ck_assert_int_eq(write_file(k, dir, "spec.yaml",
+				    "metadata: {annotations: {uvrfs/"
+				    "deletion-policy: delete}}\n" MANIFEST), 0);
+	settle(k);
+	ino = look(k, dir, "events");
+	fh = do_open(k, ino, O_RDONLY);
+	fetch(k, ino, fh, 65000);
+	u = start_fetch(k, ino, fh, 100, 0);
+	k->act_rc = -EAGAIN;
+	ck_assert_int_eq(ask_name(k, FUSE_RMDIR, ns, "a"), 0);
+	ck_assert_int_eq(answer(k, u, &r), 0);
+	ck_assert_uint_eq(look(k, ns, "a"), 0);
+	ck_assert_ptr_null(note_find(k->fs, inode_parse(dir)));
+	k->act_rc = 0;
+	world_tick(k->world, world_now(k->world) + 300000);
+	settle(k);
+	ck_assert_ptr_null(note_find(k->fs, inode_parse(dir)));
+	kernel_free(k);
+}
+END_TEST
+
+START_TEST(the_log_of_all_is_urgent_when_it_grows)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t ino, fh;
+	const unsigned quiet = POLLIN | POLLRDNORM;
+
+	make_replication(k);
+	ino = PATH(".uvrfs", "log");
+	fh = do_open(k, ino, O_RDONLY);
+	ck_assert_uint_eq(poll_of(k, ino, fh, 1), quiet);
+	say(k, "apple");
+	ck_assert_uint_eq(k->polled, 1);
+	ck_assert_uint_eq(poll_of(k, ino, fh, 1), quiet | URGENT);
+	start_read(k, ino, fh, 0, 0);
+	ck_assert_uint_eq(poll_of(k, ino, fh, 1), quiet);
+	kernel_free(k);
+}
+END_TEST
+
 START_TEST(a_draft_has_none)
 {
 	struct kernel *k = kernel_new(false);
@@ -387,6 +434,8 @@ int main(void)
 	tcase_add_test(c, a_slow_reader_is_told_what_it_lost);
 	tcase_add_test(c, a_reader_is_interrupted);
 	tcase_add_test(c, it_ends_with_its_replication);
+	tcase_add_test(c, a_removal_that_goes_on_unseen);
+	tcase_add_test(c, the_log_of_all_is_urgent_when_it_grows);
 	tcase_add_test(c, a_draft_has_none);
 	tcase_add_test(c, a_change_is_urgent_until_it_is_read);
 	tcase_add_test(c, each_change_is_told);
