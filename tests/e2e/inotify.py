@@ -22,6 +22,7 @@ class Watcher:
         self.fd = libc.inotify_init1(0x80000)
         assert self.fd >= 0
         self.paths = {}
+        self.unseen = []        # read, but after what was waited for
 
     def add(self, path, mask=CHANGES):
         wd = libc.inotify_add_watch(self.fd, os.fsencode(path), mask)
@@ -31,9 +32,12 @@ class Watcher:
 
     def read(self, seconds=10):
         """What comes next; [] when nothing does."""
+        events, self.unseen = self.unseen, []
+        if events:
+            return events
         if not select.select([self.fd], [], [], seconds)[0]:
             return []
-        data, events = os.read(self.fd, 1 << 16), []
+        data = os.read(self.fd, 1 << 16)
         while data:
             wd, mask, _, size = struct.unpack_from("iIII", data)
             name = data[16:16 + size].rstrip(b"\0").decode()
@@ -46,9 +50,12 @@ class Watcher:
         """All events up to and with the first such one."""
         seen, end = [], time.monotonic() + seconds * FACTOR
         while time.monotonic() < end:
-            for event in self.read(0.1):
+            events = self.read(0.1)
+            while events:
+                event = events.pop(0)
                 seen.append(event)
                 if event.path == str(path) and event.mask & mask:
+                    self.unseen = events
                     return seen
         raise AssertionError(f"no event {mask:#x} at {path}, only {seen}")
 

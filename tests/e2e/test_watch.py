@@ -2,6 +2,7 @@
 """inotify: every change is an event at whoever watches, and nothing else is."""
 import contextlib
 import errno
+import itertools
 import os
 import signal
 import threading
@@ -30,11 +31,16 @@ def r(d):
     return d.replica(mode="asynchronous")
 
 
+remarks = itertools.count()     # another each time, or `error` stays as it is
+
+
 def mark(r, watcher):
     """All events so far: those before that of a remark that is refused."""
-    assert put(r / "state", "sauce") == errno.EINVAL
-    # The log is the last file that this changes.
-    return watcher.until(r / "log", CLOSE_WRITE)
+    assert put(r / "state", f"sauce{next(remarks)}") == errno.EINVAL
+    # The log is the last file that this changes; what came before may have
+    # changed it too, but not the error.
+    return (watcher.until(r / "error", CLOSE_WRITE) +
+            watcher.until(r / "log", CLOSE_WRITE))
 
 
 def quiet(r, watcher):
