@@ -37,6 +37,17 @@ bool peer_may_be_writable(const struct planning *p)
 					      p->peer->fact == ROLE_SOURCE);
 }
 
+/* Asked to step down for this request, it has done so in part: it has not
+   answered, and not both of its looks have changed. */
+bool peer_is_half_demoted(const struct planning *p)
+{
+	const struct status *s = p->in->status;
+
+	return s->intent.act == ACT_DEMOTE_PEER &&
+	       s->intent.request == s->request.id &&
+	       p->peer_role == ROLE_UNKNOWN && peer_may_be_writable(p);
+}
+
 bool peer_follows(const struct planning *p)
 {
 	return p->peer_role == ROLE_REPLICA && p->peer->following &&

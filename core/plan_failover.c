@@ -177,7 +177,7 @@ static void promote_planned(struct planning *p)
 			  p->in->peer, side_silence(p->peer));
 		return;
 	}
-	if (p->peer_role == ROLE_SOURCE) {
+	if (p->peer_role == ROLE_SOURCE || peer_is_half_demoted(p)) {
 		if (wait_for_use(p, p->peer, p->in->peer))
 			return;
 		plan_step(p, ACT_DEMOTE_PEER);

@@ -64,6 +64,7 @@ void check_second_fact(struct planning *p);
 bool peer_is_source(const struct planning *p);
 bool peer_is_verified_source(const struct planning *p);
 bool peer_may_be_writable(const struct planning *p);
+bool peer_is_half_demoted(const struct planning *p);
 bool peer_follows(const struct planning *p);
 
 /* The waits that several words share; true when there is one. */

@@ -186,7 +186,10 @@ static void turn_peer(struct planning *p)
 		snprintf(p->out->cost, sizeof p->out->cost,
 			 "writes at %s that are not at %s are destroyed", peer,
 			 p->in->here);
-	if (p->peer_role == ROLE_SOURCE) {
+	bool steps_down = p->peer_role == ROLE_SOURCE ||
+			  peer_is_half_demoted(p);
+
+	if (steps_down) {
 		if (wait_for_use(p, p->peer, peer))
 			return;
 		plan_step(p, ACT_DEMOTE_PEER);
@@ -196,8 +199,7 @@ static void turn_peer(struct planning *p)
 			  role_text(p->peer->fact));
 		return;
 	}
-	if (p->peer_role == ROLE_SOURCE || !p->peer->following ||
-	    p->peer->diverged)
+	if (steps_down || !p->peer->following || p->peer->diverged)
 		plan_step(p, ACT_RESYNC_PEER);
 	if (p->out->step_count || !p->peer->complete)
 		plan_step(p, ACT_AWAIT_PEER_RESYNC);

@@ -278,6 +278,7 @@ static UNUSED struct kernel *kernel_new(bool read_only)
 		.retry_max_ms = 300000,
 	};
 	k->options.read_only = read_only;
+	/* Another's is getppid(): the next number may be a thread of ours. */
 	k->pid = getpid();
 	make_world(k);
 	connect_kernel(k);

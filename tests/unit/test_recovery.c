@@ -77,6 +77,41 @@ START_TEST(an_act_that_a_crash_cut_short_is_asked_again_by_its_name)
 }
 END_TEST
 
+/* Its volume was made read-only, and its record does not say so yet. */
+START_TEST(a_step_down_that_was_cut_short_is_asked_again)
+{
+	f->act_rc = -ENOSPC;
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	ck_assert(is_acted(ACT_DEMOTE_PEER, ACT_NONE, ACT_NONE));
+	f->truth.peer.fact = ROLE_REPLICA;
+	f->act_rc = 0;
+	restart();
+	look();
+	advance(2000);
+	ck_assert_uint_eq(f->serials[1], f->serials[0]);
+	ck_assert(f->did[1] == ACT_DEMOTE_PEER && f->did[2] == ACT_PROMOTE);
+	ck_assert_int_eq(outcome(), OUTCOME_VERIFIED);
+}
+END_TEST
+
+/* The same picture without a call of ours is nothing to act on. */
+START_TEST(a_peer_that_contradicts_itself_is_left_alone)
+{
+	f->act_rc = -EAGAIN;
+	set_role(&f->truth.peer, ROLE_REPLICA);
+	f->truth.here.caught_up = true;
+	look();
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	f->acts = 0;
+	f->act_rc = 0;
+	f->truth.peer.claim = ROLE_SOURCE;
+	look();
+	advance(2000);
+	ck_assert_uint_eq(f->acts, 0);
+	ck_assert_str_eq(condition(CONDITION_READY)->reason, "PeerUnverified");
+}
+END_TEST
+
 START_TEST(what_is_pending_waits_for_a_backend_that_is_gone)
 {
 	f->act_rc = -EAGAIN;
@@ -382,6 +417,8 @@ END_TEST
 static const TTest *const *const tests[] = {
 	&an_act_that_took_effect_before_a_crash_is_not_made_again,
 	&an_act_that_a_crash_cut_short_is_asked_again_by_its_name,
+	&a_step_down_that_was_cut_short_is_asked_again,
+	&a_peer_that_contradicts_itself_is_left_alone,
 	&what_is_pending_waits_for_a_backend_that_is_gone,
 	&a_restart_moves_no_time_and_writes_nothing,
 	&an_act_refused_for_good_is_not_repeated_for_a_full_store,
