@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static struct node *read_ok(const char *text)
 {
@@ -232,21 +231,18 @@ START_TEST(depth)
 }
 END_TEST
 
-/* A @size-byte text of @unit repeated, in less time than anything quadratic. */
+/* A @size-byte text of @unit repeated.  What is quadratic takes half a minute
+   for one: Check's own limit ends the test. */
 static void read_fast(const char *head, const char *unit, size_t size)
 {
 	size_t n = strlen(unit), i = strlen(head);
 	char *text = malloc(size + n);
 	struct error err = {0};
-	struct timespec a, b;
 
 	memcpy(text, head, i);
 	for (; i + n <= size; i += n)
 		memcpy(text + i, unit, n);
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
 	node_free(node_parse(text, i, &err));
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
-	ck_assert_msg(b.tv_sec - a.tv_sec < 4, "'%s' took too long", unit);
 	free(text);
 }
 
