@@ -145,7 +145,9 @@ def home(device, tmp_path_factory):
 
 SESSION = """set -e
 {home}/uvrfs -c {home}/uvrfs.yaml {options} {home}/mnt
-trap '{unmount} {home}/mnt' EXIT
+# Busy for a moment: what has changed is being told.
+trap 'rc=$?; for i in $(seq 1000); do
+	{unmount} {home}/mnt 2>/dev/null && exit $rc; done; exit 1' EXIT
 cd {home}/mnt
 mkdir -p database/r
 cat ../m.yaml > database/r/spec.yaml
