@@ -118,7 +118,7 @@ static const struct backend_ops ops = {
 	.type = "sim",
 	.capabilities = CAP_STEP_DOWN_PEER | CAP_SECOND_FACT | CAP_GIVE_BACK |
 			CAP_LAG | CAP_PROGRESS | CAP_MODE_IN_PLACE |
-			CAP_SCHEDULE_IN_PLACE,
+			CAP_SCHEDULE_IN_PLACE | CAP_DELETE,
 	.start = sim_start,
 	.stop = sim_stop,
 	.free = sim_free,

@@ -37,6 +37,9 @@ struct order {
 	uint64_t serial;		/* names this act for ever: the same
 					   serial asked twice is the same act */
 	int timeout_ms;			/* give up after this */
+	unsigned overrides;		/* enum override of plan.h: what may be
+					   passed over, because somebody said
+					   so; the rest is looked at again */
 };
 
 enum capability {
@@ -47,6 +50,8 @@ enum capability {
 	CAP_PROGRESS = 16,
 	CAP_MODE_IN_PLACE = 32,		/* replicationMode can change in place */
 	CAP_SCHEDULE_IN_PLACE = 64,
+	CAP_DELETE = 128,		/* can end a relationship and keep both
+					   volumes */
 };
 
 /*
@@ -63,6 +68,13 @@ struct sink {
 struct backend_ops {
 	const char *type;	/* as in the configuration: "sim" */
 	unsigned capabilities;	/* what this product can do */
+
+	/*
+	 * Can this product serve that manifest?  0, or -EINVAL with a sentence
+	 * that names the field.  Pure.  NULL: it takes every one.
+	 */
+	int (*check)(struct backend *b, const struct spec *spec,
+		     struct error *err);
 
 	/*
 	 * Begins to observe: all relationships that exist (bulk, by as few
@@ -126,6 +138,10 @@ struct backend {
 	const struct backend_ops *ops;
 	const char *name;	/* as in the configuration; owned by it */
 };
+
+/* Its check, if it has one: 0, or -EINVAL with a sentence. */
+int backend_check(struct backend *b, const struct spec *spec,
+		  struct error *err);
 
 /* -EPERM, -EINVAL, -ENOENT, -EOPNOTSUPP: trying again can't help. */
 bool backend_error_is_final(int rc);

@@ -239,6 +239,11 @@ int world_bind(struct world *w, struct replication *r, struct error *err)
 	if (replication_choose_backend(w, replication_here(r), r->spec,
 				       &r->backend, &r->backend_why) < 0)
 		return 0;
+	if (backend_check(r->backend, r->spec, err) < 0) {
+		r->backend = NULL;
+		r->backend_why = "it can't serve this manifest: see `log`";
+		return -err->code;
+	}
 	replication_target(r, &t);
 	r->backend->ops->key(r->backend, &t, key);
 	s = world_sighting(w, r->backend, key);

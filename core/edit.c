@@ -257,7 +257,9 @@ static int edit_remove(struct world *w, struct replication *r, struct edit *e,
 	}
 	world_plan(w, r, WORD_REMOVE, false, &plan);
 	if (plan.verdict != VERDICT_ALLOWED)
-		return fail(err, EBUSY, "%s", plan_why(&plan));
+		return fail(err,
+			    plan.verdict == VERDICT_FORBIDDEN ? EPERM : EBUSY,
+			    "%s", plan_why(&plan));
 	/* With something to do at the storage the removal is recorded now and
 	   carried out like any request. */
 	if (plan.step_count)

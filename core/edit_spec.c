@@ -84,6 +84,8 @@ static int look_before_birth(struct world *w, struct replication *r,
 				   spec, &r->backend, &r->backend_why);
 	if (!r->backend)
 		return 0;
+	if (backend_check(r->backend, spec, err) < 0)
+		return -err->code;
 	r->backend->ops->key(r->backend, &t, key);
 	s = world_sighting(w, r->backend, key);
 	if (!s)

@@ -131,6 +131,7 @@ void act_begin(struct world *w, struct replication *r, enum act act)
 		.act = act,
 		.serial = serial_for_ever(r->status),
 		.timeout_ms = w->config->act_timeout_ms,
+		.overrides = r->status->request.overrides,
 	};
 	j->request = r->status->request.id;
 	/* A look asks both; the peer is the one that may hang. */
@@ -143,6 +144,11 @@ void act_begin(struct world *w, struct replication *r, enum act act)
 	j->cluster->running++;
 	r->work->acting = true;
 	w->jobs->submit(w->jobs, &j->job);
+}
+
+int backend_check(struct backend *b, const struct spec *spec, struct error *err)
+{
+	return b->ops->check ? b->ops->check(b, spec, err) : 0;
 }
 
 bool backend_error_is_final(int rc)

@@ -10,7 +10,7 @@
 const char *side_silence(const struct side *side)
 {
 	static const char *const phrases[] = {
-		[REACH_UNKNOWN] = "has not been asked yet",
+		[REACH_UNKNOWN] = "has not answered yet",
 		[REACH_OK] = "answers",
 		[REACH_SILENT] = "gives no answer",
 		[REACH_REFUSED] = "refuses our credentials",

@@ -135,8 +135,9 @@ static void check_silent_peer(struct planning *p)
 
 	if (p->peer->reach == REACH_UNKNOWN)
 		plan_object(p, VERDICT_NOT_NOW, "peer",
-			    "%s has not been asked yet: try again in a moment",
-			    p->in->peer);
+			    "%s has not answered yet%s%s: try again in a moment",
+			    p->in->peer, *p->peer->why ? ": " : "",
+			    p->peer->why);
 	else if (p->peer->reach != REACH_SILENT)
 		plan_need(p, OVERRIDE_PEER, "peer",
 			  "%s %s (%s): it may be the source still",

@@ -225,6 +225,11 @@ static void remove_checks(struct planning *p)
 	if (!deletes_relationship(p))
 		plan_pass(p, "copies",
 			  "both volumes and their replication are kept");
+	else if (!(p->in->capabilities & CAP_DELETE))
+		plan_object(p, VERDICT_FORBIDDEN, "copies",
+			    "%s says delete, and here that would delete a copy, "
+			    "too: take the annotation away",
+			    DELETION_POLICY);
 	else if (p->here->reach != REACH_OK || p->peer->reach != REACH_OK)
 		plan_object(p, VERDICT_NOT_NOW, "copies",
 			    "%s says delete, and not both sites answer: which "

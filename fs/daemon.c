@@ -99,6 +99,7 @@ static void backend_capabilities(const struct subject *s, struct buf *out)
 		{CAP_PROGRESS, "progress"},
 		{CAP_MODE_IN_PLACE, "mode-in-place"},
 		{CAP_SCHEDULE_IN_PLACE, "schedule-in-place"},
+		{CAP_DELETE, "delete"},
 	};
 	size_t i;
 

@@ -38,6 +38,7 @@ struct fake {
 	unsigned acts;
 	enum act did[64];
 	uint64_t serials[64];
+	unsigned overrides;		/* of the last */
 	struct world *world;
 	struct world_config config;
 	struct spec *kept;		/* what a new daemon loads, or NULL */
@@ -191,6 +192,7 @@ static int act(struct backend *b, const struct target *t,
 		return fail(err, EIO, "nobody is there to ask");
 	ck_assert_uint_lt(f->acts, 64);
 	f->serials[f->acts] = order->serial;
+	f->overrides = order->overrides;
 	f->did[f->acts++] = order->act;
 	if (f->act_rc)
 		return fail(err, -f->act_rc, "the array says no");

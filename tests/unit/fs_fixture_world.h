@@ -221,7 +221,8 @@ static int backend_observe(struct backend *b, const struct target *t,
 
 static const struct backend_ops backend_table = {
 	.type = "fake",
-	.capabilities = CAP_STEP_DOWN_PEER | CAP_SECOND_FACT | CAP_GIVE_BACK,
+	.capabilities = CAP_STEP_DOWN_PEER | CAP_SECOND_FACT | CAP_GIVE_BACK |
+			CAP_DELETE,
 	.start = backend_start,
 	.stop = backend_stop,
 	.free = backend_stop,

@@ -160,6 +160,43 @@ START_TEST(a_mode_that_is_fixed_is_not_smuggled_in_with_a_state)
 }
 END_TEST
 
+/* A backend that has no use for this handle. */
+static int refuse_vol_1(struct backend *b, const struct spec *spec,
+			struct error *err)
+{
+	if (strcmp(spec->volume_handle, "vol-1") == 0)
+		return fail(err, EINVAL, "vol-1 is no name for a volume");
+	return 0;
+}
+
+START_TEST(what_the_backend_can_not_serve_is_refused_when_it_is_written)
+{
+	struct replication *r;
+
+	ck_assert_int_eq(put(EDIT_REMOVE, ""), 0);
+	f->ops.check = refuse_vol_1;
+	r = draft("db");
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, manifest), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(r->refusal.sentence,
+				     "vol-1 is no name for a volume"));
+	ck_assert_ptr_null(r->spec);
+	f->ops.check = NULL;
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, manifest), 0);
+}
+END_TEST
+
+/* Another version of the daemon, or a file that was put there by hand. */
+START_TEST(what_the_backend_can_not_serve_is_kept_and_left_alone)
+{
+	f->ops.check = refuse_vol_1;
+	restart();
+	ck_assert_ptr_null(the()->backend);
+	ck_assert_ptr_nonnull(strstr(the()->backend_why, "can't serve"));
+	ck_assert_int_eq(replication_state(the()), STATE_REPLICA);
+	ck_assert_uint_eq(f->acts, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("birth");
@@ -177,6 +214,10 @@ int main(void)
 	tcase_add_test(c, endpoints_in_one_cluster_are_told_by_their_regions);
 	tcase_add_test(c, a_site_that_is_a_region_finds_its_endpoint);
 	tcase_add_test(c, a_mode_that_is_fixed_is_not_smuggled_in_with_a_state);
+	tcase_add_test(
+		c, what_the_backend_can_not_serve_is_refused_when_it_is_written);
+	tcase_add_test(
+		c, what_the_backend_can_not_serve_is_kept_and_left_alone);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -195,6 +195,17 @@ static void ask_for_deletion(void)
 	ck_assert_int_eq(put(EDIT_SPEC, policy), 0);
 }
 
+START_TEST(what_would_delete_a_copy_is_not_deleted)
+{
+	f->ops.capabilities &= ~(unsigned)CAP_DELETE;
+	ask_for_deletion();
+	ck_assert_int_eq(put(EDIT_REMOVE, ""), -EPERM);
+	ck_assert_ptr_nonnull(strstr(the()->refusal.sentence,
+				     "would delete a copy"));
+	ck_assert_uint_eq(f->acts, 0);
+}
+END_TEST
+
 START_TEST(a_word_behind_a_removal_comes_too_late)
 {
 	ask_for_deletion();
@@ -424,6 +435,7 @@ static const TTest *const *const tests[] = {
 	&an_act_refused_for_good_is_not_repeated_for_a_full_store,
 	&log_calls_verified_what_is_kept,
 	&a_word_behind_a_removal_comes_too_late,
+	&what_would_delete_a_copy_is_not_deleted,
 	&what_is_being_removed_takes_no_words_and_keeps_its_name,
 	&a_removal_is_audited_once_when_it_is_done,
 	&a_roll_back_that_failed_is_retried_by_its_own_word,

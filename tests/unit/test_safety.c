@@ -186,6 +186,8 @@ START_TEST(force_for_a_volume_in_use_does_not_spare_the_final_sync)
 	look();
 	ck_assert_int_eq(put(EDIT_STATE, "demoting force"), 0);
 	ck_assert(is_acted(ACT_DEMOTE, ACT_NONE, ACT_NONE));
+	/* The backend may pass over that, and nothing else. */
+	ck_assert_uint_eq(f->overrides, OVERRIDE_IN_USE);
 	ck_assert_int_eq(outcome(), OUTCOME_PENDING);
 	lose_peer();
 	ck_assert_int_eq(outcome(), OUTCOME_PENDING);
