@@ -222,6 +222,21 @@ static void look(struct world *w, struct replication *r)
 		act_begin(w, r, ACT_NONE);
 }
 
+/*
+ * What was seen last forbids something, and may be old: not every change at a
+ * storage is told at once.
+ */
+void look_again(struct world *w, struct replication *r)
+{
+	struct work *work = r->work;
+
+	/* A side that gives no answer would hold up what is written next. */
+	if (r->backend && !work->acting && !work->committing &&
+	    w->now >= work->look_at && r->seen.here.reach == REACH_OK &&
+	    r->seen.peer.reach == REACH_OK)
+		look(w, r);
+}
+
 static void begin(struct world *w, struct replication *r, enum act act)
 {
 	const struct status *s = r->status;
@@ -265,6 +280,8 @@ static void step(struct world *w, struct replication *r,
 		work->retry_at = plan->look_at;
 	if (act != ACT_NONE && !act_is_wait(act) && w->now >= work->retry_at)
 		begin(w, r, act);
+	else if (plan->waits_for)
+		look_again(w, r);
 }
 
 /* When this replication wants to be looked at again, by itself. */

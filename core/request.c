@@ -229,6 +229,8 @@ int request_word(struct world *w, struct replication *r, struct edit *e,
 	    !(plan.overrides & ~req->overrides))
 		return NOTHING_TO_DO;
 	rc = check_verdict(&plan, err);
+	if (rc == -EBUSY)
+		look_again(w, r);
 	if (rc < 0)
 		return rc;
 	if (word != WORD_SWAP && changed.state != (enum state)word) {

@@ -147,6 +147,31 @@ START_TEST(a_volume_that_came_into_use_is_not_pulled_away_by_a_retry)
 }
 END_TEST
 
+START_TEST(a_refusal_looks_whether_it_is_right_still)
+{
+	advance(3000);
+	f->truth.peer.in_use = TRI_YES;
+	look();
+	f->truth.peer.in_use = TRI_NO;
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), -EBUSY);
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+}
+END_TEST
+
+START_TEST(a_wait_looks_whether_it_is_over)
+{
+	become_source();
+	f->act_rc = -EAGAIN;
+	ck_assert_int_eq(put(EDIT_STATE, "demoting"), 0);
+	f->truth.here.in_use = TRI_YES;
+	look();
+	f->truth.here.in_use = TRI_NO;
+	f->act_rc = 0;
+	advance(3000);
+	ck_assert_int_eq(outcome(), OUTCOME_VERIFIED);
+}
+END_TEST
+
 START_TEST(a_peers_volume_that_came_into_use_is_not_pulled_away)
 {
 	f->act_rc = -EAGAIN;
@@ -355,6 +380,8 @@ static const TTest *const *const tests[] = {
 	&a_step_down_under_way_is_not_taken_back_as_done,
 	&nothing_is_taken_back_over_a_writable_peer,
 	&a_volume_that_came_into_use_is_not_pulled_away_by_a_retry,
+	&a_refusal_looks_whether_it_is_right_still,
+	&a_wait_looks_whether_it_is_over,
 	&a_peers_volume_that_came_into_use_is_not_pulled_away,
 	&a_step_down_waits_when_its_peer_goes_away,
 	&force_for_a_volume_in_use_does_not_spare_the_final_sync,
