@@ -26,9 +26,9 @@ static void read_type(struct reader *rd, const struct key *key,
 	const char *type = NULL;
 
 	read_string(rd, key, node, &type);
-	if (type && strcmp(type, "sim") != 0)
+	if (type && strcmp(type, "sim") != 0 && strcmp(type, "ceph-rbd") != 0)
 		reader_fault(rd, "backend type %.63s is not built into this "
-				 "uvrfs; there is: sim", type);
+				 "uvrfs; there are: sim, ceph-rbd", type);
 	else if (type)
 		*(const char **)into = type;
 }
@@ -96,9 +96,16 @@ static const struct key store_keys[] = {
 	{"kubernetes", read_kubernetes},
 	{NULL}};
 
+static const struct key ceph_keys[] = {
+	{"conf", read_path, IN(config_cluster, ceph_conf), .required = true},
+	{"user", read_string, IN(config_cluster, ceph_user)},
+	{"keyring", read_path, IN(config_cluster, ceph_keyring)},
+	{NULL}};
+
 static const struct key cluster_keys[] = {
 	{"kubeconfig", read_path, IN(config_cluster, kubeconfig)},
 	{"context", read_string, IN(config_cluster, context)},
+	{"ceph", read_mapping, .keys = ceph_keys},
 	{NULL}};
 
 static const struct key backend_keys[] = {
@@ -215,7 +222,8 @@ static void check_select(struct reader *rd, const struct config *c)
 static bool share_files(const struct config_backend *a,
 			const struct config_backend *b)
 {
-	return a->type && b->type &&
+	return a->type && b->type && strcmp(a->type, "sim") == 0 &&
+	       strcmp(b->type, "sim") == 0 &&
 	       strcmp(a->path ? a->path : "", b->path ? b->path : "") == 0;
 }
 

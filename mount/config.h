@@ -21,6 +21,9 @@ struct config_cluster {
 	const char *name;
 	const char *kubeconfig;		/* may be NULL; kept for backends */
 	const char *context;		/* may be NULL */
+	const char *ceph_conf;		/* NULL: no Ceph cluster */
+	const char *ceph_user;		/* may be NULL */
+	const char *ceph_keyring;	/* may be NULL */
 };
 
 struct config_backend {

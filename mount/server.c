@@ -5,6 +5,7 @@
 #include "loop.h"
 #include "mountpoint.h"
 #include "notify.h"
+#include "rbd.h"
 #include "sim.h"
 #include "state_dir.h"
 #include "store.h"
@@ -48,16 +49,50 @@ static void configure_world(struct server *s, const struct config *c)
 	s->world_config.retry_max_ms = c->timeouts.retry_max;
 }
 
-static int add_backend(struct server *s, size_t i, struct error *err)
+static struct backend *make_sim(struct server *s,
+				const struct config_backend *b,
+				struct error *err)
 {
-	const struct config_backend *b = &s->config.backends[i];
 	auto_free char *dir = NULL;
 
 	if (asprintf(&dir, "%s/sim", s->state_dir) < 0) {
 		dir = NULL;
-		return fail(err, ENOMEM, "not enough memory");
+		fail(err, ENOMEM, "not enough memory");
+		return NULL;
 	}
-	s->backends[i] = sim_new(b->name, b->path ? b->path : dir, err);
+	return sim_new(b->name, b->path ? b->path : dir, err);
+}
+
+static struct backend *make_rbd(struct server *s,
+				const struct config_backend *b,
+				struct error *err)
+{
+	const struct config *c = &s->config;
+	auto_free struct rbd_access *access =
+		calloc(c->cluster_count + 1, sizeof *access);
+	size_t i, n = 0;
+
+	if (!access) {
+		fail(err, ENOMEM, "not enough memory");
+		return NULL;
+	}
+	for (i = 0; i < c->cluster_count; i++)
+		if (c->clusters[i].ceph_conf)
+			access[n++] = (struct rbd_access){
+				.cluster = c->clusters[i].name,
+				.conf = c->clusters[i].ceph_conf,
+				.user = c->clusters[i].ceph_user,
+				.keyring = c->clusters[i].ceph_keyring,
+			};
+	return rbd_new(b->name, access, n, c->timeouts.act, err);
+}
+
+static int add_backend(struct server *s, size_t i, struct error *err)
+{
+	const struct config_backend *b = &s->config.backends[i];
+
+	s->backends[i] = strcmp(b->type, "sim") == 0 ? make_sim(s, b, err)
+						     : make_rbd(s, b, err);
 	if (!s->backends[i])
 		return error_prefix(err, "backend %s: ", b->name);
 	return world_add_backend(s->world, s->backends[i], err);

@@ -59,6 +59,9 @@ static const char everything[] =
 	"clusters:\n"
 	"  dr-cluster: {kubeconfig: /etc/uvrfs/dr.kubeconfig}\n"
 	"  prod-cluster: {kubeconfig: /etc/uvrfs/prod, context: admin}\n"
+	"  ceph-a: {ceph: {conf: /etc/ceph/a.conf, user: uvrfs,\n"
+	"                  keyring: /etc/ceph/a.keyring}}\n"
+	"  ceph-b: {ceph: {conf: /etc/ceph/b.conf}}\n"
 	"backends:\n"
 	"  lab: {type: sim}\n"
 	"  attic: {type: sim, path: /srv/attic}\n"
@@ -79,11 +82,18 @@ START_TEST(every_key)
 	accept(everything, &c);
 	ck_assert_str_eq(c.site, "dr-cluster");
 	ck_assert_str_eq(c.store_path, "/srv/uvrfs");
-	ck_assert_uint_eq(c.cluster_count, 2);
+	ck_assert_uint_eq(c.cluster_count, 4);
 	ck_assert_str_eq(c.clusters[0].kubeconfig, "/etc/uvrfs/dr.kubeconfig");
+	ck_assert_ptr_null(c.clusters[0].ceph_conf);
 	ck_assert_ptr_null(c.clusters[0].context);
 	ck_assert_str_eq(c.clusters[1].name, "prod-cluster");
 	ck_assert_str_eq(c.clusters[1].context, "admin");
+	ck_assert_str_eq(c.clusters[2].ceph_conf, "/etc/ceph/a.conf");
+	ck_assert_str_eq(c.clusters[2].ceph_user, "uvrfs");
+	ck_assert_str_eq(c.clusters[2].ceph_keyring, "/etc/ceph/a.keyring");
+	ck_assert_str_eq(c.clusters[3].ceph_conf, "/etc/ceph/b.conf");
+	ck_assert_ptr_null(c.clusters[3].ceph_user);
+	ck_assert_ptr_null(c.clusters[3].ceph_keyring);
 	ck_assert_uint_eq(c.backend_count, 2);
 	ck_assert_str_eq(c.backends[1].name, "attic");
 	ck_assert_str_eq(c.backends[1].path, "/srv/attic");
@@ -141,6 +151,14 @@ static const struct {
 	{"clusters: {a: {kubeconfig: ./a}}\n",
 	 "clusters.a.kubeconfig (line 1): './a' is not an absolute path"},
 	{"clusters: {a: {token: x}}\n", "clusters.a.token (line 1): unknown"},
+	{"clusters: {a: {ceph: {user: x}}}\n",
+	 "clusters.a.ceph (line 1): conf is missing"},
+	{"clusters: {a: {ceph: {conf: ceph.conf}}}\n",
+	 "clusters.a.ceph.conf (line 1): 'ceph.conf' is not an absolute path"},
+	{"clusters: {a: {ceph: {conf: /c, keyring: k}}}\n",
+	 "clusters.a.ceph.keyring (line 1): 'k' is not an absolute path"},
+	{"clusters: {a: {ceph: {conf: /c, key: k}}}\n",
+	 "clusters.a.ceph.key (line 1): unknown"},
 	{"clusters: [a]\n", "clusters (line 1): must be a mapping, not"},
 	{"backends: {a: {type: ceph}}\n",
 	 "backend type ceph is not built into this uvrfs"},

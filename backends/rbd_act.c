@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The acts: two fresh looks, a decision (rbd_decide.c), one call.  Promotion and
+ * demotion may take longer than an act has time; they go on by themselves then,
+ * and the side counts as busy until they have ended.
+ *
+ * All of them are the same act when made again: what they come to is decided
+ * from what is there, not from what was done.
+ */
+#include "rbd_model.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- calls that may outlast their act ---- */
+
+static void flight_free(struct rbd_flight *f)
+{
+	/* Not before it has called back: it is what the callback is given. */
+	if (f->completion)
+		rbd_aio_release(f->completion);
+	release_image(&f->hold);
+	pthread_cond_destroy(&f->landed);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
+/* On one of librbd's threads: no call to Ceph from here. */
+static void landed(rbd_completion_t completion, void *arg)
+{
+	struct rbd_flight *f = arg;
+
+	pthread_mutex_lock(&f->lock);
+	f->rc = (int)rbd_aio_get_return_value(completion);
+	f->done = true;
+	pthread_cond_signal(&f->landed);
+	pthread_mutex_unlock(&f->lock);
+}
+
+static struct timespec end_of(int timeout_ms)
+{
+	struct timespec end;
+	int64_t ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	ns = end.tv_nsec + (int64_t)timeout_ms * 1000000;
+	end.tv_sec += ns / 1000000000;
+	end.tv_nsec = ns % 1000000000;
+	return end;
+}
+
+int flight_wait(struct rbd_end *e, int timeout_ms, bool *over)
+{
+	struct timespec end = end_of(timeout_ms);
+	struct rbd_flight *f = e->flight;
+	int rc = 0;
+
+	*over = true;
+	if (!f)
+		return 0;
+	pthread_mutex_lock(&f->lock);
+	while (!f->done && rc == 0)
+		rc = pthread_cond_timedwait(&f->landed, &f->lock, &end);
+	*over = f->done;
+	rc = f->done ? f->rc : -ETIMEDOUT;
+	pthread_mutex_unlock(&f->lock);
+	if (*over) {
+		e->flight = NULL;
+		flight_free(f);
+	}
+	return rc;
+}
+
+/* Takes over @hold. */
+static struct rbd_flight *flight_new(const struct rbd_hold *hold,
+				     enum rbd_deed deed)
+{
+	struct rbd_flight *f = calloc(1, sizeof *f);
+	pthread_condattr_t attr;
+
+	if (!f)
+		return NULL;
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&f->landed, &attr);
+	pthread_condattr_destroy(&attr);
+	f->hold = *hold;
+	f->deed = deed;
+	return f;
+}
+
+static int submit(struct rbd_flight *f)
+{
+	if (f->deed == RBD_DEED_DEMOTE)
+		return rbd_aio_mirror_image_demote(f->hold.image, f->completion);
+	return rbd_aio_mirror_image_promote(
+		f->hold.image, f->deed == RBD_DEED_FORCE_PROMOTE, f->completion);
+}
+
+/* ---- the calls ---- */
+
+struct call {
+	struct rbd *rbd;
+	struct rbd_pair *pair;
+	const struct target *target;
+	const struct order *order;
+	struct rbd_end *at, *other;
+	enum rbd_deed deed;
+	int64_t end;			/* monotonic ms */
+};
+
+static int left(const struct call *c)
+{
+	int64_t ms = c->end - rbd_monotonic();
+
+	return ms > 0 ? (int)ms : 0;
+}
+
+/* Takes over @hold. */
+static int fly(struct call *c, struct rbd_hold *hold)
+{
+	struct rbd_flight *f = flight_new(hold, c->deed);
+	bool over;
+	int rc;
+
+	if (!f) {
+		release_image(hold);
+		return -ENOMEM;
+	}
+	rc = rbd_aio_create_completion(f, landed, &f->completion);
+	if (rc == 0)
+		rc = submit(f);
+	if (rc < 0) {
+		flight_free(f);
+		return rc;
+	}
+	c->at->flight = f;
+	return flight_wait(c->at, left(c), &over);
+}
+
+static int enable(struct call *c, rbd_image_t image)
+{
+	bool journal = c->target->spec->mirroring == MIRRORING_JOURNAL;
+
+	return rbd_mirror_image_enable2(
+		image, journal ? RBD_MIRROR_IMAGE_MODE_JOURNAL
+			       : RBD_MIRROR_IMAGE_MODE_SNAPSHOT);
+}
+
+static int make(struct call *c)
+{
+	struct rbd_hold hold;
+	int rc = hold_image(c->at->site, c->pair, &hold);
+
+	if (rc < 0)
+		return rc;
+	if (c->deed != RBD_DEED_ENABLE && c->deed != RBD_DEED_RESYNC)
+		return site_note(c->at->site, fly(c, &hold));
+	rc = c->deed == RBD_DEED_ENABLE ? enable(c, hold.image)
+					: rbd_mirror_image_resync(hold.image);
+	release_image(&hold);
+	return site_note(c->at->site, rc);
+}
+
+/*
+ * What librbd answers right after a demotion or while the copy is on its way is
+ * no refusal: EBUSY, and EROFS for a moment.
+ */
+static int as_transient(const struct call *c, int rc)
+{
+	if (rc == -EROFS || (rc == -EBUSY && c->deed == RBD_DEED_PROMOTE))
+		return -EAGAIN;
+	/* It went between the look and the call: look again. */
+	return rc == -ENOENT || rc == -EINVAL ? -EAGAIN : rc;
+}
+
+static int failed(const struct call *c, int rc, struct error *err)
+{
+	static const char *const words[] = {
+		[RBD_DEED_ENABLE] = "mirror image enable",
+		[RBD_DEED_DEMOTE] = "mirror image demote",
+		[RBD_DEED_PROMOTE] = "mirror image promote",
+		[RBD_DEED_FORCE_PROMOTE] = "mirror image promote --force",
+		[RBD_DEED_RESYNC] = "mirror image resync",
+	};
+	int code = c->deed == RBD_DEED_ENABLE ? rc : as_transient(c, rc);
+
+	if (rc == -EAGAIN)
+		return fail(err, EAGAIN,
+			    "%s: another uvrfs is changing the image",
+			    c->at->site->name);
+	return fail(err, -code, "%s: rbd %s: %s", c->at->site->name,
+		    words[c->deed], strerrordesc_np(-rc));
+}
+
+static int decide(struct call *c, struct error *err)
+{
+	struct rbd_view at, other;
+
+	look_image(c->other->site, c->pair, &other);
+	look_image(c->at->site, c->pair, &at);
+	if (at.reach != REACH_OK)
+		return fail(err,
+			    at.reach == REACH_REFUSED ||
+					    at.reach == REACH_UNCONFIGURED
+				    ? EACCES
+				    : ETIMEDOUT,
+			    "%s: %s", c->at->site->name, at.why);
+	return rbd_decide(c->order->act, &at, &other, c->order->overrides,
+			  c->at->site->name, c->other->site->name, &c->deed,
+			  err);
+}
+
+/* The act's own call, still under way from the last time? */
+static int await_flight(struct call *c, bool *over, struct error *err)
+{
+	int i, rc = 0;
+
+	*over = true;
+	for (i = 0; i < 2 && *over; i++)
+		rc = flight_wait(&c->pair->end[i], left(c), over);
+	return *over ? 0
+		     : fail(err, -rc, "an earlier call is under way still");
+}
+
+static int act_on(struct call *c, struct error *err)
+{
+	bool over;
+	int rc = await_flight(c, &over, err);
+
+	if (rc < 0)
+		return rc;
+	rc = decide(c, err);
+	if (rc < 0 || c->deed == RBD_DEED_NONE)
+		return rc;
+	rc = make(c);
+	return rc < 0 ? failed(c, rc, err) : 0;
+}
+
+/* Mirroring is enabled where the image is; the other acts name their side. */
+static int side_of(const struct rbd_pair *p, const struct target *t,
+		   enum act act)
+{
+	const char *cluster = act_is_at_peer(act) ? t->peer : t->here;
+
+	if (act == ACT_CREATE)
+		cluster = t->spec->source.cluster;
+	return rbd_end_index(p, cluster);
+}
+
+int rbd_act(struct backend *b, const struct target *t, const struct order *o,
+	    struct error *err)
+{
+	struct rbd *rbd = rbd_of(b);
+	struct rbd_pair *p = rbd_pair_of(rbd, t);
+	struct call c = {.rbd = rbd, .pair = p, .target = t, .order = o,
+			 .end = rbd_monotonic() + o->timeout_ms};
+	int side, rc;
+
+	if (!p)
+		return fail(err, ENOMEM, "no memory for an image");
+	side = side_of(p, t, o->act);
+	c.at = &p->end[side];
+	c.other = &p->end[1 - side];
+	pthread_mutex_lock(&p->calls);
+	rc = act_on(&c, err);
+	pthread_mutex_unlock(&p->calls);
+	return rc;
+}
+
+int rbd_observe(struct backend *b, const struct target *t, int timeout_ms,
+		struct observation *o, struct error *err)
+{
+	struct rbd *rbd = rbd_of(b);
+	struct rbd_pair *p = rbd_pair_of(rbd, t);
+	int i;
+
+	if (!p)
+		return fail(err, ENOMEM, "no memory for an image");
+	for (i = 0; i < 2; i++)
+		watch_end(rbd, p, i);
+	pthread_mutex_lock(&rbd->lock);
+	pair_judge(p, rbd_end_index(p, t->here), o);
+	pthread_mutex_unlock(&rbd->lock);
+	return 0;
+}

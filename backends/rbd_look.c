@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One look at one image.  The image is opened anew each time: a handle that
+ * stays open has been seen to show an old `primary` for half a minute.
+ */
+#include "rbd_model.h"
+
+#include "text.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TAGS_A_PAGE 64
+#define TAG_ROOM 512			/* a tag takes about 100 bytes */
+
+int look_pool(struct rbd_conn *c, const struct rbd_pair *p, rados_ioctx_t *io)
+{
+	int rc = rados_ioctx_create(c->rados, p->pool, io);
+
+	if (rc == 0 && *p->namespace)
+		rados_ioctx_set_namespace(*io, p->namespace);
+	return rc;
+}
+
+static int64_t ms_of(const struct timespec *t)
+{
+	return (int64_t)t->tv_sec * 1000 + t->tv_nsec / 1000000;
+}
+
+/* ---- mirror snapshots ---- */
+
+static int read_snap(rbd_image_t image, uint64_t id, struct rbd_snap *out)
+{
+	rbd_snap_mirror_namespace_t ns;
+	struct timespec time = {0};
+	int rc = rbd_snap_get_mirror_namespace(image, id, &ns, sizeof ns);
+
+	if (rc < 0)
+		return rc;
+	*out = (struct rbd_snap){
+		.id = id,
+		.state = (enum rbd_snap_state)ns.state,
+		.complete = ns.complete,
+		.from_id = ns.primary_snap_id,
+		.copied = ns.last_copied_object_number,
+	};
+	if (ns.primary_mirror_uuid)
+		snprintf(out->from, sizeof out->from, "%s",
+			 ns.primary_mirror_uuid);
+	rbd_snap_mirror_namespace_cleanup(&ns, sizeof ns);
+	if (rbd_snap_get_timestamp(image, id, &time) == 0)
+		out->time = ms_of(&time);
+	return 0;
+}
+
+static void add_snap(struct rbd_view *v, const struct rbd_snap *snap)
+{
+	if (v->snap_count == RBD_SNAPS_MAX) {
+		memmove(v->snaps, v->snaps + 1,
+			sizeof v->snaps - sizeof *v->snaps);
+		v->snap_count--;
+	}
+	v->snaps[v->snap_count++] = *snap;
+}
+
+void look_snaps(rbd_image_t image, struct rbd_view *v)
+{
+	rbd_snap_namespace_type_t type;
+	rbd_snap_info_t *list = NULL;
+	struct rbd_snap snap;
+	int room = 64, n, i;
+
+	do {
+		free(list);
+		list = calloc((size_t)room, sizeof *list);
+		n = list ? rbd_snap_list(image, list, &room) : -ENOMEM;
+	} while (n == -ERANGE);
+	for (i = 0; i < n; i++)
+		if (rbd_snap_get_namespace_type(image, list[i].id, &type) ==
+			    0 &&
+		    type == RBD_SNAP_NAMESPACE_TYPE_MIRROR &&
+		    read_snap(image, list[i].id, &snap) == 0)
+			add_snap(v, &snap);
+	if (n > 0)
+		rbd_snap_list_end(list);
+	free(list);
+}
+
+/* ---- the journal's owner ---- */
+
+static int list_tags(rados_ioctx_t io, const char *object, uint64_t *last,
+		     char owner[static RBD_UUID_MAX])
+{
+	struct __attribute__((packed)) {
+		uint64_t after, max;
+		uint32_t client_len;	/* the image's own client: "" */
+		uint8_t by_class;
+	} ask = {htole64(*last), htole64(TAGS_A_PAGE), 0, 0};
+	char answer[TAGS_A_PAGE * TAG_ROOM];
+	int len = rados_exec(io, object, "journal", "tag_list",
+			     (const char *)&ask, sizeof ask, answer,
+			     sizeof answer);
+
+	return len < 0 ? len
+		       : rbd_tags_decode(answer, (size_t)len, last, owner);
+}
+
+/*
+ * librbd refuses writes by the journal's newest tag, and has no call that shows
+ * it: the OSD is asked by the method that librbd uses.
+ */
+static int look_journal(rados_ioctx_t io, rbd_image_t image, struct rbd_view *v)
+{
+	char id[64], object[80];
+	uint64_t last = 0;
+	int rc = rbd_get_id(image, id, sizeof id);
+
+	if (rc < 0)
+		return rc;
+	snprintf(object, sizeof object, "journal.%s", id);
+	do {
+		rc = list_tags(io, object, &last, v->owner);
+		v->owner_known = v->owner_known || rc > 0;
+	} while (rc == TAGS_A_PAGE);
+	return rc == -ENOENT ? 0 : rc < 0 ? rc : 0;
+}
+
+/* ---- what rbd-mirror tells ---- */
+
+static int64_t seconds_of(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key)) * 1000;
+}
+
+/* "replaying, {JSON}": words, then details that differ by mode. */
+static void read_description(const char *text, struct rbd_record *r)
+{
+	const char *brace = strchr(text, '{');
+	size_t len = brace ? (size_t)(brace - text) : strlen(text);
+	json_t *root = brace ? json_loads(brace, JSON_DISABLE_EOF_CHECK, NULL)
+			     : NULL;
+	const json_t *behind = json_object_get(root, "entries_behind_primary");
+
+	while (len && strchr(", ", text[len - 1]))
+		len--;
+	snprintf(r->text, sizeof r->text, "%.*s", (int)len, text);
+	r->data_time = seconds_of(root, "local_snapshot_timestamp");
+	r->behind = behind ? json_integer_value(behind) : -1;
+	/* In journal mode all that was written has been replayed by then. */
+	if (r->behind == 0 && r->state == RBD_MIRROR_REPLAYING)
+		r->data_time = r->updated;
+	json_decref(root);
+}
+
+void look_records(const rbd_mirror_image_global_status_t *status,
+		  struct rbd_view *v)
+{
+	const rbd_mirror_image_site_status_t *s;
+	uint32_t i;
+
+	v->record = (struct rbd_record){.behind = -1};
+	v->peer_record = 0;
+	for (i = 0; i < status->site_statuses_count; i++) {
+		s = &status->site_statuses[i];
+		if (*s->mirror_uuid) {
+			if (s->up && s->last_update * 1000 > v->peer_record)
+				v->peer_record = s->last_update * 1000;
+			continue;
+		}
+		v->record.known = s->last_update > 0;
+		v->record.up = s->up;
+		v->record.state = (enum rbd_mirror_state)s->state;
+		if (v->record.state > RBD_MIRROR_STOPPED)
+			v->record.state = RBD_MIRROR_UNKNOWN;
+		v->record.updated = s->last_update * 1000;
+		read_description(s->description, &v->record);
+	}
+}
+
+static int look_status(rbd_image_t image, struct rbd_view *v)
+{
+	rbd_mirror_image_global_status_t status;
+	int rc = rbd_mirror_image_get_global_status(image, &status,
+						    sizeof status);
+
+	if (rc < 0)
+		return site_is_silence(rc) ? rc : 0;
+	look_records(&status, v);
+	rbd_mirror_image_global_status_cleanup(&status);
+	return 0;
+}
+
+/* ---- who has it open ---- */
+
+/* Where a look is made. */
+struct place {
+	struct rbd_site *site;
+	struct rbd_conn *conn;
+	struct rbd_pair *pair;
+	rados_ioctx_t io;
+};
+
+static int look_clients(const struct place *p, rbd_image_t image,
+			struct rbd_view *v)
+{
+	rbd_image_watcher_t list[32];
+	size_t n = sizeof list / sizeof *list, i;
+	int rc = rbd_watchers_list(image, list, &n);
+
+	v->in_use = TRI_UNKNOWN;
+	if (rc == -ERANGE) {
+		v->in_use = TRI_YES;
+		snprintf(v->in_use_by, sizeof v->in_use_by, "%zu clients", n);
+		return 0;
+	}
+	if (rc < 0)
+		return site_is_silence(rc) ? rc : 0;
+	v->in_use = TRI_NO;
+	for (i = 0; i < n; i++) {
+		if (site_is_mirror(p->site, p->conn, p->pair,
+				   (uint64_t)list[i].id) ||
+		    hold_is_of(p->io, image, (uint64_t)list[i].id))
+			continue;
+		v->in_use = TRI_YES;
+		snprintf(v->in_use_by, sizeof v->in_use_by,
+			 "client.%lld at %s", (long long)list[i].id,
+			 list[i].addr);
+		break;
+	}
+	rbd_watchers_list_cleanup(list, n);
+	return 0;
+}
+
+/* ---- the image ---- */
+
+static int look_mirroring(rbd_image_t image, struct rbd_view *v)
+{
+	rbd_mirror_image_mode_t mode;
+	rbd_mirror_image_info_t info;
+	int rc = rbd_mirror_image_get_info(image, &info, sizeof info);
+
+	if (rc < 0)
+		return rc;
+	v->mirrored = info.state == RBD_MIRROR_IMAGE_ENABLED;
+	v->primary = v->mirrored && info.primary;
+	rbd_mirror_image_get_info_cleanup(&info);
+	if (!v->mirrored)
+		return 0;
+	rc = rbd_mirror_image_get_mode(image, &mode);
+	v->mode = mode == RBD_MIRROR_IMAGE_MODE_JOURNAL ? MIRRORING_JOURNAL
+							: MIRRORING_SNAPSHOT;
+	return rc;
+}
+
+static int look_open(const struct place *p, rbd_image_t image,
+		     struct rbd_view *v)
+{
+	struct timespec created = {0};
+	rbd_image_info_t info;
+	uint64_t features = 0;
+	int rc = look_mirroring(image, v);
+
+	if (rc == 0)
+		rc = rbd_get_features(image, &features);
+	if (rc == 0)
+		rc = rbd_stat(image, &info, sizeof info);
+	if (rc < 0)
+		return rc;
+	v->no_writes = features & RBD_FEATURE_NON_PRIMARY;
+	v->objects = info.num_objs;
+	if (rbd_get_create_timestamp(image, &created) == 0)
+		v->created = ms_of(&created);
+	look_snaps(image, v);
+	if (v->mirrored && v->mode == MIRRORING_JOURNAL)
+		rc = look_journal(p->io, image, v);
+	if (v->mirrored && rc == 0)
+		rc = look_status(image, v);
+	return rc ? rc : look_clients(p, image, v);
+}
+
+static int look_in(const struct place *p, struct rbd_view *v)
+{
+	size_t len = sizeof v->uuid;
+	rbd_mirror_mode_t mode;
+	rbd_image_t image;
+	int rc = rbd_mirror_mode_get(p->io, &mode);
+
+	if (rc < 0)
+		return rc;
+	v->pool_mirrors = mode != RBD_MIRROR_MODE_DISABLED;
+	rc = rbd_mirror_uuid_get(p->io, v->uuid, &len);
+	if (rc < 0 && site_is_silence(rc))
+		return rc;
+	rc = rbd_open_read_only(p->io, p->pair->image, &image, NULL);
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	v->exists = true;
+	rc = look_open(p, image, v);
+	rbd_close(image);
+	/* It went while we looked. */
+	if (rc == -ENOENT)
+		*v = (struct rbd_view){.pool_mirrors = v->pool_mirrors};
+	return rc == -ENOENT ? 0 : rc;
+}
+
+void look_image(struct rbd_site *s, struct rbd_pair *p, struct rbd_view *v)
+{
+	struct place place = {.site = s, .pair = p};
+	int rc;
+
+	*v = (struct rbd_view){.record.behind = -1};
+	place.conn = site_conn(s, &rc);
+	if (place.conn) {
+		rc = look_pool(place.conn, p, &place.io);
+		if (rc == 0) {
+			rc = look_in(&place, v);
+			rados_ioctx_destroy(place.io);
+		} else if (rc == -ENOENT) {
+			rc = 0;		/* no such pool: no such image */
+		}
+		site_note(s, rc);
+		conn_unref(place.conn);
+	}
+	pthread_mutex_lock(&s->rbd->lock);
+	v->at = rc == 0 ? rbd_wall() : 0;
+	site_stamp(s, v);
+	if (rc < 0 && v->reach == REACH_OK) {
+		v->reach = REACH_UNKNOWN;
+		snprintf(v->why, sizeof v->why, "can't look at the image: %s",
+			 strerrordesc_np(-rc));
+	}
+	pthread_mutex_unlock(&s->rbd->lock);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The Ceph clusters and the pairs of images in memory.
+ *
+ * Threads: two for each cluster, one that looks (rbd_watch.c) and one that takes
+ * mirror snapshots (rbd_snap.c), so that a cluster that hangs holds up nobody
+ * else; acts and looks that are asked for come on worker threads.  `lock`
+ * guards everything in memory and is never held over a call to Ceph; a pair's
+ * `calls` is held over them, so that one thing at a time is done to an image.
+ *
+ * Every call to Ceph ends after RBD_CALL_MS: librados is told so.
+ */
+#ifndef UVRFS_RBD_MODEL_H
+#define UVRFS_RBD_MODEL_H
+
+#include "backend.h"
+#include "rbd_view.h"
+
+#include <pthread.h>
+#include <rados/librados.h>
+#include <rbd/librbd.h>
+
+#define RBD_CALL_MS 5000
+#define RBD_ROUND_MS 1000
+#define RBD_KNOWN_MIRRORS 16
+#define RBD_HEADER_MAX 80
+
+/* A connection, shared by who uses it.  Counted. */
+struct rbd_conn {
+	unsigned refs;
+	rados_t rados;
+};
+
+struct rbd_pair;
+struct rbd;
+
+/* A cluster. */
+struct rbd_site {
+	struct rbd_site *next;
+	struct rbd *rbd;
+	char *name;
+	char *conf, *user, *keyring;	/* NULL: not configured, or default */
+	struct rbd_conn *conn;		/* NULL: there is none now */
+	enum reach trouble;		/* REFUSED or UNCONFIGURED, else OK */
+	char why[SIDE_TEXT_MAX];
+	bool answered;			/* ever */
+	int64_t silent_since;		/* monotonic ms; 0: it answers */
+	int64_t silent_wall;		/* the same moment's time of day, ms */
+	int64_t retry_at;		/* monotonic ms: connect again */
+	enum reach told;		/* the reach that was published last */
+	/* rbd-mirror daemons are clients too: these are known to be such. */
+	uint64_t mirrors[RBD_KNOWN_MIRRORS];
+	unsigned mirror_count;
+	pthread_t watcher, snapper;
+	bool has_watcher, has_snapper;
+};
+
+/* An image that is open to be changed. */
+struct rbd_hold {
+	struct rbd_conn *conn;
+	rados_ioctx_t io;
+	rbd_image_t image;
+	char header[RBD_HEADER_MAX];	/* its RADOS object, locked */
+};
+
+/* A call that was begun and may outlast the act that began it. */
+struct rbd_flight {
+	pthread_mutex_t lock;
+	pthread_cond_t landed;
+	bool done;
+	int rc;
+	enum rbd_deed deed;
+	rbd_completion_t completion;
+	struct rbd_hold hold;
+};
+
+/* One side of a pair: an image. */
+struct rbd_end {
+	struct rbd_site *site;
+	struct rbd_pair *pair;
+	struct rbd_view view;
+	int64_t looked_at;		/* monotonic ms; 0: never */
+	bool due;			/* something has changed: look again */
+	bool busy;			/* a call that outlasted its act */
+	struct rbd_flight *flight;	/* under pair->calls, or NULL */
+	int64_t snapped_at;		/* ms: the newest snapshot known */
+	uint64_t snapped;		/* the number of the newest of ours */
+};
+
+struct rbd_pair {
+	struct rbd_pair *next;
+	char *key;
+	char *pool, *namespace, *image;	/* namespace "": none */
+	char *path;			/* POOL/NAMESPACE/IMAGE */
+	struct rbd_end end[2];		/* by the clusters' names */
+	pthread_mutex_t calls;
+	bool tracked;
+	bool anew;			/* tell the sink, news or not */
+	int here;			/* which end `here` is */
+	int64_t period;			/* ms between two mirror snapshots */
+	struct observation told;
+};
+
+struct rbd {
+	struct backend backend;		/* first: they are cast */
+	char *name;
+	int silent_ms;
+	struct sink *sink;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;		/* of all threads: stop, or look now */
+	bool stopping;
+	struct rbd_site *sites;
+	struct rbd_pair *pairs;
+	void *by_key;			/* tsearch: struct rbd_pair */
+	void *by_image;			/* tsearch: struct rbd_end */
+};
+
+/* ---- rbd.c ---- */
+struct rbd *rbd_of(struct backend *b);
+int64_t rbd_monotonic(void);
+int64_t rbd_wall(void);
+struct rbd_site *rbd_site_find(struct rbd *rbd, const char *name);
+
+/* Takes the lock.  NULL without memory, or for a handle that is none. */
+struct rbd_pair *rbd_pair_of(struct rbd *rbd, const struct target *t);
+
+/* With the lock held: the end that is this image, or NULL. */
+struct rbd_end *rbd_end_of_image(struct rbd *rbd, const struct rbd_site *site,
+				 const char *path);
+int rbd_end_index(const struct rbd_pair *p, const char *cluster);
+
+/* ---- rbd_site.c ---- */
+
+/*
+ * A reference to the site's connection, NULL when there is none: then *@rc says
+ * why.  Never blocks.
+ */
+struct rbd_conn *site_conn(struct rbd_site *s, int *rc);
+void conn_unref(struct rbd_conn *c);
+
+/* Connects if it is time to; blocks for at most RBD_CALL_MS. */
+void site_connect(struct rbd_site *s);
+
+/* Takes down what a call to the site came to; returns @rc. */
+int site_note(struct rbd_site *s, int rc);
+bool site_is_silence(int rc);
+
+/* With the lock held: how the site stands, into a view of it. */
+void site_stamp(const struct rbd_site *s, struct rbd_view *v);
+
+/* worker: is that client an rbd-mirror, or this uvrfs itself? */
+bool site_is_mirror(struct rbd_site *s, struct rbd_conn *c,
+		    const struct rbd_pair *p, uint64_t client);
+
+/* ---- rbd_hold.c: worker ---- */
+
+/*
+ * Opens an image, and locks it against other uvrfs daemons.  0, -EAGAIN when
+ * another has it, or what Ceph says; then there is nothing to release.
+ */
+int hold_image(struct rbd_site *s, const struct rbd_pair *p,
+	       struct rbd_hold *h);
+void release_image(struct rbd_hold *h);
+
+/* Is it a client of uvrfs that has the image locked so? */
+bool hold_is_of(rados_ioctx_t io, rbd_image_t image, uint64_t client);
+
+/* ---- rbd_look.c: worker ---- */
+
+/* The pool's handle; 0 or a negative errno. */
+int look_pool(struct rbd_conn *c, const struct rbd_pair *p, rados_ioctx_t *io);
+
+/* Looks at one image; fills @v whatever happens. */
+void look_image(struct rbd_site *s, struct rbd_pair *p, struct rbd_view *v);
+
+/* Mirror snapshots of an open image into @v. */
+void look_snaps(rbd_image_t image, struct rbd_view *v);
+
+/* Reads what rbd-mirror has published into @v. */
+void look_records(const rbd_mirror_image_global_status_t *status,
+		  struct rbd_view *v);
+
+/* ---- rbd_watch.c ---- */
+
+/* Looks at end @i and keeps what it saw. */
+void watch_end(struct rbd *rbd, struct rbd_pair *p, int i);
+
+/* What the pair's two views mean for @here, `at` included.  With the lock. */
+void pair_judge(struct rbd_pair *p, int here, struct observation *o);
+
+/* With the lock held: does anybody track an image at this site? */
+bool watch_has_work(const struct rbd_site *s);
+
+void *watch_main(void *site);
+
+/* ---- rbd_snap.c ---- */
+void *snap_main(void *site);
+
+/* ---- rbd_act.c: worker ---- */
+int rbd_act(struct backend *b, const struct target *t, const struct order *o,
+	    struct error *err);
+int rbd_observe(struct backend *b, const struct target *t, int timeout_ms,
+		struct observation *o, struct error *err);
+/* Waits for a call under way, at most so long; takes it off when it is over. */
+int flight_wait(struct rbd_end *e, int timeout_ms, bool *over);
+
+#endif

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Watching a cluster: a thread that goes round once a second.  A round lists
+ * what rbd-mirror has published for whole pools, which costs the same however
+ * many images there are but for a page each thousand, and looks at images
+ * themselves where that has changed, where something is under way, and at a few
+ * more in turn.
+ */
+#include "rbd_model.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PAGE 1000
+#define LOOKS_IN_TURN 4		/* a round, of images where nothing is new */
+#define ALIVE_MS 15000
+
+/* ---- what is kept ---- */
+
+static void keep(struct rbd *rbd, struct rbd_end *e,
+		 const struct rbd_view *v)
+{
+	int64_t remembered = e->view.data_time;
+	const struct rbd_snap *last;
+
+	pthread_mutex_lock(&rbd->lock);
+	e->looked_at = rbd_monotonic();
+	e->due = false;
+	if (v->at) {
+		if (e->view.created != v->created)
+			remembered = 0;
+		e->view = *v;
+		e->view.data_time = remembered;
+		last = rbd_last_snap(v);
+		e->snapped_at = last ? last->time : 0;
+	}
+	site_stamp(e->site, &e->view);
+	if (v->reach != REACH_OK) {
+		e->view.reach = v->reach;
+		memcpy(e->view.why, v->why, sizeof e->view.why);
+	}
+	pthread_mutex_unlock(&rbd->lock);
+}
+
+/* A call that outlasted its act is over some day. */
+static void await_flight(struct rbd *rbd, struct rbd_end *e)
+{
+	bool over;
+
+	if (pthread_mutex_trylock(&e->pair->calls))
+		return;		/* an act is being made: it sees to it */
+	flight_wait(e, 0, &over);
+	pthread_mutex_unlock(&e->pair->calls);
+	pthread_mutex_lock(&rbd->lock);
+	e->busy = !over;
+	pthread_mutex_unlock(&rbd->lock);
+}
+
+void watch_end(struct rbd *rbd, struct rbd_pair *p, int i)
+{
+	struct rbd_end *e = &p->end[i];
+	struct rbd_view v;
+
+	await_flight(rbd, e);
+	look_image(e->site, p, &v);
+	keep(rbd, e, &v);
+}
+
+void pair_judge(struct rbd_pair *p, int here, struct observation *o)
+{
+	struct rbd_end *h = &p->end[here], *e = &p->end[1 - here];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct rbd_view *v = &p->end[i].view;
+
+		v->busy = p->end[i].busy;
+		/* A look that failed for itself keeps its own sentence. */
+		if (p->end[i].site->silent_since || !v->at ||
+		    p->end[i].site->trouble != REACH_OK)
+			site_stamp(p->end[i].site, v);
+	}
+	*o = (struct observation){.at = rbd_wall()};
+	rbd_judge(&h->view, &e->view, o);
+	/* The other site's rbd-mirror writes to ours when it does not answer
+	   us: it is cut off from us, not dead. */
+	o->peer_alive = e->site->silent_since && h->view.peer_record >
+					    e->site->silent_wall + ALIVE_MS;
+}
+
+static void publish(struct rbd *rbd, struct rbd_pair *p)
+{
+	struct observation o;
+	bool news;
+
+	pthread_mutex_lock(&rbd->lock);
+	pair_judge(p, p->here, &o);
+	news = p->tracked && (p->anew || !observation_equal(&o, &p->told));
+	if (news) {
+		p->told = o;
+		p->anew = false;
+	}
+	pthread_mutex_unlock(&rbd->lock);
+	if (news)
+		rbd->sink->observed(rbd->sink, p->key, &o);
+}
+
+/* ---- a round ---- */
+
+/* With the lock held: the end of @p at @s, or NULL. */
+static struct rbd_end *end_at(struct rbd_pair *p, const struct rbd_site *s)
+{
+	if (p->end[0].site == s)
+		return &p->end[0];
+	return p->end[1].site == s ? &p->end[1] : NULL;
+}
+
+static bool record_differs(const struct rbd_view *a, const struct rbd_view *b)
+{
+	return a->record.known != b->record.known ||
+	       a->record.up != b->record.up ||
+	       a->record.state != b->record.state ||
+	       a->record.data_time != b->record.data_time ||
+	       strcmp(a->record.text, b->record.text) != 0;
+}
+
+/* With the lock held. */
+static void take_record(struct rbd_site *s, const char *path,
+			const rbd_mirror_image_global_status_t *status)
+{
+	struct rbd_end *e = rbd_end_of_image(s->rbd, s, path);
+	struct rbd_view v = {0};
+
+	if (!e)
+		return;
+	look_records(status, &v);
+	if (record_differs(&v, &e->view))
+		e->due = true;
+	e->view.record = v.record;
+	e->view.peer_record = v.peer_record;
+}
+
+static void take_page(struct rbd_site *s, const struct rbd_pair *pool,
+		      const rbd_mirror_image_global_status_t *list, size_t n)
+{
+	char path[BACKEND_KEY_MAX];
+	size_t i;
+
+	pthread_mutex_lock(&s->rbd->lock);
+	for (i = 0; i < n; i++) {
+		snprintf(path, sizeof path, "%s/%s/%s", pool->pool,
+			 pool->namespace, list[i].name);
+		take_record(s, path, &list[i]);
+	}
+	pthread_mutex_unlock(&s->rbd->lock);
+}
+
+static int list_pages(struct rbd_site *s, const struct rbd_pair *p,
+		      rados_ioctx_t io, char **ids,
+		      rbd_mirror_image_global_status_t *list)
+{
+	char start[128] = "";
+	size_t n;
+	int rc;
+
+	do {
+		n = PAGE;
+		rc = rbd_mirror_image_global_status_list(io, start, PAGE, ids,
+							 list, &n);
+		if (rc < 0)
+			return rc;
+		take_page(s, p, list, n);
+		if (n)
+			snprintf(start, sizeof start, "%s", ids[n - 1]);
+		rbd_mirror_image_global_status_list_cleanup(ids, list, n);
+	} while (n == PAGE);
+	return 0;
+}
+
+/* Lists the pool that @p is in. */
+static int list_pool(struct rbd_site *s, struct rbd_conn *c,
+		     const struct rbd_pair *p)
+{
+	rbd_mirror_image_global_status_t *list = calloc(PAGE, sizeof *list);
+	char **ids = calloc(PAGE, sizeof *ids);
+	rados_ioctx_t io;
+	int rc = list && ids ? look_pool(c, p, &io) : -ENOMEM;
+
+	if (rc == 0) {
+		rc = list_pages(s, p, io, ids, list);
+		rados_ioctx_destroy(io);
+	}
+	free(list);
+	free(ids);
+	return rc;
+}
+
+/* One pair for each pool of the site, from @after on. */
+static struct rbd_pair *next_pool(struct rbd_site *s, struct rbd_pair *after)
+{
+	struct rbd_pair *p, *q;
+
+	pthread_mutex_lock(&s->rbd->lock);
+	for (p = after ? after->next : s->rbd->pairs; p; p = p->next) {
+		if (!p->tracked || !end_at(p, s))
+			continue;
+		for (q = s->rbd->pairs; q != p; q = q->next)
+			if (q->tracked && end_at(q, s) &&
+			    strcmp(q->pool, p->pool) == 0 &&
+			    strcmp(q->namespace, p->namespace) == 0)
+				break;
+		if (q == p)
+			break;
+	}
+	pthread_mutex_unlock(&s->rbd->lock);
+	return p;
+}
+
+static int list_pools(struct rbd_site *s)
+{
+	struct rbd_pair *p = NULL;
+	struct rbd_conn *c;
+	int rc;
+
+	c = site_conn(s, &rc);
+	if (!c)
+		return rc;
+	rc = 0;
+	while (!site_is_silence(rc) && (p = next_pool(s, p)))
+		rc = site_note(s, list_pool(s, c, p));
+	conn_unref(c);
+	return site_is_silence(rc) ? rc : 0;
+}
+
+/* The image that has waited longest to be looked at, or NULL. */
+static struct rbd_end *most_due(struct rbd_site *s, int64_t begun,
+				unsigned *turns)
+{
+	struct rbd_end *e, *due = NULL, *oldest = NULL;
+	struct rbd_pair *p;
+
+	pthread_mutex_lock(&s->rbd->lock);
+	for (p = s->rbd->pairs; p && !due; p = p->next) {
+		e = p->tracked ? end_at(p, s) : NULL;
+		if (!e || e->looked_at >= begun)
+			continue;
+		if (e->due || e->busy || !e->looked_at ||
+		    !rbd_is_settled(&p->end[0].view, &p->end[1].view))
+			due = e;
+		else if (!oldest || e->looked_at < oldest->looked_at)
+			oldest = e;
+	}
+	if (!due && oldest && *turns) {
+		(*turns)--;
+		due = oldest;
+	}
+	if (s->rbd->stopping)
+		due = NULL;
+	pthread_mutex_unlock(&s->rbd->lock);
+	return due;
+}
+
+static bool is_silent(struct rbd_site *s)
+{
+	bool silent;
+
+	pthread_mutex_lock(&s->rbd->lock);
+	silent = !s->conn || s->silent_since;
+	pthread_mutex_unlock(&s->rbd->lock);
+	return silent;
+}
+
+static void look_around(struct rbd_site *s)
+{
+	int64_t begun = rbd_monotonic();
+	unsigned turns = LOOKS_IN_TURN;
+	struct rbd_end *e;
+
+	while (!is_silent(s) && (e = most_due(s, begun, &turns))) {
+		watch_end(s->rbd, e->pair, e == &e->pair->end[1]);
+		publish(s->rbd, e->pair);
+	}
+}
+
+/* Must @p be told of, whether it has been looked at or not? */
+static bool is_news(struct rbd_site *s, struct rbd_pair *p, bool changed)
+{
+	bool news;
+
+	pthread_mutex_lock(&s->rbd->lock);
+	news = p->tracked && end_at(p, s) &&
+	       (changed || p->anew || s->silent_since);
+	pthread_mutex_unlock(&s->rbd->lock);
+	return news;
+}
+
+/* All of the site's pairs, when the site itself is news or somebody waits. */
+static void tell_pairs(struct rbd_site *s)
+{
+	struct rbd_view v = {.at = 1};
+	struct rbd_pair *p;
+	bool changed;
+
+	pthread_mutex_lock(&s->rbd->lock);
+	site_stamp(s, &v);
+	changed = v.reach != s->told;
+	s->told = v.reach;
+	p = s->rbd->pairs;
+	pthread_mutex_unlock(&s->rbd->lock);
+	for (; p; p = p->next)
+		if (is_news(s, p, changed))
+			publish(s->rbd, p);
+}
+
+bool watch_has_work(const struct rbd_site *s)
+{
+	struct rbd_pair *p;
+
+	for (p = s->rbd->pairs; p; p = p->next)
+		if (p->tracked && end_at(p, s))
+			return true;
+	return false;
+}
+
+/* Until the next round is due; without anything to watch, until there is. */
+static bool pause_round(struct rbd_site *s)
+{
+	struct rbd *rbd = s->rbd;
+	struct timespec end;
+	bool on;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += RBD_ROUND_MS / 1000;
+	pthread_mutex_lock(&rbd->lock);
+	if (watch_has_work(s) && !rbd->stopping)
+		pthread_cond_timedwait(&rbd->wake, &rbd->lock, &end);
+	while (!watch_has_work(s) && !rbd->stopping)
+		pthread_cond_wait(&rbd->wake, &rbd->lock);
+	on = !rbd->stopping;
+	pthread_mutex_unlock(&rbd->lock);
+	return on;
+}
+
+void *watch_main(void *arg)
+{
+	struct rbd_site *s = arg;
+
+	while (pause_round(s)) {
+		site_connect(s);
+		if (list_pools(s) == 0)
+			look_around(s);
+		tell_pairs(s);
+	}
+	return NULL;
+}
