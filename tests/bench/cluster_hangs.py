@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What others notice of a Ceph cluster that hangs: nothing, it should be.
+
+    UVRFS=build/mount/uvrfs tests/bench/cluster_hangs.py
+
+Reads `state`, and has a word refused, on replications of a simulated storage and
+of the cluster itself, before and while that is frozen, in turn.  Prints ratios:
+while / before, of the medians and of the slowest hundredth.
+"""
+import pathlib
+import statistics
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "ceph"))
+
+import conftest  # noqa: E402
+from images import Images  # noqa: E402
+from pair import adopt, await_peer  # noqa: E402
+from uvr import Daemon, name_of, put  # noqa: E402
+
+IMAGES = 20
+TURNS = 2000
+
+LAB = """spec:
+  sourceEndpoint: {cluster: lab-a, region: there, storageClass: lab}
+  destinationEndpoint: {cluster: site-b, region: here, storageClass: lab}
+  volumeMapping:
+    source: {pvcName: lab, namespace: database}
+    destination: {volumeHandle: lab, namespace: database}
+  replicationState: replica
+  replicationMode: asynchronous
+  schedule: {mode: continuous}
+"""
+
+
+def read(r):
+    assert (r / "state").read_text() == "replica\n"
+
+
+def refuse(r):
+    assert name_of(put(r / "state", "sauce")) == "EINVAL"
+
+
+def measure(replications):
+    """Nanoseconds: {(what, where): [...]}."""
+    taken = {}
+    for _ in range(TURNS):
+        for where, r in replications.items():
+            for what in read, refuse:
+                start = time.perf_counter_ns()
+                what(r)
+                taken.setdefault((what.__name__, where), []).append(
+                    time.perf_counter_ns() - start)
+    return taken
+
+
+def hundredth(values):
+    return statistics.quantiles(values, n=100)[-1]
+
+
+def main():
+    with conftest.running_rig(2) as rig:
+        images = Images(rig)
+        daemon = Daemon(config=conftest.config(rig, "site-b")).start()
+        try:
+            rs = [adopt(daemon, images.make()) for _ in range(IMAGES)]
+            lab = daemon.mk("database", "lab", LAB).done()
+            both = {"simulated": lab, "of the cluster": rs[0]}
+            before = measure(both)
+            rig["site-a"].freeze()
+            await_peer(rs[0], "silent")
+            during = measure(both)
+            rig["site-a"].thaw()
+        finally:
+            daemon.destroy()
+    print(f"{'':24}{'median':>10}{'slowest 1 %':>14}    while / before")
+    for key, old in before.items():
+        new = during[key]
+        print(f"{key[0] + ', ' + key[1]:24}"
+              f"{statistics.median(new) / statistics.median(old):10.2f}"
+              f"{hundredth(new) / hundredth(old):14.2f}")
+
+
+if __name__ == "__main__":
+    main()
