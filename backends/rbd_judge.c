@@ -301,7 +301,10 @@ bool rbd_is_settled(const struct rbd_view *a, const struct rbd_view *b)
 	const struct rbd_view *copy = a->primary ? b : a;
 	const struct rbd_snap *last = rbd_last_snap(copy);
 
-	if (!is_primary(primary) || is_primary(copy) || !answers(copy))
+	/* Nothing is copied, or what is shows in rbd-mirror's record. */
+	if (!answers(a) || !answers(b))
+		return true;
+	if (!is_primary(primary) || is_primary(copy))
 		return false;
 	if (!copy->exists || !copy->mirrored)
 		return false;

@@ -131,6 +131,7 @@ START_TEST(handed_over)
 	b.reach = REACH_SILENT;
 	judge();
 	ck_assert(o.here.complete);
+	ck_assert(rbd_is_settled(&a, &b));
 	b.reach = REACH_OK;
 	copy(&a, 7, RBD_SNAP_NON_PRIMARY, &b, 7);
 	judge();
