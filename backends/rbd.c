@@ -372,6 +372,11 @@ static const struct backend_ops ops = {
 	.observe = rbd_observe,
 };
 
+bool rbd_is_built(void)
+{
+	return true;
+}
+
 struct backend *rbd_new(const char *name, const struct rbd_access *access,
 			size_t count, int silent_ms, struct error *err)
 {

@@ -16,6 +16,9 @@ struct rbd_access {
 	const char *keyring;		/* a path */
 };
 
+/* Was this uvrfs built with librbd? */
+bool rbd_is_built(void);
+
 /*
  * A backend named @name for these clusters.  One that has not answered for
  * @silent_ms is called silent.  Connects to nothing yet.  NULL with a sentence

@@ -4,6 +4,11 @@
 
 #include <errno.h>
 
+bool rbd_is_built(void)
+{
+	return false;
+}
+
 struct backend *rbd_new(const char *name, const struct rbd_access *access,
 			size_t count, int silent_ms, struct error *err)
 {

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "config_read.h"
+#include "rbd.h"
 #include "text.h"
 
 #include <errno.h>
@@ -29,6 +30,9 @@ static void read_type(struct reader *rd, const struct key *key,
 	if (type && strcmp(type, "sim") != 0 && strcmp(type, "ceph-rbd") != 0)
 		reader_fault(rd, "backend type %.63s is not built into this "
 				 "uvrfs; there are: sim, ceph-rbd", type);
+	else if (type && strcmp(type, "ceph-rbd") == 0 && !rbd_is_built())
+		reader_fault(rd, "backend type ceph-rbd is not built into this "
+				 "uvrfs: it was built without librbd");
 	else if (type)
 		*(const char **)into = type;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The configuration: every key, every fault, the defaults. */
 #include "config.h"
+#include "rbd.h"
 
 #include <check.h>
 #include <errno.h>
@@ -105,6 +106,24 @@ START_TEST(every_key)
 	ck_assert_int_eq(c.timeouts.retry_first, 2000);
 	ck_assert_int_eq(c.timeouts.retry_max, 60000);
 	ck_assert_int_eq(c.timeouts.min_deadline, 3600000);
+	config_finish(&c);
+}
+END_TEST
+
+/* Whether librbd was there decides what is said, at --check-config already. */
+START_TEST(ceph_rbd)
+{
+	static const char text[] = "backends: {a: {type: ceph-rbd}}\n";
+	struct config c;
+	struct error err;
+
+	if (!rbd_is_built()) {
+		ck_assert_int_eq(parse(text, &c, &err), -EINVAL);
+		ck_assert_ptr_nonnull(strstr(err.msg, "built without librbd"));
+		return;
+	}
+	accept(text, &c);
+	ck_assert_str_eq(c.backends[0].type, "ceph-rbd");
 	config_finish(&c);
 }
 END_TEST
@@ -344,6 +363,7 @@ int main(void)
 
 	tcase_add_test(t, says_nothing);
 	tcase_add_test(t, every_key);
+	tcase_add_test(t, ceph_rbd);
 	tcase_add_test(t, access_rules);
 	tcase_add_loop_test(t, one_fault, 0, sizeof faults / sizeof *faults);
 	tcase_add_test(t, all_faults_at_once);

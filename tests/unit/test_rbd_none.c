@@ -11,6 +11,7 @@ START_TEST(says_so)
 	struct rbd_access access = {.cluster = "a", .conf = "/etc/ceph.conf"};
 	struct error err;
 
+	ck_assert(!rbd_is_built());
 	ck_assert_ptr_null(rbd_new("rbd", &access, 1, 1000, &err));
 	ck_assert_int_eq(err.code, EOPNOTSUPP);
 	ck_assert_ptr_nonnull(strstr(err.msg, "built without librbd"));
