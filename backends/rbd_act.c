@@ -110,6 +110,7 @@ struct call {
 	const struct order *order;
 	struct rbd_end *at, *other;
 	enum rbd_deed deed;
+	char held_by[SIDE_TEXT_MAX];	/* of the last look */
 	int64_t end;			/* monotonic ms */
 };
 
@@ -151,6 +152,16 @@ static int enable(struct call *c, rbd_image_t image)
 			       : RBD_MIRROR_IMAGE_MODE_SNAPSHOT);
 }
 
+/* Of the three there is no form that could be waited for with a limit. */
+static int call_image(struct call *c, rbd_image_t image)
+{
+	if (c->deed == RBD_DEED_ENABLE)
+		return enable(c, image);
+	if (c->deed == RBD_DEED_RESYNC)
+		return rbd_mirror_image_resync(image);
+	return rbd_lock_break(image, RBD_LOCK_MODE_EXCLUSIVE, c->held_by);
+}
+
 static int make(struct call *c)
 {
 	struct rbd_hold hold;
@@ -158,10 +169,10 @@ static int make(struct call *c)
 
 	if (rc < 0)
 		return rc;
-	if (c->deed != RBD_DEED_ENABLE && c->deed != RBD_DEED_RESYNC)
+	if (c->deed != RBD_DEED_ENABLE && c->deed != RBD_DEED_RESYNC &&
+	    c->deed != RBD_DEED_TAKE_LOCK)
 		return site_note(c->at->site, fly(c, &hold));
-	rc = c->deed == RBD_DEED_ENABLE ? enable(c, hold.image)
-					: rbd_mirror_image_resync(hold.image);
+	rc = call_image(c, hold.image);
 	release_image(&hold);
 	return site_note(c->at->site, rc);
 }
@@ -185,6 +196,7 @@ static int failed(const struct call *c, int rc, struct error *err)
 		[RBD_DEED_DEMOTE] = "mirror image demote",
 		[RBD_DEED_PROMOTE] = "mirror image promote",
 		[RBD_DEED_FORCE_PROMOTE] = "mirror image promote --force",
+		[RBD_DEED_TAKE_LOCK] = "lock break",
 		[RBD_DEED_RESYNC] = "mirror image resync",
 	};
 	int code = c->deed == RBD_DEED_ENABLE ? rc : as_transient(c, rc);
@@ -210,6 +222,8 @@ static int decide(struct call *c, struct error *err)
 				    ? EACCES
 				    : ETIMEDOUT,
 			    "%s: %s", c->at->site->name, at.why);
+	memcpy(c->held_by, at.held_by, sizeof c->held_by);
+	c->deed = RBD_DEED_NONE;
 	return rbd_decide(c->order->act, &at, &other, c->order->overrides,
 			  c->at->site->name, c->other->site->name, &c->deed,
 			  err);
@@ -234,10 +248,13 @@ static int act_on(struct call *c, struct error *err)
 
 	if (rc < 0)
 		return rc;
-	rc = decide(c, err);
-	if (rc < 0 || c->deed == RBD_DEED_NONE)
-		return rc;
-	rc = make(c);
+	/* A promotion by force may leave a lock to be taken. */
+	do {
+		rc = decide(c, err);
+		if (rc < 0 || c->deed == RBD_DEED_NONE)
+			return rc;
+		rc = make(c);
+	} while (rc == 0 && c->deed == RBD_DEED_FORCE_PROMOTE);
 	return rc < 0 ? failed(c, rc, err) : 0;
 }
 

@@ -76,8 +76,14 @@ static int force_promote(struct decision *d)
 {
 	int rc = need_image(d);
 
-	if (rc || d->at->primary)
+	if (rc)
 		return rc;
+	if (d->at->primary) {
+		/* With the other side there it lets go by itself. */
+		if (*d->at->held_by && d->other->reach != REACH_OK)
+			d->deed = RBD_DEED_TAKE_LOCK;
+		return 0;
+	}
 	if (d->other->reach == REACH_OK && d->other->primary &&
 	    !(d->overrides & OVERRIDE_PEER))
 		return fail(d->err, EBUSY, "%s answers and is primary: there "

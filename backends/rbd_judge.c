@@ -199,22 +199,23 @@ static void judge_journal(const struct rbd_view *v,
 	bool fresh = is_record_of_this(v);
 
 	s->fact = !v->owner_known ? ROLE_UNKNOWN
-		  : *v->owner	  ? ROLE_REPLICA
-				  : ROLE_SOURCE;
+		  : *v->owner || *v->held_by ? ROLE_REPLICA
+					     : ROLE_SOURCE;
 	if (s->claim != ROLE_REPLICA)
 		return;
 	s->diverged = says_split_brain(v) && is_primary(other);
 	/* It follows who takes over, or its rbd-mirror says split-brain soon:
 	   until then nothing is complete, and nothing is rebuilt. */
-	s->following = v->owner_known && !s->diverged &&
+	s->following = v->owner_known && !s->diverged && !v->primary &&
 		       (is_nobodys || !answers(other) ||
 			strcmp(v->owner, other->uuid) == 0);
 	s->complete = s->diverged || (is_nobodys && !is_primary(other)) ||
 		      (!is_nobodys &&
 		       (v->data_time ||
 			(fresh && r->state == RBD_MIRROR_REPLAYING)));
-	s->caught_up = v->owner_known && is_nobodys && !is_primary(other) &&
-		       !is_unaware(other);
+	s->caught_up = v->primary ||
+		       (v->owner_known && is_nobodys && !is_primary(other) &&
+			!is_unaware(other));
 	if (fresh && r->state == RBD_MIRROR_SYNCING)
 		s->progress = 0;
 }
@@ -233,6 +234,9 @@ static void put_native(const struct rbd_view *v, struct side *s)
 	else if (!v->mirrored)
 		snprintf(s->native, sizeof s->native,
 			 "the image is not mirrored");
+	else if (*v->held_by)
+		snprintf(s->native, sizeof s->native,
+			 "primary; rbd-mirror keeps its lock: no writes");
 	else if (!r->known)
 		snprintf(s->native, sizeof s->native,
 			 "%s; rbd-mirror has not told anything",
@@ -273,7 +277,7 @@ static void judge_side(struct rbd_view *v, const struct rbd_view *other,
 		s->claim = s->fact = ROLE_ABSENT;
 		return;
 	}
-	s->claim = v->primary ? ROLE_SOURCE : ROLE_REPLICA;
+	s->claim = v->primary && !*v->held_by ? ROLE_SOURCE : ROLE_REPLICA;
 	if (v->mode == MIRRORING_JOURNAL)
 		judge_journal(v, other, s);
 	else

@@ -235,6 +235,29 @@ static int look_clients(const struct place *p, rbd_image_t image,
 	return 0;
 }
 
+/*
+ * An rbd-mirror that waits for a site that is gone keeps the exclusive lock of
+ * an image in journal mode that was promoted by force: every write is refused.
+ */
+static void look_lock(const struct place *p, rbd_image_t image,
+		      struct rbd_view *v)
+{
+	char tag[64], holder[64], cookies[128], address[SIDE_TEXT_MAX];
+	size_t tag_len = sizeof tag, holder_len = sizeof holder;
+	size_t cookies_len = sizeof cookies, address_len = sizeof address;
+	unsigned long long client;
+	int exclusive;
+
+	if (rbd_list_lockers(image, &exclusive, tag, &tag_len, holder,
+			     &holder_len, cookies, &cookies_len, address,
+			     &address_len) <= 0 ||
+	    sscanf(holder, "client.%llu", &client) != 1 ||
+	    client == rados_get_instance_id(p->conn->rados))
+		return;
+	if (site_is_mirror(p->site, p->conn, p->pair, client))
+		memcpy(v->held_by, address, sizeof v->held_by);
+}
+
 /* ---- the image ---- */
 
 static int look_mirroring(rbd_image_t image, struct rbd_view *v)
@@ -277,6 +300,8 @@ static int look_open(const struct place *p, rbd_image_t image,
 	look_snaps(image, v);
 	if (v->mirrored && v->mode == MIRRORING_JOURNAL)
 		rc = look_journal(p->io, image, v);
+	if (v->mirrored && v->mode == MIRRORING_JOURNAL && v->primary)
+		look_lock(p, image, v);
 	if (v->mirrored && rc == 0)
 		rc = look_status(image, v);
 	return rc ? rc : look_clients(p, image, v);

@@ -21,6 +21,7 @@
 #include <rbd/librbd.h>
 
 #define RBD_CALL_MS 5000
+#define RBD_CALL_S "5"
 #define RBD_ROUND_MS 1000
 #define RBD_KNOWN_MIRRORS 16
 #define RBD_HEADER_MAX 80

@@ -105,23 +105,29 @@ static void note_failure(struct rbd_site *s, int rc)
 
 static int set_up(struct rbd_site *s, rados_t rados)
 {
-	static const char *const limits[] = {
-		"rados_osd_op_timeout", "rados_mon_op_timeout",
-		"client_mount_timeout",
+	static const struct {
+		const char *option, *value;
+	} rows[] = {
+		{"rados_osd_op_timeout", RBD_CALL_S},
+		{"rados_mon_op_timeout", RBD_CALL_S},
+		{"client_mount_timeout", RBD_CALL_S},
+		/* After how long without an answer it asks where the OSD is now:
+		   10 s, so that calls which end before never find one that came
+		   back at another address. */
+		{"objecter_timeout", "2"},
+		{"objecter_tick_interval", "1"},
+		/* What it would say goes into its own log. */
+		{"log_to_stderr", "false"},
+		{"err_to_stderr", "false"},
 	};
-	char seconds[16];
 	size_t i;
 	int rc;
 
-	snprintf(seconds, sizeof seconds, "%d", RBD_CALL_MS / 1000);
-	for (i = 0; i < sizeof limits / sizeof *limits; i++) {
-		rc = rados_conf_set(rados, limits[i], seconds);
+	for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+		rc = rados_conf_set(rados, rows[i].option, rows[i].value);
 		if (rc < 0)
 			return rc;
 	}
-	/* What it would say goes into its own log. */
-	rados_conf_set(rados, "log_to_stderr", "false");
-	rados_conf_set(rados, "err_to_stderr", "false");
 	return s->keyring ? rados_conf_set(rados, "keyring", s->keyring) : 0;
 }
 

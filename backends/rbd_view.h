@@ -83,6 +83,9 @@ struct rbd_view {
 	bool owner_known;		/* journal mode: whose it is, by the */
 	char owner[RBD_UUID_MAX];	/* journal: "" this site's, RBD_NOBODY,
 					   or the mirror uuid of another */
+	char held_by[SIDE_TEXT_MAX];	/* journal mode: it is primary, and this
+					   rbd-mirror has its exclusive lock, so
+					   that nobody can write; "": none */
 	enum tri in_use;
 	char in_use_by[SIDE_TEXT_MAX];
 	bool busy;			/* a call of ours runs there still */
@@ -121,6 +124,7 @@ enum rbd_deed {
 	RBD_DEED_DEMOTE,
 	RBD_DEED_PROMOTE,
 	RBD_DEED_FORCE_PROMOTE,
+	RBD_DEED_TAKE_LOCK,			/* from an rbd-mirror that hangs */
 	RBD_DEED_RESYNC,
 };
 

@@ -93,6 +93,17 @@ class Images:
         with self.open(site, name) as image:
             image.mirror_image_demote()
 
+    def promote(self, site, name, force=False):
+        """Promotes it as soon as rbd-mirror lets go of it."""
+        def tried():
+            try:
+                image.mirror_image_promote(force)
+                return True
+            except (rbd.ImageBusy, rbd.ReadOnlyImage):
+                return False
+        with self.open(site, name) as image:
+            until(tried, f"{name} is promoted", 60 * FACTOR)
+
     def await_same(self, name, namespace="", seconds=60):
         """Waits until both sites hold the same bytes, and returns them."""
         def check():

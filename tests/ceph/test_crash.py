@@ -59,11 +59,9 @@ def test_demotion_and_resync(d, images, moment):
     assert images.primaries(image) == []
     # The other site takes over, with writes that this one lacks; this side is
     # spoilt by hand and rebuilt.
-    with images.open("site-a", image) as i:
-        until(lambda: promote(i), "promoted", 60)
+    images.promote("site-a", image)
     images.write("site-a", image, os.urandom(1 << 20))
-    with images.open("site-b", image) as i:
-        i.mirror_image_promote(True)
+    images.promote("site-b", image, force=True)
     images.demote("site-b", image)
     until(lambda: r.seen("here")["diverged"], "it has diverged", 60)
     d.restart()
@@ -73,15 +71,6 @@ def test_demotion_and_resync(d, images, moment):
     until(lambda: r.state == "replica", "a replica again", 180)
     images.await_same(image, seconds=120)
     assert images.primaries(image) == ["site-a"]
-
-
-def promote(image):
-    import rbd
-    try:
-        image.mirror_image_promote(False)
-        return True
-    except (rbd.ImageBusy, rbd.ReadOnlyImage):
-        return False
 
 
 def test_unplanned(rig, d, images):

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from images import JOURNAL
 from pair import adopt, await_peer, await_plan
 from uvr import name_of, put, until
 
@@ -58,14 +59,40 @@ def test_unplanned(rig, at_b, images, all_well, how):
     assert whole[4096:4100] == bytes(4)
 
 
+def test_unplanned_in_journal_mode(rig, at_b, images, all_well):
+    """rbd-mirror keeps the lock of the image, and nobody could write."""
+    image = images.make(mode=JOURNAL)
+    r = adopt(at_b, image)
+    images.write("site-a", image, b"replayed")
+    images.await_same(image)
+    a = rig["site-a"]
+    a.kill()
+    await_peer(r, "silent")
+    assert "failover: unplanned" in await_plan(r, "promoting", "allowed")
+    assert r.ask("promoting") == 0, r.error
+    r.done(seconds=120).go("source")
+    assert images.read("site-b", image)[:8] == b"replayed"
+    images.write("site-b", image, b"goes on", 8192)
+    a.start()
+    r.await_cond("Degraded", "True", "SplitBrain", seconds=120)
+    assert images.primaries(image) == ["site-a", "site-b"]
+    assert name_of(r.ask("swap")) == "EBUSY"
+    await_plan(r, "swap", "needs force")
+    assert r.ask("swap force") == 0, r.error
+    r.done("endpoints", seconds=180)
+    r.await_cond("Degraded", "False", seconds=120)
+    assert images.primaries(image) == ["site-b"]
+    whole = images.await_same(image, seconds=120)
+    assert whole[:8] == b"replayed" and whole[8192:8199] == b"goes on"
+
+
 def test_a_demoted_side_that_has_diverged_is_not_promoted(at_a, at_b, images):
     """librbd itself would make two primaries of it."""
     image = images.make()
     a = adopt(at_a, image, state="source", rpo="1h")
     b = adopt(at_b, image, rpo="1h")
     images.write("site-a", image, b"here only")
-    with images.open("site-b", image) as i:
-        i.mirror_image_promote(True)
+    images.promote("site-b", image, force=True)
     images.demote("site-a", image)
     a.await_cond("Drifted", "True", seconds=60)
     b.await_cond("Drifted", "True", seconds=60)
@@ -81,8 +108,7 @@ def test_syncing_force_gives_up_what_is_here(at_a, at_b, images):
     a = adopt(at_a, image, state="source", rpo="1h")
     adopt(at_b, image, rpo="1h")
     images.write("site-a", image, b"given up")
-    with images.open("site-b", image) as i:
-        i.mirror_image_promote(True)
+    images.promote("site-b", image, force=True)
     images.write("site-b", image, b"is kept!")
     a.await_cond("Ready", "False", "SplitBrain", seconds=60)
     assert name_of(a.ask("demoting")) == "EBUSY"

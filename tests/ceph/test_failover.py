@@ -167,7 +167,7 @@ def test_another_uvrfs_at_work_is_waited_for(at_b, images):
 
 
 def test_a_rebuild_shows_how_far_it_is(at_b, images):
-    image = images.make(size=256 << 20)
+    image = images.make(size=256 << 20, mode=None)
     images.write("site-a", image, os.urandom(200 << 20))
     r = at_b.mk("database", image, manifest(image))
     r.done(seconds=60)

@@ -164,6 +164,11 @@ START_TEST(to_force_promote)
 	b.snaps[0].complete = false;
 	ck_assert_int_eq(decide(ACT_FORCE_PROMOTE, &b, &a, ~0u), -EINVAL);
 	ck_assert_int_eq(decide(ACT_FORCE_PROMOTE, &a, &b, 0), RBD_DEED_NONE);
+	strcpy(a.held_by, "127.0.0.1:0/1");
+	ck_assert_int_eq(decide(ACT_FORCE_PROMOTE, &a, &b, 0), RBD_DEED_NONE);
+	b.reach = REACH_SILENT;
+	ck_assert_int_eq(decide(ACT_FORCE_PROMOTE, &a, &b, 0),
+			 RBD_DEED_TAKE_LOCK);
 }
 END_TEST
 

@@ -232,6 +232,24 @@ START_TEST(journal_mode)
 }
 END_TEST
 
+START_TEST(a_lock_that_rbd_mirror_keeps)
+{
+	journal_pair();
+	b.primary = true;		/* by force */
+	*b.owner = '\0';
+	strcpy(b.held_by, "127.0.0.1:0/1");
+	b.data_time = 9000;
+	a.reach = REACH_SILENT;
+	judge();
+	ck_assert_int_eq(side_verified_role(&o.peer), ROLE_REPLICA);
+	ck_assert(o.peer.complete && !o.peer.following);
+	ck_assert_ptr_nonnull(strstr(o.peer.native, "no writes"));
+	*b.held_by = '\0';
+	judge();
+	ck_assert_int_eq(side_verified_role(&o.peer), ROLE_SOURCE);
+}
+END_TEST
+
 START_TEST(journal_mode_handed_over)
 {
 	journal_pair();
@@ -278,6 +296,7 @@ int main(void)
 	tcase_add_test(c, diverged);
 	tcase_add_test(c, a_claim_without_its_fact);
 	tcase_add_test(c, journal_mode);
+	tcase_add_test(c, a_lock_that_rbd_mirror_keeps);
 	tcase_add_test(c, journal_mode_handed_over);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);
