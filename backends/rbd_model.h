@@ -189,8 +189,11 @@ void watch_end(struct rbd *rbd, struct rbd_pair *p, int i);
 /* What the pair's two views mean for @here, `at` included.  With the lock. */
 void pair_judge(struct rbd_pair *p, int here, struct observation *o);
 
-/* With the lock held: does anybody track an image at this site? */
-bool watch_has_work(const struct rbd_site *s);
+/*
+ * Pauses one of the site's threads, for as long as nobody tracks an image there.
+ * False: it is to end.
+ */
+bool watch_pause(struct rbd_site *s, int64_t ms);
 
 void *watch_main(void *site);
 

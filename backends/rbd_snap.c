@@ -7,9 +7,6 @@
  */
 #include "rbd_model.h"
 
-#include <errno.h>
-#include <time.h>
-
 /* Primary in one look and writable in the other, and the peer is not. */
 static bool takes_snapshots(const struct rbd_end *e, const struct rbd_end *o)
 {
@@ -87,38 +84,17 @@ static void snapshot(struct rbd_site *s, struct rbd_end *e)
 	release_image(&hold);
 }
 
-static bool pause_until(struct rbd_site *s, int64_t next)
-{
-	struct rbd *rbd = s->rbd;
-	int64_t ms = next - rbd_wall();
-	struct timespec end;
-	bool on;
-
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	ms = (ms < 10 ? 10 : ms) + end.tv_nsec / 1000000;
-	end.tv_sec += ms / 1000;
-	end.tv_nsec = ms % 1000 * 1000000;
-	pthread_mutex_lock(&rbd->lock);
-	if (watch_has_work(s) && !rbd->stopping)
-		pthread_cond_timedwait(&rbd->wake, &rbd->lock, &end);
-	while (!watch_has_work(s) && !rbd->stopping)
-		pthread_cond_wait(&rbd->wake, &rbd->lock);
-	on = !rbd->stopping;
-	pthread_mutex_unlock(&rbd->lock);
-	return on;
-}
-
 void *snap_main(void *arg)
 {
 	struct rbd_site *s = arg;
-	int64_t next = 0;
+	int64_t next = 0, ms = 0;
 	struct rbd_end *e;
 
-	while (pause_until(s, next)) {
+	while (watch_pause(s, ms < 10 ? 10 : ms)) {
 		e = due_end(s, &next);
+		ms = e ? 0 : next - rbd_wall();
 		if (!e)
 			continue;
-		next = 0;
 		/* An act that is being made on it goes first. */
 		if (pthread_mutex_trylock(&e->pair->calls))
 			continue;

@@ -315,7 +315,8 @@ static void tell_pairs(struct rbd_site *s)
 			publish(s->rbd, p);
 }
 
-bool watch_has_work(const struct rbd_site *s)
+/* With the lock held: does anybody track an image at this site? */
+static bool has_work(const struct rbd_site *s)
 {
 	struct rbd_pair *p;
 
@@ -325,19 +326,20 @@ bool watch_has_work(const struct rbd_site *s)
 	return false;
 }
 
-/* Until the next round is due; without anything to watch, until there is. */
-static bool pause_round(struct rbd_site *s)
+bool watch_pause(struct rbd_site *s, int64_t ms)
 {
 	struct rbd *rbd = s->rbd;
 	struct timespec end;
 	bool on;
 
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += RBD_ROUND_MS / 1000;
+	ms += end.tv_nsec / 1000000;
+	end.tv_sec += ms / 1000;
+	end.tv_nsec = ms % 1000 * 1000000;
 	pthread_mutex_lock(&rbd->lock);
-	if (watch_has_work(s) && !rbd->stopping)
+	if (has_work(s) && !rbd->stopping)
 		pthread_cond_timedwait(&rbd->wake, &rbd->lock, &end);
-	while (!watch_has_work(s) && !rbd->stopping)
+	while (!has_work(s) && !rbd->stopping)
 		pthread_cond_wait(&rbd->wake, &rbd->lock);
 	on = !rbd->stopping;
 	pthread_mutex_unlock(&rbd->lock);
@@ -348,7 +350,7 @@ void *watch_main(void *arg)
 {
 	struct rbd_site *s = arg;
 
-	while (pause_round(s)) {
+	while (watch_pause(s, RBD_ROUND_MS)) {
 		site_connect(s);
 		if (list_pools(s) == 0)
 			look_around(s);

@@ -19,23 +19,12 @@ sys.path.insert(0, str(HERE.parent / "ceph"))
 
 import conftest  # noqa: E402
 from images import Images  # noqa: E402
-from pair import adopt, await_peer  # noqa: E402
+from pair import LAB, adopt, await_peer  # noqa: E402
 from uvr import Daemon, name_of, put  # noqa: E402
 
 IMAGES = 20
 TURNS = 1000
 CYCLES = 4
-
-LAB = """spec:
-  sourceEndpoint: {cluster: lab-a, region: there, storageClass: lab}
-  destinationEndpoint: {cluster: site-b, region: here, storageClass: lab}
-  volumeMapping:
-    source: {pvcName: lab, namespace: database}
-    destination: {volumeHandle: lab, namespace: database}
-  replicationState: replica
-  replicationMode: asynchronous
-  schedule: {mode: continuous}
-"""
 
 
 def read(r):

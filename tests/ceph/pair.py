@@ -15,6 +15,19 @@ MANIFEST = """spec:
 {more}"""
 
 
+# Of a simulated storage, beside the clusters.
+LAB = """spec:
+  sourceEndpoint: {cluster: lab-a, region: there, storageClass: lab}
+  destinationEndpoint: {cluster: site-b, region: here, storageClass: lab}
+  volumeMapping:
+    source: {pvcName: lab, namespace: database}
+    destination: {volumeHandle: lab, namespace: database}
+  replicationState: replica
+  replicationMode: asynchronous
+  schedule: {mode: continuous}
+"""
+
+
 def manifest(image, state="replica", source="site-a", destination="site-b",
              namespace="", handle=None, rpo="2s", more="",
              mode="asynchronous"):

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from images import JOURNAL
-from pair import adopt, await_peer, await_plan
+from pair import LAB, adopt, await_peer, await_plan
 from uvr import name_of, put, until
 
 pytestmark = pytest.mark.limit(600)
@@ -126,16 +126,7 @@ def test_syncing_force_gives_up_what_is_here(at_a, at_b, images):
 def test_others_go_on_while_a_cluster_hangs(rig, at_b, images, make, all_well):
     image = images.make()
     r = adopt(at_b, image)
-    lab = at_b.mk("database", "lab", """spec:
-  sourceEndpoint: {cluster: lab-a, region: x, storageClass: lab}
-  destinationEndpoint: {cluster: site-b, region: here, storageClass: lab}
-  volumeMapping:
-    source: {pvcName: lab, namespace: database}
-    destination: {volumeHandle: lab, namespace: database}
-  replicationState: replica
-  replicationMode: asynchronous
-  schedule: {mode: continuous}
-""").done()
+    lab = at_b.mk("database", "lab", LAB).done()
     rig["site-a"].freeze()
     try:
         until(lambda: r.seen("peer")["reach"] != "ok", "no answer", 40)
