@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Without an rpo in the schedule. */
 #define PERIOD_MS 60000
@@ -19,24 +18,6 @@
 struct rbd *rbd_of(struct backend *b)
 {
 	return (struct rbd *)b;
-}
-
-static int64_t clock_ms(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-int64_t rbd_monotonic(void)
-{
-	return clock_ms(CLOCK_MONOTONIC);
-}
-
-int64_t rbd_wall(void)
-{
-	return clock_ms(CLOCK_REALTIME);
 }
 
 /* ---- clusters ---- */
@@ -381,16 +362,12 @@ struct backend *rbd_new(const char *name, const struct rbd_access *access,
 			size_t count, int silent_ms, struct error *err)
 {
 	struct rbd *rbd = calloc(1, sizeof *rbd);
-	pthread_condattr_t attr;
 	bool ok = rbd;
 	size_t i;
 
 	if (ok) {
 		pthread_mutex_init(&rbd->lock, NULL);
-		pthread_condattr_init(&attr);
-		pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-		pthread_cond_init(&rbd->wake, &attr);
-		pthread_condattr_destroy(&attr);
+		clock_cond_init(&rbd->wake);
 		rbd->silent_ms = silent_ms;
 		rbd->name = strdup(name);
 		rbd->backend = (struct backend){&ops, rbd->name};

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- calls that may outlast their act ---- */
 
@@ -40,21 +39,9 @@ static void landed(rbd_completion_t completion, void *arg)
 	pthread_mutex_unlock(&f->lock);
 }
 
-static struct timespec end_of(int timeout_ms)
-{
-	struct timespec end;
-	int64_t ns;
-
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	ns = end.tv_nsec + (int64_t)timeout_ms * 1000000;
-	end.tv_sec += ns / 1000000000;
-	end.tv_nsec = ns % 1000000000;
-	return end;
-}
-
 int flight_wait(struct rbd_end *e, int timeout_ms, bool *over)
 {
-	struct timespec end = end_of(timeout_ms);
+	int64_t until = clock_monotonic() + timeout_ms;
 	struct rbd_flight *f = e->flight;
 	int rc = 0;
 
@@ -63,7 +50,7 @@ int flight_wait(struct rbd_end *e, int timeout_ms, bool *over)
 		return 0;
 	pthread_mutex_lock(&f->lock);
 	while (!f->done && rc == 0)
-		rc = pthread_cond_timedwait(&f->landed, &f->lock, &end);
+		rc = clock_cond_wait(&f->landed, &f->lock, until);
 	*over = f->done;
 	rc = f->done ? f->rc : -ETIMEDOUT;
 	pthread_mutex_unlock(&f->lock);
@@ -79,15 +66,11 @@ static struct rbd_flight *flight_new(const struct rbd_hold *hold,
 				     enum rbd_deed deed)
 {
 	struct rbd_flight *f = calloc(1, sizeof *f);
-	pthread_condattr_t attr;
 
 	if (!f)
 		return NULL;
 	pthread_mutex_init(&f->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&f->landed, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&f->landed);
 	f->hold = *hold;
 	f->deed = deed;
 	return f;
@@ -116,7 +99,7 @@ struct call {
 
 static int left(const struct call *c)
 {
-	int64_t ms = c->end - rbd_monotonic();
+	int64_t ms = c->end - clock_monotonic();
 
 	return ms > 0 ? (int)ms : 0;
 }
@@ -275,7 +258,7 @@ int rbd_act(struct backend *b, const struct target *t, const struct order *o,
 	struct rbd *rbd = rbd_of(b);
 	struct rbd_pair *p = rbd_pair_of(rbd, t);
 	struct call c = {.rbd = rbd, .pair = p, .target = t, .order = o,
-			 .end = rbd_monotonic() + o->timeout_ms};
+			 .end = clock_monotonic() + o->timeout_ms};
 	int side, rc;
 
 	if (!p)

@@ -351,7 +351,7 @@ void look_image(struct rbd_site *s, struct rbd_pair *p, struct rbd_view *v)
 		conn_unref(place.conn);
 	}
 	pthread_mutex_lock(&s->rbd->lock);
-	v->at = rc == 0 ? rbd_wall() : 0;
+	v->at = rc == 0 ? clock_wall() : 0;
 	site_stamp(s, v);
 	if (rc < 0 && v->reach == REACH_OK) {
 		v->reach = REACH_UNKNOWN;

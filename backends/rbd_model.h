@@ -14,6 +14,7 @@
 #define UVRFS_RBD_MODEL_H
 
 #include "backend.h"
+#include "clock.h"
 #include "rbd_view.h"
 
 #include <pthread.h>
@@ -118,8 +119,6 @@ struct rbd {
 
 /* ---- rbd.c ---- */
 struct rbd *rbd_of(struct backend *b);
-int64_t rbd_monotonic(void);
-int64_t rbd_wall(void);
 struct rbd_site *rbd_site_find(struct rbd *rbd, const char *name);
 
 /* Takes the lock.  NULL without memory, or for a handle that is none. */

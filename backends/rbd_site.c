@@ -46,8 +46,8 @@ static void went_silent(struct rbd_site *s)
 {
 	if (s->silent_since)
 		return;
-	s->silent_since = rbd_monotonic();
-	s->silent_wall = rbd_wall();
+	s->silent_since = clock_monotonic();
+	s->silent_wall = clock_wall();
 }
 
 int site_note(struct rbd_site *s, int rc)
@@ -77,7 +77,7 @@ static void trouble(struct rbd_site *s, enum reach reach, const char *what,
 	s->trouble = reach;
 	snprintf(s->why, sizeof s->why, "%s %s: %s", what, which,
 		 strerrordesc_np(-rc));
-	s->retry_at = rbd_monotonic() + RETRY_MS;
+	s->retry_at = clock_monotonic() + RETRY_MS;
 	pthread_mutex_unlock(&s->rbd->lock);
 }
 
@@ -98,7 +98,7 @@ static void note_failure(struct rbd_site *s, int rc)
 		pthread_mutex_lock(&s->rbd->lock);
 		s->trouble = REACH_OK;
 		went_silent(s);
-		s->retry_at = rbd_monotonic() + RETRY_MS;
+		s->retry_at = clock_monotonic() + RETRY_MS;
 		pthread_mutex_unlock(&s->rbd->lock);
 	}
 }
@@ -169,7 +169,7 @@ void site_connect(struct rbd_site *s)
 	bool now;
 
 	pthread_mutex_lock(&s->rbd->lock);
-	now = !s->conn && s->conf && rbd_monotonic() >= s->retry_at;
+	now = !s->conn && s->conf && clock_monotonic() >= s->retry_at;
 	pthread_mutex_unlock(&s->rbd->lock);
 	if (now)
 		open_conn(s);
@@ -177,7 +177,7 @@ void site_connect(struct rbd_site *s)
 
 void site_stamp(const struct rbd_site *s, struct rbd_view *v)
 {
-	int64_t silence = s->silent_since ? rbd_monotonic() - s->silent_since
+	int64_t silence = s->silent_since ? clock_monotonic() - s->silent_since
 					  : 0;
 
 	*v->why = '\0';

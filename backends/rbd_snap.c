@@ -31,7 +31,7 @@ static int64_t due_after(const struct rbd_end *e, const struct rbd_snap *last,
 /* The end whose snapshot is due, or NULL; *@next: when the next one is. */
 static struct rbd_end *due_end(struct rbd_site *s, int64_t *next)
 {
-	int64_t now = rbd_wall(), due;
+	int64_t now = clock_wall(), due;
 	struct rbd_end *found = NULL, *e;
 	struct rbd_pair *p;
 
@@ -69,7 +69,7 @@ static bool is_due(rbd_image_t image, const struct rbd_end *e)
 	look_snaps(image, &v);
 	last = rbd_last_snap(&v);
 	return primary &&
-	       (!last || due_after(e, last, last->time) <= rbd_wall());
+	       (!last || due_after(e, last, last->time) <= clock_wall());
 }
 
 static void snapshot(struct rbd_site *s, struct rbd_end *e)
@@ -92,7 +92,7 @@ void *snap_main(void *arg)
 
 	while (watch_pause(s, ms < 10 ? 10 : ms)) {
 		e = due_end(s, &next);
-		ms = e ? 0 : next - rbd_wall();
+		ms = e ? 0 : next - clock_wall();
 		if (!e)
 			continue;
 		/* An act that is being made on it goes first. */

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define PAGE 1000
 #define LOOKS_IN_TURN 4		/* a round, of images where nothing is new */
@@ -27,7 +26,7 @@ static void keep(struct rbd *rbd, struct rbd_end *e,
 	const struct rbd_snap *last;
 
 	pthread_mutex_lock(&rbd->lock);
-	e->looked_at = rbd_monotonic();
+	e->looked_at = clock_monotonic();
 	e->due = false;
 	if (v->at) {
 		if (e->view.created != v->created)
@@ -83,7 +82,7 @@ void pair_judge(struct rbd_pair *p, int here, struct observation *o)
 		    p->end[i].site->trouble != REACH_OK)
 			site_stamp(p->end[i].site, v);
 	}
-	*o = (struct observation){.at = rbd_wall()};
+	*o = (struct observation){.at = clock_wall()};
 	rbd_judge(&h->view, &e->view, o);
 	/* The other site's rbd-mirror writes to ours when it does not answer
 	   us: it is cut off from us, not dead. */
@@ -275,7 +274,7 @@ static bool is_silent(struct rbd_site *s)
 
 static void look_around(struct rbd_site *s)
 {
-	int64_t begun = rbd_monotonic();
+	int64_t begun = clock_monotonic();
 	unsigned turns = LOOKS_IN_TURN;
 	struct rbd_end *e;
 
@@ -329,16 +328,12 @@ static bool has_work(const struct rbd_site *s)
 bool watch_pause(struct rbd_site *s, int64_t ms)
 {
 	struct rbd *rbd = s->rbd;
-	struct timespec end;
+	int64_t until = clock_monotonic() + ms;
 	bool on;
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	ms += end.tv_nsec / 1000000;
-	end.tv_sec += ms / 1000;
-	end.tv_nsec = ms % 1000 * 1000000;
 	pthread_mutex_lock(&rbd->lock);
 	if (has_work(s) && !rbd->stopping)
-		pthread_cond_timedwait(&rbd->wake, &rbd->lock, &end);
+		clock_cond_wait(&rbd->wake, &rbd->lock, until);
 	while (!has_work(s) && !rbd->stopping)
 		pthread_cond_wait(&rbd->wake, &rbd->lock);
 	on = !rbd->stopping;

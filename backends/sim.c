@@ -149,14 +149,9 @@ static int make_dirs(char *path)
 
 static void init_locks(struct sim *sim)
 {
-	pthread_condattr_t attr;
-
 	pthread_mutex_init(&sim->lock, NULL);
 	pthread_mutex_init(&sim->faults_lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&sim->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&sim->changed);
 }
 
 struct backend *sim_new(const char *name, const char *dir, struct error *err)

@@ -9,32 +9,17 @@
 #include <stdio.h>
 #include <string.h>
 
-static void deadline_of(int64_t monotonic, struct timespec *ts)
-{
-	ts->tv_sec = (time_t)(monotonic / 1000);
-	ts->tv_nsec = (long)(monotonic % 1000) * 1000000;
-}
-
-/* Waits for news until @until.  With the lock held. */
-static void wait_until(struct sim *sim, int64_t until)
-{
-	struct timespec ts;
-
-	deadline_of(until, &ts);
-	pthread_cond_timedwait(&sim->changed, &sim->lock, &ts);
-}
-
 /* Blocks while the site hangs.  With the lock held. */
 static int wait_while_hung(struct sim *sim, const struct end *e, int64_t until)
 {
 	while (!sim->stopping && end_hang_ms(e) >= 0) {
-		if (sim_monotonic() >= until) {
+		if (clock_monotonic() >= until) {
 			/* Those who watch need not wait for longer. */
 			e->site->silent = true;
 			site_mark(sim, e->site);
 			return -ETIMEDOUT;
 		}
-		wait_until(sim, until);
+		clock_cond_wait(&sim->changed, &sim->lock, until);
 	}
 	return sim->stopping ? -ECANCELED : 0;
 }
@@ -43,13 +28,14 @@ static int wait_while_hung(struct sim *sim, const struct end *e, int64_t until)
 static int wait_as_slow(struct sim *sim, const struct end *e, int64_t until)
 {
 	const struct fault *f = end_fault(e, FAULT_SLOW, ACT_NONE);
-	int64_t start = sim_monotonic(), end = start;
+	int64_t start = clock_monotonic(), end = start;
 
 	if (f)
 		end = start + (f->number < INT32_MAX ? f->number : INT32_MAX);
-	while (!sim->stopping && sim_monotonic() < end &&
-	       sim_monotonic() < until)
-		wait_until(sim, end < until ? end : until);
+	while (!sim->stopping && clock_monotonic() < end &&
+	       clock_monotonic() < until)
+		clock_cond_wait(&sim->changed, &sim->lock,
+				end < until ? end : until);
 	if (sim->stopping)
 		return -ECANCELED;
 	return end > until ? -ETIMEDOUT : 0;
@@ -107,7 +93,7 @@ static int cancelled(struct error *err)
 static int approach(struct deed *d, int timeout_ms, bool *lost)
 {
 	struct end *e = &d->bond->end[d->at];
-	int64_t until = sim_monotonic() + timeout_ms;
+	int64_t until = clock_monotonic() + timeout_ms;
 	int rc = wait_while_hung(d->sim, e, until);
 
 	*lost = false;
@@ -231,7 +217,7 @@ int sim_observe(struct backend *b, const struct target *t, int timeout_ms,
 		struct observation *o, struct error *err)
 {
 	struct sim *sim = sim_of(b);
-	int64_t until = sim_monotonic() + timeout_ms;
+	int64_t until = clock_monotonic() + timeout_ms;
 	struct observation seen;
 	struct sight sight;
 	struct bond *p;

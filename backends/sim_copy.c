@@ -49,7 +49,7 @@ static struct place place_of(const struct sim *sim, const struct copy *c,
 
 bool copy_is_ready(const struct copy *c)
 {
-	return c->phase != PHASE_HELD || c->due <= sim_monotonic();
+	return c->phase != PHASE_HELD || c->due <= clock_monotonic();
 }
 
 int64_t copy_due(const struct copy *c)
@@ -101,7 +101,7 @@ static void retry(struct sim *sim, struct copy *c, int after_ms)
 {
 	struct bond *p = c->bond;
 
-	p->not_before = sim_monotonic() + after_ms;
+	p->not_before = clock_monotonic() + after_ms;
 	copy_abandon(sim, c);
 	pthread_mutex_lock(&sim->lock);
 	bond_mark(sim, p);
@@ -155,7 +155,7 @@ void copy_begin(struct sim *sim, struct bond *p, const struct sight *s,
 	bool final = s->belief[from].role != ROLE_SOURCE;
 	struct copy *c = calloc(1, sizeof *c);
 
-	p->not_before = sim_monotonic() + FAILED_RETRY_MS;
+	p->not_before = clock_monotonic() + FAILED_RETRY_MS;
 	p->due = p->not_before;
 	if (!c)
 		return;
@@ -164,8 +164,8 @@ void copy_begin(struct sim *sim, struct bond *p, const struct sight *s,
 	c->final = final;
 	c->id = final ? s->belief[from].final : sight_next_id(s);
 	c->in = c->out = -1;
-	c->taken = sim_wall();
-	c->started = sim_monotonic();
+	c->taken = clock_wall();
+	c->started = clock_monotonic();
 	digest_init(&c->digest);
 	take_touched(sim, &p->end[from]);
 	if (open_both(sim, c)) {
@@ -209,8 +209,8 @@ static int arrived(struct sim *sim, const struct copy *c)
 
 	if (!c->size)
 		return 100;
-	if (rate && (sim_monotonic() - c->started) < INT_MAX)
-		sent = (int64_t)((double)(sim_monotonic() - c->started) *
+	if (rate && (clock_monotonic() - c->started) < INT_MAX)
+		sent = (int64_t)((double)(clock_monotonic() - c->started) *
 				 (double)rate / 1000.0);
 	sent = sent < read ? sent : read;
 	return sent >= c->size ? 100 : (int)(sent * 100 / c->size);
@@ -367,7 +367,7 @@ static void deliver(struct sim *sim, struct copy *c)
 		return;
 	}
 	/* A change of the faults comes by bond_schedule. */
-	c->due = percent == 100 ? INT64_MAX : sim_monotonic() + TICK_MS;
+	c->due = percent == 100 ? INT64_MAX : clock_monotonic() + TICK_MS;
 	set_progress(sim, c->bond, percent < 99 ? percent : 99);
 }
 

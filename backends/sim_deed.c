@@ -37,7 +37,7 @@ static void journal_add(const struct deed *d)
 
 	journal_tail(d, tail, sizeof tail);
 	n = snprintf(line, sizeof line, "%s%s",
-		     time_text_ms(sim_wall(), stamp), tail);
+		     time_text_ms(clock_wall(), stamp), tail);
 	fd = openat(d->sim->root, "journal",
 		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	if (fd < 0)

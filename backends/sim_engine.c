@@ -39,7 +39,7 @@ static void lower(int64_t *due, int64_t to)
  */
 static bool is_in_doubt(struct sim *sim, struct bond *p, int64_t *until)
 {
-	int64_t now = sim_monotonic(), ms;
+	int64_t now = clock_monotonic(), ms;
 	bool doubt = false;
 	int i;
 
@@ -133,7 +133,7 @@ static void update_dirty(struct sim *sim)
 /* Marks what is due, and finds out when the next one is. */
 static void mark_due(struct sim *sim)
 {
-	int64_t now = sim_monotonic();
+	int64_t now = clock_monotonic();
 	struct bond *p;
 
 	if (now < sim->due)
@@ -166,13 +166,13 @@ static int poll_timeout(struct sim *sim)
 	struct copy *c;
 
 	if (sim->blind)
-		lower(&sim->due, sim_monotonic() + BLIND_MS);
+		lower(&sim->due, clock_monotonic() + BLIND_MS);
 	due = sim->due;
 	for (c = sim->copies; c; c = copy_next(c))
 		lower(&due, copy_due(c));
 	if (due == INT64_MAX)
 		return -1;
-	left = due - sim_monotonic();
+	left = due - clock_monotonic();
 	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 

@@ -103,7 +103,7 @@ static void set_faults(struct sim *sim, struct site *site, struct sim_faults *ne
 		site->hung_since = 0;
 		site->silent = false;
 	} else if (!site->hung_since) {
-		site->hung_since = sim_monotonic();
+		site->hung_since = clock_monotonic();
 	}
 	site_mark(sim, site);
 	pthread_cond_broadcast(&sim->changed);
@@ -122,7 +122,7 @@ static bool is_fresh(const struct sim *sim, const struct site *site)
 	if (fstatat(sim->root, path, &st, 0) == 0)
 		stamp_from(&stamp, &st);
 	return site->loaded && stamp_equal(&stamp, &site->faults_stamp) &&
-	       sim_wall() * 1000000 - stamp.changed > YOUNG_NS;
+	       clock_wall() * 1000000 - stamp.changed > YOUNG_NS;
 }
 
 static void reload(struct sim *sim, struct site *site)

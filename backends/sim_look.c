@@ -121,7 +121,7 @@ int end_content(struct sim *sim, struct end *e, uint64_t *out)
 		if (!rc && fstat(fd, &st) == 0) {
 			stamp_from(&after, &st);
 			if (stamp_equal(&before, &after) &&
-			    sim_wall() * 1000000 - after.changed > YOUNG_NS)
+			    clock_wall() * 1000000 - after.changed > YOUNG_NS)
 				end_remember(sim, e, &before, *out);
 		}
 	}
@@ -371,7 +371,7 @@ void bond_observe(struct sim *sim, struct bond *p, const struct sight *s,
 	/* All of it, padding too: it is compared by its bytes. */
 	memset(o, 0, sizeof *o);
 	/* Of the beginning: what happens while bytes are compared is newer. */
-	at = sim_wall();
+	at = clock_wall();
 	pthread_mutex_lock(&sim->lock);
 	for (i = 0; i < 2; i++)
 		reach[i] = reach_of(&p->end[i], side[i]);

@@ -11,26 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-static int64_t clock_ms(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-int64_t sim_monotonic(void)
-{
-	return clock_ms(CLOCK_MONOTONIC);
-}
-
-int64_t sim_wall(void)
-{
-	return clock_ms(CLOCK_REALTIME);
-}
 
 struct sim *sim_of(struct backend *b)
 {

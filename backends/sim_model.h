@@ -11,6 +11,7 @@
 #define UVRFS_SIM_MODEL_H
 
 #include "backend.h"
+#include "clock.h"
 #include "sim_fault.h"
 #include "sim_site.h"
 
@@ -117,8 +118,6 @@ struct sim {
 void sim_key(struct backend *b, const struct target *t,
 	     char key[static BACKEND_KEY_MAX]);
 
-int64_t sim_monotonic(void);
-int64_t sim_wall(void);
 
 struct sim *sim_of(struct backend *b);
 struct place end_place(const struct sim *sim, const struct end *e);

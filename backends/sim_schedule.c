@@ -19,7 +19,7 @@ struct timing {
 
 static int64_t interval_due(const struct bond *p, const struct timing *t)
 {
-	int64_t left = t->data_time + p->rpo - sim_wall();
+	int64_t left = t->data_time + p->rpo - clock_wall();
 
 	/* A clock that was set back must not stop the copies. */
 	if (left > p->rpo)
@@ -51,12 +51,12 @@ static int64_t when_due(const struct bond *p, const struct timing *t)
 static void note_current(struct sim *sim, struct bond *p, int to)
 {
 	struct place place = end_place(sim, &p->end[to]);
-	int64_t now = sim_wall();
+	int64_t now = clock_wall();
 	bool by_interval;
 	struct sight s;
 	struct error err;
 
-	p->begun = sim_monotonic();
+	p->begun = clock_monotonic();
 	pthread_mutex_lock(&sim->lock);
 	p->current = now;
 	by_interval = p->mode != MODE_SYNCHRONOUS &&
@@ -91,7 +91,7 @@ static void begin_if_due(struct sim *sim, struct bond *p, const struct sight *s,
 {
 	const struct belief *to = &s->belief[1 - from];
 	bool final = s->belief[from].role != ROLE_SOURCE;
-	struct timing t = {.now = sim_monotonic(),
+	struct timing t = {.now = clock_monotonic(),
 			   .urgent = final || !to->complete};
 
 	pthread_mutex_lock(&sim->lock);

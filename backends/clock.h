@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The time, in ms, and waiting for it.  What waits does so by the monotonic
+ * clock, so that a clock that is set moves no deadline.
+ */
+#ifndef UVRFS_CLOCK_H
+#define UVRFS_CLOCK_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+int64_t clock_monotonic(void);
+
+/* The time of day. */
+int64_t clock_wall(void);
+
+/* For clock_cond_wait(). */
+void clock_cond_init(pthread_cond_t *cond);
+
+/* Waits until @until, of clock_monotonic(): 0, or ETIMEDOUT. */
+int clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock,
+		    int64_t until);
+
+#endif
