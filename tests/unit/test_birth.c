@@ -4,6 +4,7 @@
  * on whose word; which volumes, which site; what a manifest may not smuggle in.
  */
 #include "fake_world.h"
+#include "suite.h"
 
 START_TEST(what_was_seen_before_its_birth_verifies_nothing)
 {
@@ -201,8 +202,6 @@ int main(void)
 {
 	Suite *suite = suite_create("birth");
 	TCase *c = tcase_create("birth");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, what_was_seen_before_its_birth_verifies_nothing);
@@ -219,9 +218,5 @@ int main(void)
 	tcase_add_test(
 		c, what_the_backend_can_not_serve_is_kept_and_left_alone);
 	suite_add_tcase(suite, c);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -2,6 +2,7 @@
 /* The configuration: every key, every fault, the defaults. */
 #include "config.h"
 #include "rbd.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -358,8 +359,6 @@ int main(void)
 {
 	Suite *suite = suite_create("config");
 	TCase *t = tcase_create("config");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(t, says_nothing);
 	tcase_add_test(t, every_key);
@@ -372,8 +371,5 @@ int main(void)
 	tcase_add_test(t, too_long_a_file);
 	tcase_add_test(t, what_needs_a_restart);
 	suite_add_tcase(suite, t);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

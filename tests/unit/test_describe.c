@@ -6,6 +6,7 @@
 #include "daemon.h"
 #include "file.h"
 #include "state.h"
+#include "suite.h"
 
 #include <check.h>
 #include <ctype.h>
@@ -127,15 +128,10 @@ int main(void)
 {
 	Suite *suite = suite_create("describe");
 	TCase *c = tcase_create("describe");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	suite_add_tcase(suite, c);
 	tcase_add_loop_test(c, every_file_is_named, 0, TABLES);
 	tcase_add_test(c, every_edge_is_named);
 	tcase_add_test(c, what_the_help_names_is_named);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -2,6 +2,7 @@
 /* The writer of YAML: how it looks, and that everything reads back. */
 #include "emit.h"
 #include "node.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -171,8 +172,6 @@ int main(void)
 {
 	Suite *suite = suite_create("emit");
 	TCase *tc = tcase_create("emit");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, how_it_looks, 0, sizeof looks / sizeof *looks);
@@ -181,9 +180,5 @@ int main(void)
 	tcase_add_test(tc, long_text_reads_back);
 	tcase_add_test(tc, a_full_buffer_says_so);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

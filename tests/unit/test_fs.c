@@ -6,6 +6,7 @@
 #include "inode.h"
 #include "manifest.h"
 #include "map.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -251,8 +252,6 @@ int main(void)
 {
 	Suite *s = suite_create("fs");
 	TCase *c = tcase_create("pure");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(c, inode_round_trip);
 	tcase_add_test(c, inode_root_and_nonsense);
@@ -267,9 +266,5 @@ int main(void)
 	tcase_add_test(c, help_fits_a_screen);
 	tcase_add_test(c, man_page_names_every_file);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rest of the tree: .uvrfs, attributes, names that are never made. */
 #include "fs_fixture.h"
+#include "suite.h"
 
 START_TEST(daemon_files_read)
 {
@@ -170,8 +171,6 @@ int main(void)
 {
 	Suite *s = suite_create("fs_names");
 	TCase *c = tcase_create("names");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(c, daemon_files_read);
 	tcase_add_test(c, clusters_are_shown);
@@ -180,9 +179,5 @@ int main(void)
 	tcase_add_test(c, mtime_moves_with_the_text);
 	tcase_add_test(c, listing_with_attributes);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

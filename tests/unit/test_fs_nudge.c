@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the nudger is told of, and what it is answered. */
 #include "fs_fixture.h"
+#include "suite.h"
 
 #define NUDGER 4242
 
@@ -332,8 +333,6 @@ int main(void)
 {
 	Suite *s = suite_create("fs_nudge");
 	TCase *c = tcase_create("nudges");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(c, what_changed_is_told_once);
 	tcase_add_test(c, what_did_not_change_is_not_told);
@@ -349,9 +348,5 @@ int main(void)
 	tcase_add_test(c, the_nudger_is_known);
 	tcase_add_test(c, the_pid_alone_gives_no_right);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

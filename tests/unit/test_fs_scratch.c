@@ -3,6 +3,7 @@
 #include "fs_fixture.h"
 
 #include "manifest.h"
+#include "suite.h"
 
 /* Opens a new file; its inode and, when asked for, its handle. */
 static int create(struct kernel *k, uint64_t dir, const char *name,
@@ -545,8 +546,6 @@ int main(void)
 {
 	Suite *s = suite_create("fs_scratch");
 	TCase *c = tcase_create("scratch");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(c, names_that_fit);
 	tcase_add_test(c, bytes_are_kept);
@@ -570,9 +569,5 @@ int main(void)
 	tcase_add_test(c, what_can_not_be_unlinked);
 	tcase_add_test(c, who_may_not_write_may_not_replace);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writes, waits and refusals of the tree, as the kernel sees them. */
 #include "fs_fixture.h"
+#include "suite.h"
 
 START_TEST(draft_becomes_real)
 {
@@ -284,8 +285,6 @@ int main(void)
 {
 	Suite *s = suite_create("fs_session");
 	TCase *c = tcase_create("files");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(c, draft_becomes_real);
 	tcase_add_test(c, write_is_answered_when_durable);
@@ -302,9 +301,5 @@ int main(void)
 	tcase_add_test(c, unmount_answers_everybody);
 	tcase_add_test(c, handles_survive_a_restart);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

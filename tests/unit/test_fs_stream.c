@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `events` and poll, as the kernel sees them. */
 #include "fs_fixture.h"
+#include "suite.h"
 
 #include <poll.h>
 
@@ -423,8 +424,6 @@ int main(void)
 {
 	Suite *s = suite_create("fs_stream");
 	TCase *c = tcase_create("streams and poll");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(c, all_lines_and_then_a_wait);
 	tcase_add_test(c, of_all_replications);
@@ -443,9 +442,5 @@ int main(void)
 	tcase_add_test(c, what_else_is_polled_is_ready);
 	tcase_add_test(c, two_changes_in_a_moment_have_two_times);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

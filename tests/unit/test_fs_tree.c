@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Directories of the tree: names, listings, making and removing. */
 #include "fs_fixture.h"
+#include "suite.h"
 
 static int create(struct kernel *k, uint64_t dir, const char *name)
 {
@@ -288,8 +289,6 @@ int main(void)
 {
 	Suite *s = suite_create("fs_tree");
 	TCase *c = tcase_create("directories");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(c, names_are_as_in_the_table);
 	tcase_add_test(c, every_file_reads);
@@ -304,9 +303,5 @@ int main(void)
 	tcase_add_test(c, read_only_is_our_own_answer);
 	tcase_add_test(c, what_can_not_be_written);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

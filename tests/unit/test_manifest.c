@@ -2,6 +2,7 @@
 /* What is accepted as a manifest, and what is read from it. */
 #include "manifest.h"
 #include "manifests.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -172,8 +173,6 @@ int main(void)
 {
 	Suite *suite = suite_create("manifest");
 	TCase *tc = tcase_create("manifest");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, whole_manifest);
 	tcase_add_test(tc, metadata);
@@ -182,9 +181,5 @@ int main(void)
 	tcase_add_test(tc, extensions);
 	tcase_add_test(tc, json);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -2,6 +2,7 @@
 /* What is refused as a manifest: every fault, with its path and line. */
 #include "manifest.h"
 #include "manifests.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -275,8 +276,6 @@ int main(void)
 {
 	Suite *suite = suite_create("manifest_faults");
 	TCase *tc = tcase_create("manifest_faults");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, refusals, 0,
 			    sizeof refused / sizeof *refused);
@@ -284,9 +283,5 @@ int main(void)
 	tcase_add_test(tc, too_big);
 	tcase_add_test(tc, too_many_faults);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

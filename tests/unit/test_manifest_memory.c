@@ -6,6 +6,7 @@
  */
 #include "manifest.h"
 #include "manifests.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -172,8 +173,6 @@ int main(void)
 #ifdef CAN_FAIL
 	Suite *suite;
 	TCase *tc;
-	SRunner *runner;
-	int failed;
 
 	if (!can_fail())
 		return 77;
@@ -183,11 +182,7 @@ int main(void)
 			    sizeof tries / sizeof *tries);
 	tcase_add_test(tc, rendering_fails_once);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 #else
 	return 77;
 #endif

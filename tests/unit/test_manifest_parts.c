@@ -2,6 +2,7 @@
 /* The parts that can be written alone, and the rules that need no text. */
 #include "manifest.h"
 #include "manifests.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -268,8 +269,6 @@ int main(void)
 {
 	Suite *suite = suite_create("manifest_parts");
 	TCase *tc = tcase_create("manifest_parts");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, endpoints_exchanged, 0,
 			    sizeof exchanges / sizeof *exchanges);
@@ -281,9 +280,5 @@ int main(void)
 	tcase_add_test(tc, parts_too_big);
 	tcase_add_test(tc, rules_without_text);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

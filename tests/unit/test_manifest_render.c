@@ -2,6 +2,7 @@
 /* Manifests as text, and that all of it reads back the same. */
 #include "manifest.h"
 #include "manifests.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -181,17 +182,11 @@ int main(void)
 {
 	Suite *suite = suite_create("manifest_render");
 	TCase *tc = tcase_create("manifest_render");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, rendered_whole);
 	tcase_add_test(tc, rendered_parts_read_back);
 	tcase_add_test(tc, what_is_rendered_parses_to_the_same);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -2,6 +2,7 @@
 /* The command line, and what may be mounted on. */
 #include "mountpoint.h"
 #include "options.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -182,8 +183,6 @@ int main(void)
 {
 	Suite *suite = suite_create("mountpoint");
 	TCase *t = tcase_create("mountpoint");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(t, match, 0, sizeof mounts / sizeof *mounts);
 	tcase_add_test(t, match_escaped);
@@ -194,8 +193,5 @@ int main(void)
 	tcase_add_test(t, too_many_mount_options);
 	tcase_add_test(t, usage_fits_a_terminal);
 	suite_add_tcase(suite, t);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The reader of YAML and JSON: trees, lines, and what is refused. */
 #include "node.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -302,8 +303,6 @@ int main(void)
 {
 	Suite *suite = suite_create("node");
 	TCase *tc = tcase_create("node");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, tree_knows_its_lines);
@@ -320,9 +319,5 @@ int main(void)
 	tcase_add_test(tc, many_duplicates);
 	tcase_add_test(tc, type_texts);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -3,6 +3,7 @@
 #include "plan.h"
 #include "rbd_handle.h"
 #include "rbd_looks.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -223,8 +224,6 @@ int main(void)
 {
 	Suite *suite = suite_create("rbd_decide");
 	TCase *c = tcase_create("rbd_decide");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(c, a_handle_is_pool_namespace_image);
 	tcase_add_test(c, two_clusters_asynchronously);
@@ -236,9 +235,5 @@ int main(void)
 	tcase_add_test(c, to_resync);
 	tcase_add_test(c, to_enable);
 	suite_add_tcase(suite, c);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What ceph-rbd makes of two looks. */
 #include "rbd_looks.h"
+#include "suite.h"
 
 #include <check.h>
 
@@ -184,8 +185,7 @@ static void record(struct rbd_view *v, enum rbd_mirror_state state,
 		   const char *text)
 {
 	v->record = (struct rbd_record){.known = true, .up = true,
-					.state = state, .updated = 10000,
-					.behind = -1};
+					.state = state, .updated = 10000};
 	snprintf(v->record.text, sizeof v->record.text, "%s", text);
 }
 
@@ -284,8 +284,6 @@ int main(void)
 {
 	Suite *suite = suite_create("rbd_judge");
 	TCase *c = tcase_create("rbd_judge");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(c, all_is_well);
 	tcase_add_test(c, a_copy_on_its_way);
@@ -299,9 +297,5 @@ int main(void)
 	tcase_add_test(c, a_lock_that_rbd_mirror_keeps);
 	tcase_add_test(c, journal_mode_handed_over);
 	suite_add_tcase(suite, c);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An uvrfs that was built without librbd, and is told to use it. */
 #include "rbd.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -22,14 +23,8 @@ int main(void)
 {
 	Suite *suite = suite_create("rbd_none");
 	TCase *c = tcase_create("rbd_none");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(c, says_so);
 	suite_add_tcase(suite, c);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The world and its reconcile: the ways of a failover, and of its refusals. */
 #include "fake_world.h"
+#include "suite.h"
 
 START_TEST(a_planned_failover_demotes_the_peer_first)
 {
@@ -236,8 +237,6 @@ int main(void)
 {
 	Suite *suite = suite_create("reconcile");
 	TCase *c = tcase_create("reconcile");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, a_planned_failover_demotes_the_peer_first);
@@ -256,9 +255,5 @@ int main(void)
 	tcase_add_test(c, a_steady_state_never_acts);
 	tcase_add_test(c, since_moves_only_when_the_status_flips);
 	suite_add_tcase(suite, c);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

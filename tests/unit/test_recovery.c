@@ -5,6 +5,7 @@
  * on its way, a clock that is set back.
  */
 #include "fake_world.h"
+#include "suite.h"
 
 /* What a peer is like that was made anew while it was away. */
 static const struct side bare_replica = {
@@ -454,17 +455,11 @@ int main(void)
 {
 	Suite *suite = suite_create("recovery");
 	TCase *c = tcase_create("recovery");
-	SRunner *runner;
-	int failed;
 	size_t i;
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	for (i = 0; i < sizeof tests / sizeof *tests; i++)
 		tcase_add_test(c, *tests[i]);
 	suite_add_tcase(suite, c);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

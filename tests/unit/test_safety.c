@@ -5,6 +5,7 @@
  * was given for.
  */
 #include "fake_world.h"
+#include "suite.h"
 
 /* ---- two writable sides ---- */
 
@@ -400,8 +401,6 @@ int main(void)
 {
 	Suite *suite = suite_create("safety");
 	TCase *c = tcase_create("safety");
-	SRunner *runner;
-	int failed;
 	size_t i;
 
 	tcase_add_checked_fixture(c, setup, teardown);
@@ -411,9 +410,5 @@ int main(void)
 		c, an_unplanned_failover_stops_when_the_peer_shows_again, 0,
 		sizeof returns / sizeof *returns);
 	suite_add_tcase(suite, c);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -6,6 +6,7 @@
  */
 #include "sim.h"
 
+#include "suite.h"
 #include "text.h"
 
 #include <check.h>
@@ -1344,8 +1345,6 @@ int main(void)
 {
 	Suite *suite = suite_create("sim");
 	TCase *c = tcase_create("sim");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, 60);
@@ -1393,9 +1392,5 @@ int main(void)
 	tcase_add_test(c, test_bad_folder);
 	tcase_add_test(c, test_big_file);
 	suite_add_tcase(suite, c);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Specs: copies that own all their text, equality, counting, words. */
 #include "spec.h"
+#include "suite.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -196,8 +197,6 @@ int main(void)
 {
 	Suite *suite = suite_create("spec");
 	TCase *tc = tcase_create("spec");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, copy_owns_everything);
 	tcase_add_test(tc, copy_of_a_copy_and_of_nothing);
@@ -206,9 +205,5 @@ int main(void)
 	tcase_add_test(tc, counting_from_threads);
 	tcase_add_test(tc, words);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The words, and the one table of edges: walked, and held to the contract. */
 #include "state.h"
+#include "suite.h"
 
 #include <check.h>
 #include <string.h>
@@ -132,8 +133,6 @@ int main(void)
 {
 	Suite *suite = suite_create("state");
 	TCase *c = tcase_create("state");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(c, every_word_reads_back);
 	tcase_add_test(c, every_edge_is_there_once_and_means_something);
@@ -143,9 +142,5 @@ int main(void)
 	tcase_add_test(c, failed_is_never_written);
 	tcase_add_test(c, transitions_are_completed_once_verified_only);
 	suite_add_tcase(suite, c);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

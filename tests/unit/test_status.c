@@ -6,6 +6,7 @@
 #include "node.h"
 #include "status_codec.h"
 #include "status_fields.h"
+#include "suite.h"
 #include "text.h"
 
 #include <check.h>
@@ -647,8 +648,6 @@ int main(void)
 {
 	Suite *suite = suite_create("status");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, copies_everything);
@@ -668,9 +667,5 @@ int main(void)
 	tcase_add_test(tc, json_of_little);
 	tcase_add_test(tc, tables_have_unique_keys);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -5,6 +5,7 @@
  */
 #include "store.h"
 #include "manifest.h"
+#include "suite.h"
 #include "text.h"
 
 #include <check.h>
@@ -1504,18 +1505,12 @@ int main(void)
 	};
 	Suite *suite = suite_create("store_local");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
 	size_t i;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	for (i = 0; i < sizeof tests / sizeof *tests; i++)
 		tcase_add_test(tc, tests[i]);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

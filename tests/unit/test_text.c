@@ -6,6 +6,7 @@
 #include "buf.h"
 #include "error.h"
 #include "lines.h"
+#include "suite.h"
 #include "text.h"
 
 #include <errno.h>
@@ -305,8 +306,6 @@ int main(void)
 {
 	Suite *suite = suite_create("text");
 	TCase *c = tcase_create("text");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(c, times_are_utc_and_read_back, 0, COUNT(times));
 	tcase_add_loop_test(c, what_is_no_time_is_refused, 0, COUNT(no_times));
@@ -324,9 +323,5 @@ int main(void)
 	tcase_add_test(c, a_line_stays_a_line_of_five_fields);
 	tcase_add_test(c, an_error_is_cut_and_never_overrun);
 	suite_add_tcase(suite, c);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #undef fail		/* ours is the one of error.h */
 
 #include "world_private.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -232,8 +233,6 @@ int main(void)
 {
 	Suite *suite = suite_create("timers");
 	TCase *c = tcase_create("timers");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(c, the_first_timer_is_the_earliest);
 	tcase_add_test(c, arming_within_the_room_moves_no_memory);
@@ -248,9 +247,5 @@ int main(void)
 			    sizeof answers / sizeof *answers);
 	tcase_add_test(c, clusters_are_found_by_name);
 	suite_add_tcase(suite, c);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The workers: order, lanes, hand-over, draining. */
 #include "workers.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -299,8 +300,6 @@ int main(void)
 {
 	Suite *suite = suite_create("workers");
 	TCase *t = tcase_create("workers");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, nothing_to_do);
@@ -314,8 +313,5 @@ int main(void)
 	tcase_add_test(t, without_threads_there_are_no_workers);
 	tcase_add_test(t, free_takes_null);
 	suite_add_tcase(suite, t);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }
