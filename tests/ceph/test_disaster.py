@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from conftest import config
 from images import JOURNAL
 from pair import LAB, adopt, await_peer, await_plan
 from uvr import name_of, put, until
@@ -18,6 +19,17 @@ def all_well(rig):
         if len(site.pids()) < 3:
             site.kill()
             site.start()
+
+
+def keep_this_side(r, images, image):
+    """Out of a split brain: the other side is rebuilt, by force only."""
+    assert images.primaries(image) == ["site-a", "site-b"]
+    assert name_of(r.ask("swap")) == "EBUSY"
+    await_plan(r, "swap", "needs force")
+    assert r.ask("swap force") == 0, r.error
+    r.done("endpoints", seconds=180)
+    r.await_cond("Degraded", "False", seconds=120)
+    assert images.primaries(image) == ["site-b"]
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
@@ -46,13 +58,7 @@ def test_unplanned(rig, at_b, images, all_well, how):
     # Two primaries, and no record of Ceph's says so.
     r.await_cond("Degraded", "True", "SplitBrain", seconds=120)
     r.await_cond("Ready", "False", "SplitBrain")
-    assert images.primaries(image) == ["site-a", "site-b"]
-    assert name_of(r.ask("swap")) == "EBUSY"
-    await_plan(r, "swap", "needs force")
-    assert r.ask("swap force") == 0, r.error
-    r.done("endpoints", seconds=180)
-    r.await_cond("Degraded", "False", seconds=120)
-    assert images.primaries(image) == ["site-b"]
+    keep_this_side(r, images, image)
     images.snapshot("site-b", image)
     whole = images.await_same(image, seconds=120)
     assert whole[:11] == b"snapshotted" and whole[8192:8199] == b"goes on"
@@ -75,13 +81,7 @@ def test_unplanned_in_journal_mode(rig, at_b, images, all_well):
     images.write("site-b", image, b"goes on", 8192)
     a.start()
     r.await_cond("Degraded", "True", "SplitBrain", seconds=120)
-    assert images.primaries(image) == ["site-a", "site-b"]
-    assert name_of(r.ask("swap")) == "EBUSY"
-    await_plan(r, "swap", "needs force")
-    assert r.ask("swap force") == 0, r.error
-    r.done("endpoints", seconds=180)
-    r.await_cond("Degraded", "False", seconds=120)
-    assert images.primaries(image) == ["site-b"]
+    keep_this_side(r, images, image)
     whole = images.await_same(image, seconds=120)
     assert whole[:8] == b"replayed" and whole[8192:8199] == b"goes on"
 
@@ -136,7 +136,6 @@ def test_others_go_on_while_a_cluster_hangs(rig, at_b, images, make, all_well):
             assert name_of(put(r / "state", "sauce")) == "EINVAL"
         lab.go("promoting", "source")
         # A daemon that has calls under way ends in time.
-        from conftest import config
         d = make(config=config(rig, "site-b")).start()
         other = d.mk("database", image,
                      (r / "spec.yaml").read_text().split("status:")[0])
