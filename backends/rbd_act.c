@@ -62,8 +62,7 @@ int flight_wait(struct rbd_end *e, int timeout_ms, bool *over)
 }
 
 /* Takes over @hold. */
-static struct rbd_flight *flight_new(const struct rbd_hold *hold,
-				     enum rbd_deed deed)
+static struct rbd_flight *flight_new(const struct rbd_hold *hold)
 {
 	struct rbd_flight *f = calloc(1, sizeof *f);
 
@@ -72,22 +71,20 @@ static struct rbd_flight *flight_new(const struct rbd_hold *hold,
 	pthread_mutex_init(&f->lock, NULL);
 	clock_cond_init(&f->landed);
 	f->hold = *hold;
-	f->deed = deed;
 	return f;
 }
 
-static int submit(struct rbd_flight *f)
+static int submit(struct rbd_flight *f, enum rbd_deed deed)
 {
-	if (f->deed == RBD_DEED_DEMOTE)
+	if (deed == RBD_DEED_DEMOTE)
 		return rbd_aio_mirror_image_demote(f->hold.image, f->completion);
 	return rbd_aio_mirror_image_promote(
-		f->hold.image, f->deed == RBD_DEED_FORCE_PROMOTE, f->completion);
+		f->hold.image, deed == RBD_DEED_FORCE_PROMOTE, f->completion);
 }
 
 /* ---- the calls ---- */
 
 struct call {
-	struct rbd *rbd;
 	struct rbd_pair *pair;
 	const struct target *target;
 	const struct order *order;
@@ -107,7 +104,7 @@ static int left(const struct call *c)
 /* Takes over @hold. */
 static int fly(struct call *c, struct rbd_hold *hold)
 {
-	struct rbd_flight *f = flight_new(hold, c->deed);
+	struct rbd_flight *f = flight_new(hold);
 	bool over;
 	int rc;
 
@@ -117,7 +114,7 @@ static int fly(struct call *c, struct rbd_hold *hold)
 	}
 	rc = rbd_aio_create_completion(f, landed, &f->completion);
 	if (rc == 0)
-		rc = submit(f);
+		rc = submit(f, c->deed);
 	if (rc < 0) {
 		flight_free(f);
 		return rc;
@@ -135,16 +132,6 @@ static int enable(struct call *c, rbd_image_t image)
 			       : RBD_MIRROR_IMAGE_MODE_SNAPSHOT);
 }
 
-/* Of the three there is no form that could be waited for with a limit. */
-static int call_image(struct call *c, rbd_image_t image)
-{
-	if (c->deed == RBD_DEED_ENABLE)
-		return enable(c, image);
-	if (c->deed == RBD_DEED_RESYNC)
-		return rbd_mirror_image_resync(image);
-	return rbd_lock_break(image, RBD_LOCK_MODE_EXCLUSIVE, c->held_by);
-}
-
 static int make(struct call *c)
 {
 	struct rbd_hold hold;
@@ -152,10 +139,24 @@ static int make(struct call *c)
 
 	if (rc < 0)
 		return rc;
-	if (c->deed != RBD_DEED_ENABLE && c->deed != RBD_DEED_RESYNC &&
-	    c->deed != RBD_DEED_TAKE_LOCK)
+	switch (c->deed) {
+	/* Of these there is no form that could be waited for with a limit. */
+	case RBD_DEED_ENABLE:
+		rc = enable(c, hold.image);
+		break;
+	case RBD_DEED_RESYNC:
+		rc = rbd_mirror_image_resync(hold.image);
+		break;
+	case RBD_DEED_TAKE_LOCK:
+		rc = rbd_lock_break(hold.image, RBD_LOCK_MODE_EXCLUSIVE,
+				    c->held_by);
+		break;
+	case RBD_DEED_DEMOTE:
+	case RBD_DEED_PROMOTE:
+	case RBD_DEED_FORCE_PROMOTE:
+	case RBD_DEED_NONE:		/* act_on() has left already */
 		return site_note(c->at->site, fly(c, &hold));
-	rc = call_image(c, hold.image);
+	}
 	release_image(&hold);
 	return site_note(c->at->site, rc);
 }
@@ -255,9 +256,8 @@ static int side_of(const struct rbd_pair *p, const struct target *t,
 int rbd_act(struct backend *b, const struct target *t, const struct order *o,
 	    struct error *err)
 {
-	struct rbd *rbd = rbd_of(b);
-	struct rbd_pair *p = rbd_pair_of(rbd, t);
-	struct call c = {.rbd = rbd, .pair = p, .target = t, .order = o,
+	struct rbd_pair *p = rbd_pair_of(rbd_of(b), t);
+	struct call c = {.pair = p, .target = t, .order = o,
 			 .end = clock_monotonic() + o->timeout_ms};
 	int side, rc;
 

@@ -16,20 +16,10 @@
 #define LOCK_S 15
 #define LOCK_NAME "uvrfs"
 
-static int name_header(rbd_image_t image, char header[RBD_HEADER_MAX])
-{
-	char id[64];
-	int rc = rbd_get_id(image, id, sizeof id);
-
-	if (rc == 0)
-		snprintf(header, RBD_HEADER_MAX, "rbd_header.%s", id);
-	return rc;
-}
-
 static int lock(struct rbd_hold *h)
 {
 	struct timeval duration = {.tv_sec = LOCK_S};
-	int rc = name_header(h->image, h->header);
+	int rc = look_object(h->image, "rbd_header", h->header);
 
 	if (rc < 0)
 		return rc;
@@ -74,7 +64,7 @@ void release_image(struct rbd_hold *h)
 
 bool hold_is_of(rados_ioctx_t io, rbd_image_t image, uint64_t client)
 {
-	char header[RBD_HEADER_MAX], holder[64], want[64];
+	char header[RBD_OBJECT_MAX], holder[64], want[64];
 	char tag[64], cookies[64], addresses[256];
 	size_t tag_len = sizeof tag, holder_len = sizeof holder;
 	size_t cookies_len = sizeof cookies;
@@ -82,7 +72,7 @@ bool hold_is_of(rados_ioctx_t io, rbd_image_t image, uint64_t client)
 	int exclusive;
 
 	snprintf(want, sizeof want, "client.%llu", (unsigned long long)client);
-	return name_header(image, header) == 0 &&
+	return look_object(image, "rbd_header", header) == 0 &&
 	       rados_list_lockers(io, header, LOCK_NAME, &exclusive, tag,
 				  &tag_len, holder, &holder_len, cookies,
 				  &cookies_len, addresses,

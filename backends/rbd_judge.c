@@ -143,7 +143,7 @@ static bool holds_copy(const struct rbd_view *v, const struct rbd_view *other)
 }
 
 /* When the data of the newest whole copy was current at its source. */
-static int64_t copy_time(struct rbd_view *v, const struct rbd_view *other)
+static int64_t copy_time(const struct rbd_view *v, const struct rbd_view *other)
 {
 	const struct rbd_snap *whole = last_whole(v);
 	unsigned i;

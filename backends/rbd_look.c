@@ -26,6 +26,17 @@ int look_pool(struct rbd_conn *c, const struct rbd_pair *p, rados_ioctx_t *io)
 	return rc;
 }
 
+int look_object(rbd_image_t image, const char *prefix,
+		char name[static RBD_OBJECT_MAX])
+{
+	char id[64];
+	int rc = rbd_get_id(image, id, sizeof id);
+
+	if (rc == 0)
+		snprintf(name, RBD_OBJECT_MAX, "%s.%s", prefix, id);
+	return rc;
+}
+
 static int64_t ms_of(const struct timespec *t)
 {
 	return (int64_t)t->tv_sec * 1000 + t->tv_nsec / 1000000;
@@ -115,18 +126,17 @@ static int list_tags(rados_ioctx_t io, const char *object, uint64_t *last,
  */
 static int look_journal(rados_ioctx_t io, rbd_image_t image, struct rbd_view *v)
 {
-	char id[64], object[80];
+	char object[RBD_OBJECT_MAX];
 	uint64_t last = 0;
-	int rc = rbd_get_id(image, id, sizeof id);
+	int rc = look_object(image, "journal", object);
 
 	if (rc < 0)
 		return rc;
-	snprintf(object, sizeof object, "journal.%s", id);
 	do {
 		rc = list_tags(io, object, &last, v->owner);
 		v->owner_known = v->owner_known || rc > 0;
 	} while (rc == TAGS_A_PAGE);
-	return rc == -ENOENT ? 0 : rc < 0 ? rc : 0;
+	return rc < 0 && rc != -ENOENT ? rc : 0;
 }
 
 /* ---- what rbd-mirror tells ---- */
@@ -149,9 +159,9 @@ static void read_description(const char *text, struct rbd_record *r)
 		len--;
 	snprintf(r->text, sizeof r->text, "%.*s", (int)len, text);
 	r->data_time = seconds_of(root, "local_snapshot_timestamp");
-	r->behind = behind ? json_integer_value(behind) : -1;
 	/* In journal mode all that was written has been replayed by then. */
-	if (r->behind == 0 && r->state == RBD_MIRROR_REPLAYING)
+	if (behind && json_integer_value(behind) == 0 &&
+	    r->state == RBD_MIRROR_REPLAYING)
 		r->data_time = r->updated;
 	json_decref(root);
 }
@@ -162,7 +172,7 @@ void look_records(const rbd_mirror_image_global_status_t *status,
 	const rbd_mirror_image_site_status_t *s;
 	uint32_t i;
 
-	v->record = (struct rbd_record){.behind = -1};
+	v->record = (struct rbd_record){0};
 	v->peer_record = 0;
 	for (i = 0; i < status->site_statuses_count; i++) {
 		s = &status->site_statuses[i];
@@ -298,10 +308,11 @@ static int look_open(const struct place *p, rbd_image_t image,
 	if (rbd_get_create_timestamp(image, &created) == 0)
 		v->created = ms_of(&created);
 	look_snaps(image, v);
-	if (v->mirrored && v->mode == MIRRORING_JOURNAL)
+	if (v->mirrored && v->mode == MIRRORING_JOURNAL) {
 		rc = look_journal(p->io, image, v);
-	if (v->mirrored && v->mode == MIRRORING_JOURNAL && v->primary)
-		look_lock(p, image, v);
+		if (v->primary)
+			look_lock(p, image, v);
+	}
 	if (v->mirrored && rc == 0)
 		rc = look_status(image, v);
 	return rc ? rc : look_clients(p, image, v);
@@ -337,7 +348,7 @@ void look_image(struct rbd_site *s, struct rbd_pair *p, struct rbd_view *v)
 	struct place place = {.site = s, .pair = p};
 	int rc;
 
-	*v = (struct rbd_view){.record.behind = -1};
+	*v = (struct rbd_view){0};
 	place.conn = site_conn(s, &rc);
 	if (place.conn) {
 		rc = look_pool(place.conn, p, &place.io);

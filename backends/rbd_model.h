@@ -25,7 +25,7 @@
 #define RBD_CALL_S "5"
 #define RBD_ROUND_MS 1000
 #define RBD_KNOWN_MIRRORS 16
-#define RBD_HEADER_MAX 80
+#define RBD_OBJECT_MAX 80
 
 /* A connection, shared by who uses it.  Counted. */
 struct rbd_conn {
@@ -62,7 +62,7 @@ struct rbd_hold {
 	struct rbd_conn *conn;
 	rados_ioctx_t io;
 	rbd_image_t image;
-	char header[RBD_HEADER_MAX];	/* its RADOS object, locked */
+	char header[RBD_OBJECT_MAX];	/* its RADOS object, locked */
 };
 
 /* A call that was begun and may outlast the act that began it. */
@@ -71,7 +71,6 @@ struct rbd_flight {
 	pthread_cond_t landed;
 	bool done;
 	int rc;
-	enum rbd_deed deed;
 	rbd_completion_t completion;
 	struct rbd_hold hold;
 };
@@ -172,6 +171,10 @@ int look_pool(struct rbd_conn *c, const struct rbd_pair *p, rados_ioctx_t *io);
 
 /* Looks at one image; fills @v whatever happens. */
 void look_image(struct rbd_site *s, struct rbd_pair *p, struct rbd_view *v);
+
+/* The name of that one of an open image's RADOS objects: PREFIX.ID. */
+int look_object(rbd_image_t image, const char *prefix,
+		char name[static RBD_OBJECT_MAX]);
 
 /* Mirror snapshots of an open image into @v. */
 void look_snaps(rbd_image_t image, struct rbd_view *v);

@@ -29,30 +29,20 @@ static const char *take(struct decoder *d, size_t len)
 	return at;
 }
 
-static uint32_t take_u32(struct decoder *d)
+static uint64_t take_number(struct decoder *d, size_t size)
 {
-	const char *at = take(d, 4);
-	uint32_t le = 0;
-
-	if (at)
-		memcpy(&le, at, 4);
-	return le32toh(le);
-}
-
-static uint64_t take_u64(struct decoder *d)
-{
-	const char *at = take(d, 8);
+	const char *at = take(d, size);
 	uint64_t le = 0;
 
 	if (at)
-		memcpy(&le, at, 8);
+		memcpy(&le, at, size);
 	return le64toh(le);
 }
 
 /* A part of its own, after its length. */
 static struct decoder take_part(struct decoder *d)
 {
-	uint32_t len = take_u32(d);
+	size_t len = take_number(d, sizeof(uint32_t));
 	const char *at = take(d, len);
 
 	return (struct decoder){at, at ? at + len : NULL, !at};
@@ -66,8 +56,8 @@ static void take_tag(struct decoder *d, uint64_t *tid,
 
 	take(d, 2);			/* version, compatible with */
 	tag = take_part(d);
-	*tid = take_u64(&tag);
-	take_u64(&tag);			/* its class */
+	*tid = take_number(&tag, sizeof *tid);
+	take_number(&tag, sizeof(uint64_t));	/* its class */
 	data = take_part(&tag);
 	uuid = take_part(&data);
 	d->bad = d->bad || uuid.bad || uuid.end - uuid.at >= RBD_UUID_MAX;
@@ -80,7 +70,7 @@ int rbd_tags_decode(const char *answer, size_t len, uint64_t *last,
 		    char owner[static RBD_UUID_MAX])
 {
 	struct decoder d = {answer, answer + len, false};
-	uint32_t n = take_u32(&d), i;
+	uint32_t n = (uint32_t)take_number(&d, sizeof n), i;
 
 	/* They come in the order of their numbers. */
 	for (i = 0; i < n && !d.bad; i++)

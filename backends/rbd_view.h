@@ -58,7 +58,6 @@ struct rbd_record {
 	char text[64];			/* its words, up to the JSON */
 	int64_t updated;		/* ms */
 	int64_t data_time;		/* ms: of the newest whole snapshot, 0 */
-	int64_t behind;			/* journal entries, -1: not told */
 };
 
 /* One look. */
