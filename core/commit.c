@@ -30,6 +30,7 @@ void plan_input_for(struct world *w, struct replication *r,
 		.peer = t.peer,
 		.here_is_source = t.here == spec->source.cluster,
 		.acting = r->work->acting,
+		.store_silence = w->away ? w->away_why : NULL,
 		.here_open_until = world_open_until(w, t.here),
 		.peer_open_until = world_open_until(w, t.peer),
 	};
@@ -50,6 +51,13 @@ static void derive(struct world *w, struct replication *r,
 	memcpy(s->conditions, conditions, sizeof conditions);
 }
 
+void commit_derive(struct world *w, struct replication *r,
+		   struct status *draft,
+		   struct condition_text text[CONDITION_COUNT])
+{
+	derive(w, r, r->spec, draft, text);
+}
+
 static void publish(struct world *w, struct commit *c)
 {
 	struct replication *r = c->r, before = *r;
@@ -57,6 +65,8 @@ static void publish(struct world *w, struct commit *c)
 
 	r->spec = spec_ref(c->spec);
 	r->status = status_ref(c->status);
+	if (w->shared)
+		shared_published(w, r, c);
 	if (before.spec) {
 		world_change(w, r, &before,
 			     FACET_STATUS | (spec_changed ? FACET_SPEC : 0));
@@ -80,24 +90,44 @@ static void publish(struct world *w, struct commit *c)
 	status_unref(before.status);
 }
 
+/* So often in a row an edit is looked at again. */
+#define CONFLICTS_MAX 20
+
 static void commit_free(struct commit *c)
 {
 	spec_unref(c->spec);
+	spec_unref(c->asked);
 	status_unref(c->status);
 	free(c);
 }
 
+/* worker */
 static void commit_run(struct job *job)
 {
 	struct commit *c = (struct commit *)job;
 	struct store *s = c->world->store;
-	const char *namespace = c->r->ns->name, *name = c->r->name;
+	struct store_write write = {
+		.namespace = c->r->ns->name,
+		.name = c->r->name,
+		.spec = c->spec,
+		.status = c->status,
+		.expected = c->expected,
+		.asks = c->asks,
+		.asked = c->asked,
+		.drop_force = c->drop_force,
+		.backend = c->backend,
+	};
 
-	if (c->remove)
-		c->rc = s->ops->remove(s, namespace, name, &c->err);
-	else
-		c->rc = s->ops->save(s, namespace, name, c->spec, c->status,
-				     c->expected, &c->err);
+	if (c->remove) {
+		c->rc = s->ops->remove(s, write.namespace, write.name,
+				       c->status, &c->err);
+		return;
+	}
+	c->rc = s->ops->save(s, &write, &c->err);
+	if (!write.kept)
+		return;
+	status_unref(c->status);
+	c->status = write.kept;
 }
 
 /*
@@ -124,8 +154,9 @@ static void answer(struct world *w, struct commit *c)
 	struct edit *e = c->edit;
 
 	if (c->rc < 0) {
-		world_note(w, r, e ? &e->who : &(struct who){0}, "store", "%s",
-			   c->err.msg);
+		if (!w->away)
+			world_note(w, r, e ? &e->who : &(struct who){0},
+				   "store", "%s", c->err.msg);
 		if (!e)
 			return;
 		replication_set_refusal(w, r, &e->who, c->err.msg);
@@ -136,14 +167,75 @@ static void answer(struct world *w, struct commit *c)
 				 "removed", "%s", c->audit);
 	} else if (c->event) {
 		world_note(w, r, &(struct who){0}, c->event, "%s", c->audit);
+		replication_event(w, r, r->status->failure != NULL,
+				  r->status->failure ? "Failed" : "Verified",
+				  c->audit);
 	} else if (e) {
 		replication_clear_refusal(w, r);
 		world_note(w, r, &e->who, "accepted", "%s", c->audit);
 		world_audit_line(w, r->ns->name, r->name, &e->who, "accepted",
 				 "%s", c->audit);
+		replication_event(w, r, false, "Accepted", c->audit);
 	}
 	if (e)
 		e->done(e, c->rc);
+}
+
+/*
+ * Somebody else was first: what was asked is looked at again, with what it is
+ * now, unless that goes on for too long.
+ */
+static bool ask_again(struct world *w, struct commit *c)
+{
+	struct work *work = c->r->work;
+	struct edit *e = c->edit;
+
+	if (!work->shared || c->rc != -ECANCELED ||
+	    ++work->shared->conflicts > CONFLICTS_MAX)
+		return false;
+	if (e) {
+		e->next = work->first;
+		work->first = e;
+		if (!e->next)
+			work->last = &e->next;
+		c->edit = NULL;
+	}
+	return true;
+}
+
+/* The store has deleted the object while it was written. */
+static void abandon(struct world *w, struct commit *c)
+{
+	struct replication *r = c->r;
+
+	if (c->edit)
+		c->edit->done(c->edit, -ENOENT);
+	commit_free(c);
+	replication_free_when_idle(r);
+}
+
+static void conclude(struct world *w, struct commit *c)
+{
+	struct replication *r = c->r;
+	struct work *work = r->work;
+
+	if (c->rc == 0)
+		publish(w, c);
+	else if (c->derived && !work->shared)
+		publish_unsaved(w, c);
+	if (c->rc == 0 && !work->hidden &&
+	    r->status->request.word == WORD_REMOVE)
+		world_hide(w, r);
+	if (c->rc == 0 && work->shared)
+		work->shared->conflicts = 0;
+	/* Without a store nothing may be begun: look again after a while. */
+	if (c->rc < 0)
+		work->store_retry_at = w->now + w->config->retry_first_ms;
+	else if (c->takes_result)
+		work->result.present = false;
+	if (!r->spec)
+		world_unbind(w, r);
+	answer(w, c);
 }
 
 static void commit_done(struct job *job)
@@ -156,29 +248,22 @@ static void commit_done(struct job *job)
 	work->committing = false;
 	work->coming = NULL;
 	r->ns->busy--;
+	if (work->gone) {
+		abandon(w, c);
+		return;
+	}
 	if (c->rc == 0 && c->remove) {
 		answer(w, c);
 		world_withdraw(w, r);
 		commit_free(c);
 		return;
 	}
-	if (c->rc == 0 && !c->remove)
-		publish(w, c);
-	else if (c->derived)
-		publish_unsaved(w, c);
-	if (c->rc == 0 && c->status && !work->hidden &&
-	    r->status->request.word == WORD_REMOVE)
-		world_hide(w, r);
-	/* Without a store nothing may be begun: look again after a while. */
-	if (c->rc < 0)
-		work->store_retry_at = w->now + w->config->retry_first_ms;
-	else if (c->takes_result)
-		work->result.present = false;
-	if (!r->spec)
+	if (!ask_again(w, c))
+		conclude(w, c);
+	else if (!r->spec)
 		world_unbind(w, r);
-	answer(w, c);
 	commit_free(c);
-	if (world_pump(w, r) && !work->committing)
+	if (shared_catch_up(w, r) && world_pump(w, r) && !work->committing)
 		reconcile(w, r);
 }
 
@@ -198,8 +283,36 @@ static struct commit *commit_new(struct world *w, struct replication *r,
 	return c;
 }
 
+/*
+ * The object that a shared store has says what is asked, and is changed when
+ * something else is accepted; but not by what the daemon writes of itself
+ * while what was asked is refused.
+ */
+static void compare_asked(struct world *w, struct commit *c)
+{
+	const struct replication *r = c->r;
+	const struct shared_part *shared = r->work->shared;
+	struct status *draft = c->status;
+	bool mended = r->spec && r->status->refused && !draft->refused;
+
+	c->backend = r->backend;
+	if (!w->shared || !c->spec)
+		return;
+	if (!shared) {
+		c->asks = true;
+		return;
+	}
+	if (shared->object->asked)
+		c->asked = spec_ref(shared->object->asked);
+	c->asks = (!r->spec || c->spec != r->spec || mended) &&
+		  (!c->asked || !spec_equal(c->spec, c->asked));
+	c->drop_force = *shared->object->force &&
+			(c->decides || draft->refused != r->status->refused);
+}
+
 static void send(struct world *w, struct commit *c)
 {
+	compare_asked(w, c);
 	c->r->work->committing = true;
 	c->r->work->commit = c;
 	c->r->ns->busy++;
@@ -212,13 +325,18 @@ int commit_start(struct world *w, struct replication *r,
 {
 	struct condition_text text[CONDITION_COUNT];
 	struct commit *c = commit_new(w, r, edit);
+	bool changes, decides;
 
 	if (!c)
 		return fail(err, ENOMEM, "out of memory");
 	c->expected = draft->resource_version;
 	draft->resource_version++;
 	draft->updated = w->now;
-	if (!r->spec || !spec_equal(r->spec, spec))
+	changes = !r->spec || !spec_equal(r->spec, spec);
+	decides = edit && (changes || edit->kind == EDIT_ASK);
+	if (decides && r->work->shared)
+		draft->generation = r->work->shared->object->generation;
+	else if (changes && !w->shared)
 		draft->generation++;
 	derive(w, r, spec, draft, text);
 	c->spec = spec_ref(spec);
@@ -227,6 +345,7 @@ int commit_start(struct world *w, struct replication *r,
 		commit_free(c);
 		return fail(err, ENOMEM, "out of memory");
 	}
+	c->decides = decides;
 	snprintf(c->audit, sizeof c->audit, "%s", audit);
 	if (!r->spec)
 		r->work->coming = c->spec;
@@ -247,7 +366,7 @@ int commit_outcome(struct world *w, struct replication *r,
 	return 0;
 }
 
-static bool conditions_equal(const struct status *a, const struct status *b)
+bool status_conditions_equal(const struct status *a, const struct status *b)
 {
 	int i;
 
@@ -271,7 +390,7 @@ int commit_derived(struct world *w, struct replication *r,
 	struct commit *c;
 
 	derive(w, r, r->spec, draft, text);
-	if (conditions_equal(draft, r->status))
+	if (status_conditions_equal(draft, r->status))
 		return 0;
 	c = commit_new(w, r, NULL);
 	if (!c)
@@ -298,6 +417,7 @@ int commit_remove(struct world *w, struct replication *r, struct edit *edit,
 	if (!c)
 		return fail(err, ENOMEM, "out of memory");
 	c->remove = true;
+	c->status = status_ref(r->status);
 	snprintf(c->audit, sizeof c->audit, "%s", audit);
 	send(w, c);
 	return 0;

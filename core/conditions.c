@@ -112,7 +112,13 @@ static void derive_ready(struct deriving *d)
 {
 	const struct status *s = d->in->status;
 
-	if (!d->in->has_backend)
+	if (d->in->store_silence)
+		put(d, CONDITION_READY, CONDITION_UNKNOWN, "StoreUnreachable",
+		    "%s", d->in->store_silence);
+	else if (s->refused)
+		put(d, CONDITION_READY, CONDITION_FALSE, s->refused_reason,
+		    "%s", s->refused);
+	else if (!d->in->has_backend)
 		put(d, CONDITION_READY, CONDITION_FALSE, "NoBackend",
 		    "no backend serves this replication: see `backend`");
 	else if (s->request.outcome == OUTCOME_FAILED)
@@ -129,7 +135,10 @@ static void derive_synced(struct deriving *d)
 {
 	const struct side *here = &d->in->seen->here;
 
-	if (here->reach == REACH_OK)
+	if (d->in->store_silence)
+		put(d, CONDITION_SYNCED, CONDITION_UNKNOWN, "StoreUnreachable",
+		    "%s", d->in->store_silence);
+	else if (here->reach == REACH_OK)
 		put(d, CONDITION_SYNCED, CONDITION_TRUE, "StatusUpdated",
 		    "the storage at %s answers", d->in->here);
 	else

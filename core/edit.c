@@ -110,6 +110,7 @@ int change_spec(struct world *w, struct replication *r, struct edit *e,
 	struct status draft = *r->status;
 	char audit[128];
 
+	draft.refused = draft.refused_reason = NULL;
 	if (check_spec_change(r, spec, err) < 0)
 		return -err->code;
 	snprintf(audit, sizeof audit, "mode %s -> %s, schedule %s %s -> %s %s",
@@ -245,11 +246,14 @@ static int edit_hold(struct world *w, struct replication *r, struct edit *e,
 			    *text ? "held" : "no longer held", err);
 }
 
-static int edit_remove(struct world *w, struct replication *r, struct edit *e,
+int edit_remove(struct world *w, struct replication *r, struct edit *e,
 		       struct error *err)
 {
 	struct plan plan;
 
+	if (!r->spec && r->work->shared)
+		return fail(err, EPERM, "nothing was accepted of it yet: it is "
+					"deleted where it was made");
 	if (!r->spec) {
 		e->done(e, 0);
 		world_withdraw(w, r);
@@ -282,8 +286,11 @@ int edit_apply(struct world *w, struct replication *r, struct edit *e,
 		[EDIT_SPEC] = {edit_spec, true},
 		[EDIT_HOLD] = {edit_hold, false},
 		[EDIT_REMOVE] = {edit_remove, true},
+		[EDIT_ASK] = {edit_ask, true},
 	};
 
+	if (w->away && (r->spec || e->kind == EDIT_SPEC))
+		return fail(err, EHOSTUNREACH, "%s", w->away_why);
 	if (!r->spec && !kinds[e->kind].in_draft)
 		return fail(err, ENOENT, "this is a draft: write spec.yaml");
 	if (r->spec && r->status->request.word == WORD_REMOVE)
@@ -303,6 +310,7 @@ static const char *edit_name(enum edit_kind kind)
 		[EDIT_MODE] = "mode",	      [EDIT_SCHEDULE] = "schedule",
 		[EDIT_SPEC] = "spec.yaml",    [EDIT_HOLD] = "hold",
 		[EDIT_REMOVE] = "rmdir",
+		[EDIT_ASK] = "spec",
 	};
 
 	return names[kind];
@@ -336,6 +344,8 @@ bool world_pump(struct world *w, struct replication *r)
 			return false;
 		if (rc < 0) {
 			refuse(w, r, e, err.msg);
+			if (e->kind == EDIT_ASK)
+				ask_refuse(w, r, rc, err.msg);
 			e->done(e, rc);
 		} else if (rc == NOTHING_TO_DO) {
 			replication_clear_refusal(w, r);

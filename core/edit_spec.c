@@ -104,8 +104,8 @@ static int look_before_birth(struct world *w, struct replication *r,
 	return 0;
 }
 
-static int create(struct world *w, struct replication *r, struct edit *e,
-		  const struct spec *spec, struct error *err)
+int spec_create(struct world *w, struct replication *r, struct edit *e,
+		const struct spec *spec, struct error *err)
 {
 	struct status draft = {.id = r->id, .created = w->now};
 	char uid[37], audit[64];
@@ -119,6 +119,7 @@ static int create(struct world *w, struct replication *r, struct edit *e,
 	rc = site_choose(w, spec, &draft, err);
 	if (rc == 0)
 		rc = check_pvc_is_free(r, spec, err);
+	/* A store that names its objects itself has the last word. */
 	if (rc == 0 && make_uid(uid) < 0)
 		rc = fail(err, EIO, "no random numbers for a uid: %m");
 	if (rc == 0)
@@ -126,6 +127,11 @@ static int create(struct world *w, struct replication *r, struct edit *e,
 	if (rc < 0)
 		return rc;
 	draft.uid = uid;
+	if (r->work->shared) {
+		draft.uid = r->work->shared->object->uid;
+		draft.version = r->work->shared->object->version;
+		draft.created = r->work->shared->object->created;
+	}
 	draft.request = (struct request){
 		.id = 1,
 		.word = (enum word)spec->state,
@@ -200,37 +206,47 @@ static int check_undo(const struct replication *r, const struct spec *spec,
 		    state_text(replication_state(r)), state_text(spec->state));
 }
 
-static int change(struct world *w, struct replication *r, struct edit *e,
-		  const struct spec *spec, bool versioned, struct error *err)
+/* The same spec: maybe other bytes, and maybe again what was refused. */
+static int keep(struct world *w, struct replication *r, struct edit *e,
+		const struct spec *spec, struct error *err)
 {
 	struct status draft = *r->status;
+	bool refused = draft.refused;
+
+	draft.refused = draft.refused_reason = NULL;
+	if (!refused && (!spec->written ||
+			       (r->spec->written &&
+				r->spec->written_len == spec->written_len &&
+				memcmp(r->spec->written, spec->written,
+				       spec->written_len) == 0)))
+		return NOTHING_TO_DO;
+	return commit_start(w, r, spec, &draft, e,
+			    "spec.yaml: other bytes, the same spec", err);
+}
+
+int spec_change(struct world *w, struct replication *r, struct edit *e,
+		const struct spec_request *q, struct error *err)
+{
+	const struct spec *spec = q->spec;
 	int rc;
 
 	if (!same_volumes(spec, r->spec))
 		return fail(err, EPERM, "spec.volumeMapping is immutable");
-	rc = check_endpoints(r, spec, versioned, err);
-	if (rc == 0 && !versioned)
+	rc = check_endpoints(r, spec, q->versioned, err);
+	if (rc == 0 && !q->versioned)
 		rc = check_undo(r, spec, err);
 	if (rc < 0)
 		return rc;
-	if (spec_equal(spec, r->spec)) {
-		if (r->spec->written && spec->written &&
-		    r->spec->written_len == spec->written_len &&
-		    memcmp(r->spec->written, spec->written,
-			   spec->written_len) == 0)
-			return NOTHING_TO_DO;
-		return commit_start(w, r, spec, &draft, e,
-				    "spec.yaml: other bytes, the same spec",
-				    err);
-	}
+	if (spec_equal(spec, r->spec) && !q->force)
+		return keep(w, r, e, spec, err);
 	rc = check_spec_change(r, spec, err);
 	if (rc < 0)
 		return rc;
 	if (!same_endpoints(spec, r->spec))
-		return request_word(w, r, e, spec, WORD_SWAP, false, err);
-	if (spec->state != r->spec->state)
+		return request_word(w, r, e, spec, WORD_SWAP, q->force, err);
+	if (spec->state != r->spec->state || q->force)
 		return request_word(w, r, e, spec, (enum word)spec->state,
-				    false, err);
+				    q->force, err);
 	return change_spec(w, r, e, spec, err);
 }
 
@@ -238,20 +254,25 @@ int edit_spec(struct world *w, struct replication *r, struct edit *e,
 	      struct error *err)
 {
 	struct manifest_meta meta;
-	char version[24];
+	char room[STATUS_VERSION_MAX];
+	const char *version;
 	auto_spec spec = manifest_parse(e->text, e->len, &meta, err);
 
 	if (!spec || check_name(r, &meta, err) < 0)
 		return -err->code;
 	if (!r->spec)
-		return create(w, r, e, spec, err);
-	snprintf(version, sizeof version, "%llu",
-		 (unsigned long long)r->status->resource_version);
+		return spec_create(w, r, e, spec, err);
+	version = status_version(r->status, room);
 	if (*meta.resource_version &&
 	    strcmp(meta.resource_version, version) != 0)
 		return fail(err, ECANCELED,
 			    "metadata.resourceVersion is %s, but it is %s now: "
 			    "somebody else changed it first; read it again",
 			    meta.resource_version, version);
-	return change(w, r, e, spec, *meta.resource_version, err);
+	return spec_change(w, r, e,
+			   &(struct spec_request){
+				   .spec = spec,
+				   .versioned = *meta.resource_version,
+			   },
+			   err);
 }

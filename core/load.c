@@ -96,6 +96,12 @@ static int found(struct store_visitor *v, const char *namespace,
 	return world_insert(w, r);
 }
 
+static int found_object(struct store_visitor *v, struct object *o)
+{
+	shared_take(((struct loader *)v)->world, o);
+	return 0;
+}
+
 static void complain(struct store_visitor *v, const char *sentence)
 {
 	world_note(((struct loader *)v)->world, NULL, &(struct who){0}, "store",
@@ -143,6 +149,8 @@ static void take_up(struct world *w, struct replication *r)
 {
 	struct error err;
 
+	if (!r->spec)
+		return;
 	/* Whether an act that was under way ran is told only by what is seen
 	   from now on. */
 	r->work->trust_after = w->now;
@@ -151,7 +159,7 @@ static void take_up(struct world *w, struct replication *r)
 	r->work->peer_since = w->now;
 	if (adopt_by_hand(w, r, &err) < 0 || world_bind(w, r, &err) < 0)
 		world_note(w, r, &(struct who){0}, "store", "%s", err.msg);
-	if (r->status->request.outcome == OUTCOME_PENDING)
+	if (r->status->request.outcome == OUTCOME_PENDING && w->leads)
 		world_note(w, r, &(struct who){0}, "resumed", "%s was under way",
 			   word_text(r->status->request.word));
 	if (r->status->request.word == WORD_REMOVE)
@@ -163,7 +171,13 @@ static void take_up(struct world *w, struct replication *r)
 int world_load(struct world *w, int64_t now, struct error *err)
 {
 	struct loader loader = {
-		.visitor = {found_namespace, found, complain, audit_line},
+		.visitor = {
+			.found_namespace = found_namespace,
+			.found = found,
+			.found_object = found_object,
+			.complain = complain,
+			.audit_line = audit_line,
+		},
 		.world = w,
 	};
 	struct backend *b;
@@ -172,7 +186,9 @@ int world_load(struct world *w, int64_t now, struct error *err)
 
 	w->now = now;
 	w->loaded_at = now;
+	w->loading = true;
 	rc = w->store->ops->load(w->store, &loader.visitor, err);
+	w->loading = false;
 	if (rc < 0)
 		return rc;
 	for (i = 0; i < w->backend_count; i++) {
@@ -183,5 +199,5 @@ int world_load(struct world *w, int64_t now, struct error *err)
 	}
 	for (i = 0; i < w->count; i++)
 		take_up(w, w->all[i]);
-	return 0;
+	return shared_start(w, err);
 }

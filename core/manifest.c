@@ -94,22 +94,21 @@ static void fill_meta(struct manifest_meta *meta, const struct draft *d)
 		 d->resource_version ? d->resource_version : "");
 }
 
-struct spec *manifest_parse(const char *text, size_t len,
-			    struct manifest_meta *meta, struct error *err)
+/* A manifest as somebody wrote it. */
+struct bytes {
+	const char *text;
+	size_t len;
+};
+
+static struct spec *read_document(const struct node *root,
+				  const struct bytes *written,
+				  struct manifest_meta *meta,
+				  struct error *err)
 {
-	auto_node root = NULL;
 	auto_draft d = {0};
 	struct faults f;
 	struct spec *spec;
 
-	if (len > MANIFEST_MAX) {
-		fail(err, EFBIG, "%zu bytes are too many, at most %d are "
-		     "allowed", len, MANIFEST_MAX);
-		return NULL;
-	}
-	root = node_read(text, len, err);
-	if (!root)
-		return NULL;
 	faults_init(&f, err);
 	node_check(root, &f);
 	if (manifest_read(&manifest_document, root, &d, &f) < 0) {
@@ -118,12 +117,51 @@ struct spec *manifest_parse(const char *text, size_t len,
 	}
 	if (faults_result(&f) < 0)
 		return NULL;
-	spec = draft_to_spec(&d, text, len);
+	spec = draft_to_spec(&d, written ? written->text : NULL,
+			     written ? written->len : 0);
 	if (!spec)
 		fail(err, ENOMEM, "out of memory");
 	else if (meta)
 		fill_meta(meta, &d);
 	return spec;
+}
+
+struct spec *manifest_from_node(const struct node *root,
+				struct manifest_meta *meta, struct error *err)
+{
+	return read_document(root, NULL, meta, err);
+}
+
+struct spec *manifest_parse(const char *text, size_t len,
+			    struct manifest_meta *meta, struct error *err)
+{
+	const struct bytes written = {text, len};
+	auto_node root = NULL;
+
+	if (len > MANIFEST_MAX) {
+		fail(err, EFBIG, "%zu bytes are too many, at most %d are "
+		     "allowed", len, MANIFEST_MAX);
+		return NULL;
+	}
+	root = node_read(text, len, err);
+	return root ? read_document(root, &written, meta, err) : NULL;
+}
+
+struct spec *manifest_keep_written(const struct spec *from, const char *written)
+{
+	struct spec draft = *from;
+	struct error ignored;
+	auto_spec said = NULL;
+
+	draft.written = NULL;
+	draft.written_len = 0;
+	if (written)
+		said = manifest_parse(written, strlen(written), NULL, &ignored);
+	if (said && spec_equal(said, &draft)) {
+		draft.written = written;
+		draft.written_len = strlen(written);
+	}
+	return spec_new(&draft);
 }
 
 int spec_validate(const struct spec *spec, struct error *err)

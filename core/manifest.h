@@ -43,6 +43,20 @@ struct spec *manifest_parse(const char *text, size_t len,
 			    struct manifest_meta *meta, struct error *err);
 
 /*
+ * The same for a tree that has been read already; the spec has no `written`.
+ */
+struct node;
+struct spec *manifest_from_node(const struct node *root,
+				struct manifest_meta *meta, struct error *err);
+
+/*
+ * @draft as a spec of its own, with the bytes @written (may be NULL) for as
+ * long as these still describe it.  NULL without memory.
+ */
+struct spec *manifest_keep_written(const struct spec *draft,
+				   const char *written);
+
+/*
  * Reads what may be written to `endpoints` or `schedule`: that part as YAML or
  * JSON, bare, under its own key(s), or under `spec:`.  Returns @base changed
  * accordingly (a new reference; `written` dropped), or NULL with all faults.

@@ -5,8 +5,6 @@
 #include "emit.h"
 #include "text.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 
 static void put_pairs(struct buf *out, const char *key,
 		      const struct pair *list, size_t count)
@@ -36,14 +34,13 @@ static void put_metadata(struct buf *out, const struct spec *spec,
 
 static void put_versions(struct buf *out, const struct status *status)
 {
-	char version[24];
+	char room[STATUS_VERSION_MAX];
 
 	if (!status)
 		return;
-	snprintf(version, sizeof version, "%" PRIu64,
-		 status->resource_version);
 	if (status->resource_version)
-		emit_str(out, 1, "resourceVersion", version);
+		emit_str(out, 1, "resourceVersion",
+			 status_version(status, room));
 	emit_str(out, 1, "uid", status->uid);
 }
 

@@ -52,6 +52,13 @@ struct node *node_parse(const char *text, size_t len, struct error *err);
 void node_free(struct node *node);	/* takes NULL */
 
 /*
+ * The same tree of JSON that jansson has read, without lines (they are 0).
+ * NULL with ENOMEM, or EINVAL when it is nested too deep.  Pure.
+ */
+struct json_t;
+struct node *node_from_json(const struct json_t *value, struct error *err);
+
+/*
  * The two halves of node_parse, for a reader that has more faults to name:
  * node_read leaves what enum node_fault lists in the tree, and node_check adds
  * it to @f, each with path and line.

@@ -24,6 +24,28 @@ struct act_job {
 	struct observation seen;
 };
 
+/*
+ * worker.  Of several daemons one acts.  It may have been stopped since it was
+ * told that it is this one, so it asks again here, and its call ends before
+ * another can begin.
+ */
+static int act(struct act_job *j)
+{
+	const struct store_ops *store = j->world->store->ops;
+	int left = 0, rc = 0;
+
+	if (store->fence)
+		rc = store->fence(j->world->store, &left, &j->err);
+	if (rc < 0)
+		return rc;
+	if (store->fence && left < j->order.timeout_ms)
+		j->order.timeout_ms = left;
+	rc = j->backend->ops->act(j->backend, &j->target, &j->order, &j->err);
+	if (store->fence)
+		store->unfence(j->world->store);
+	return rc;
+}
+
 /* worker */
 static void run(struct job *job)
 {
@@ -32,7 +54,7 @@ static void run(struct job *job)
 	struct error err;
 
 	if (j->order.act != ACT_NONE)
-		j->rc = ops->act(j->backend, &j->target, &j->order, &j->err);
+		j->rc = act(j);
 	j->observed = ops->observe(j->backend, &j->target,
 				   j->order.timeout_ms, &j->seen, &err) == 0;
 }

@@ -78,6 +78,8 @@ struct plan_input {
 	const char *peer;		/* sentences */
 	bool here_is_source;		/* here is the source endpoint */
 	bool acting;			/* a call to the storage is under way */
+	const char *store_silence;	/* why a shared store gives no answer,
+					   NULL when it does */
 	int64_t here_open_until;	/* circuits: 0 when closed */
 	int64_t peer_open_until;
 };

@@ -315,10 +315,22 @@ void reconcile(struct world *w, struct replication *r)
 	struct status draft;
 	struct plan plan;
 
-	if (!r->spec || work->gone)
+	if (work->gone || (!r->spec && !work->shared))
 		return;
+	if (!w->leads || w->away) {
+		timer_arm(&w->timers, &work->timer, INT64_MAX);
+		if (w->away)
+			shared_show(w, r);
+		return;
+	}
 	if (w->now < work->store_retry_at) {
 		timer_arm(&w->timers, &work->timer, work->store_retry_at);
+		return;
+	}
+	if (!work->committing && work->shared && ask(w, r) && work->gone)
+		return;
+	if (!r->spec) {
+		timer_arm(&w->timers, &work->timer, ask_due(w, r));
 		return;
 	}
 	if (!work->committing && !take_result(w, r) && !work->acting &&
@@ -335,8 +347,10 @@ void reconcile(struct world *w, struct replication *r)
 	}
 	/* What is in flight brings us back here when it ends. */
 	timer_arm(&w->timers, &work->timer,
-		  work->committing || work->acting ? INT64_MAX
-						   : next_look(w, r));
+		  work->committing	     ? INT64_MAX
+		  : work->acting	     ? ask_due(w, r)
+		  : ask_due(w, r) < next_look(w, r) ? ask_due(w, r)
+						    : next_look(w, r));
 }
 
 static void note_reach(struct world *w, const char *name,

@@ -193,6 +193,7 @@ int request_accept(struct world *w, struct replication *r, struct edit *e,
 	};
 	draft.failed = false;
 	draft.failure = NULL;
+	draft.refused = draft.refused_reason = NULL;
 	draft.attempts = 0;
 	r->work->retry_at = 0;
 	probe(w, replication_here(r)->cluster);

@@ -5,6 +5,8 @@
  */
 #include "status.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,9 +36,12 @@ static void pack_all(struct packer *p, struct status *s)
 	size_t i;
 
 	pack(p, &s->uid);
+	pack(p, &s->version);
 	pack(p, &s->site);
 	pack(p, &s->failure);
 	pack(p, &s->hold);
+	pack(p, &s->refused);
+	pack(p, &s->refused_reason);
 	pack(p, &s->request.who.command);
 	for (i = 0; i < CONDITION_COUNT; i++) {
 		pack(p, &s->conditions[i].reason);
@@ -96,6 +101,16 @@ void status_unref(const struct status *status)
 
 	if (s && __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) == 0)
 		free(s);
+}
+
+const char *status_version(const struct status *status,
+			   char room[static STATUS_VERSION_MAX])
+{
+	if (status->version)
+		return status->version;
+	snprintf(room, STATUS_VERSION_MAX, "%" PRIu64,
+		 status->resource_version);
+	return room;
 }
 
 void status_unref_cleanup(struct status **status)

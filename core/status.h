@@ -106,6 +106,8 @@ struct status {
 	int64_t updated;		/* of this version */
 	int64_t generation;		/* counts changes of spec */
 	uint64_t resource_version;	/* counts versions of both */
+	const char *version;		/* what the store calls this version, when
+					   it has names of its own, or NULL */
 	const char *site;		/* the cluster whose volume `state`
 					   speaks of; set once */
 	bool holds_pvc;			/* of volumeMapping, here has the PVC
@@ -116,6 +118,9 @@ struct status {
 	const char *failure;		/* standing failure, NULL when none */
 	int64_t failure_at;
 	const char *hold;		/* NULL when not held */
+	const char *refused;		/* why what the store's object asks for
+					   is not done; NULL: it is */
+	const char *refused_reason;	/* CamelCase, with it */
 	struct request request;
 	struct intent intent;
 	uint64_t last_serial;		/* greatest intent serial ever used */
@@ -134,6 +139,11 @@ struct status {
 struct status *status_new(const struct status *from);
 struct status *status_ref(const struct status *status);
 void status_unref(const struct status *status);
+
+/* metadata.resourceVersion: the store's name of this version, or its number. */
+#define STATUS_VERSION_MAX 64
+const char *status_version(const struct status *status,
+			   char room[static STATUS_VERSION_MAX]);
 
 const char *condition_type_text(enum condition_type type);
 const char *condition_status_text(enum condition_status status);

@@ -18,6 +18,8 @@ static const struct field of_status[] = {
 	{"created", FIELD_TIME, offsetof(struct status, created)},
 	{"updated", FIELD_TIME, offsetof(struct status, updated)},
 	{"hold", FIELD_TEXT, offsetof(struct status, hold)},
+	{"refused", FIELD_TEXT, offsetof(struct status, refused)},
+	{"refusedReason", FIELD_TEXT, offsetof(struct status, refused_reason)},
 	{"failed", FIELD_BOOL, offsetof(struct status, failed)},
 	{"failure", FIELD_TEXT, offsetof(struct status, failure)},
 	{"failureAt", FIELD_TIME, offsetof(struct status, failure_at)},

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where the truth is kept: a table of functions over an opaque struct store.
- * `load` runs once before the loop starts.  `save`, `remove`, `mkdir`, `rmdir`
- * and `audit` run on the store's worker thread, one at a time, and may block
- * for the disk; when they return 0 the change is durable (but for the audit,
- * which a crash of the machine, not of the daemon, may lose).
+ * `load` runs once before the loop starts.  `save`, `remove`, `refuse`, `mkdir`,
+ * `rmdir` and `audit` run on the store's worker thread, one at a time, and may
+ * block for the disk or the network; when they return 0 the change is durable
+ * (but for the audit, which a crash of the machine, not of the daemon, may
+ * lose).
+ *
+ * A store that others write to as well has `start`: from then on it tells its
+ * sink what becomes of its objects, and whether this daemon is the one that
+ * acts on storage.
  */
 #ifndef UVRFS_STORE_H
 #define UVRFS_STORE_H
 
+#include "buf.h"
 #include "error.h"
+#include "object.h"
 #include "spec.h"
 #include "status.h"
 
@@ -23,14 +30,61 @@ struct store_visitor {
 	int (*found)(struct store_visitor *v, const char *namespace,
 		     const char *name, struct spec *spec,
 		     struct status *status);
+	/* The same of a store with `start`; @o is the callee's. */
+	int (*found_object)(struct store_visitor *v, struct object *o);
 	/* A sentence about something that was set aside or mended. */
 	void (*complain)(struct store_visitor *v, const char *sentence);
 	/* One line of the audit, oldest first, without its newline. */
 	void (*audit_line)(struct store_visitor *v, const char *line);
 };
 
+/* Told by a store with `start`, from any thread, without blocking. */
+struct store_sink {
+	/* @o is the callee's.  Versions of one object come in their order, but
+	   for those of our own writes, which may come again later. */
+	void (*changed)(struct store_sink *s, struct object *o);
+	void (*vanished)(struct store_sink *s, const char *namespace,
+			 const char *name, const char *uid);
+	/* @why is "" when the store answers (again). */
+	void (*reached)(struct store_sink *s, const char *why);
+	/* Whether this daemon leads; @leader says who does, "" nobody. */
+	void (*led)(struct store_sink *s, bool leads, const char *leader);
+	/* What `volume` says of this PVC is something else now. */
+	void (*volume)(struct store_sink *s, const char *namespace,
+		       const char *pvc);
+	/* A sentence for the log. */
+	void (*complain)(struct store_sink *s, const char *sentence);
+};
+
+/* A version that is to replace another. */
+struct store_write {
+	const char *namespace;
+	const char *name;
+	const struct spec *spec;
+	const struct status *status;
+	uint64_t expected;	/* resource_version that it replaces, 0: none */
+
+	/* For a store with `start`, whose objects say what is asked as well: */
+	bool asks;		/* `spec` differs from what the object asks */
+	const struct spec *asked;	/* that; NULL: there is no object */
+	bool drop_force;	/* uvrfs/force has been taken or refused */
+	const struct backend *backend;	/* who serves it, or NULL */
+	struct status *kept;	/* out: NULL, or the status as it is now kept, a
+				   reference of the caller's */
+};
+
+/* What people who look at the object from elsewhere are told. */
+struct store_event {
+	const char *namespace;
+	const char *name;
+	const char *uid;
+	bool warning;
+	const char *reason;	/* CamelCase */
+	const char *message;
+};
+
 struct store_ops {
-	const char *type;	/* "local" */
+	const char *type;	/* "local", "kubernetes" */
 
 	int (*load)(struct store *s, struct store_visitor *v,
 		    struct error *err);
@@ -43,15 +97,15 @@ struct store_ops {
 	uint64_t (*new_id)(struct store *s, struct error *err);
 
 	/*
-	 * worker: makes this version durable.  @expected is the
-	 * resource_version that it replaces, 0 for a new one; -ECANCELED when
-	 * the store holds another.
+	 * worker: makes this version durable.  -ECANCELED when the store holds
+	 * another than the expected one.
 	 */
-	int (*save)(struct store *s, const char *namespace, const char *name,
-		    const struct spec *spec, const struct status *status,
-		    uint64_t expected, struct error *err);
+	int (*save)(struct store *s, struct store_write *write,
+		    struct error *err);
+	/* worker: @status is the version that is meant. */
 	int (*remove)(struct store *s, const char *namespace,
-		      const char *name, struct error *err);
+		      const char *name, const struct status *status,
+		      struct error *err);
 	int (*mkdir)(struct store *s, const char *namespace, uint64_t id,
 		     struct error *err);
 	int (*rmdir)(struct store *s, const char *namespace,
@@ -61,6 +115,41 @@ struct store_ops {
 	int (*audit)(struct store *s, const char *line, struct error *err);
 
 	void (*close)(struct store *s);	/* takes NULL */
+
+	/* The rest is of stores that others write to, else NULL. */
+
+	/* After load, on the loop. */
+	int (*start)(struct store *s, struct store_sink *sink,
+		     struct error *err);
+	/* Ends threads and calls; the sink is not used afterwards.  Gives the
+	   lead to others. */
+	void (*stop)(struct store *s);
+
+	/*
+	 * worker: says in an object that was never accepted why it is not, with
+	 * the generation that this is about.
+	 */
+	int (*refuse)(struct store *s, const struct object *o,
+		      const char *reason, const char *sentence,
+		      struct error *err);
+
+	/* Never blocks; may be lost. */
+	void (*event)(struct store *s, const struct store_event *event);
+
+	/*
+	 * Any thread, before an act on storage: 0 and the milliseconds for
+	 * which no other daemon can lead, or -EAGAIN.  Until `unfence` this
+	 * process does not outlive that time, should it be stopped meanwhile.
+	 */
+	int (*fence)(struct store *s, int *left_ms, struct error *err);
+	void (*unfence)(struct store *s);
+
+	/*
+	 * Appends what is known of a PVC, as YAML at @depth; or why nothing is.
+	 * Event loop; never blocks.
+	 */
+	void (*volume)(struct store *s, const char *namespace, const char *pvc,
+		       int depth, struct buf *out);
 };
 
 /* The start of every struct store. */

@@ -81,10 +81,10 @@ static void version_drop(struct local *l, const char *namespace,
 	free(v);
 }
 
-static int save(struct store *s, const char *namespace, const char *name,
-		const struct spec *spec, const struct status *status,
-		uint64_t expected, struct error *err)
+static int save(struct store *s, struct store_write *write, struct error *err)
 {
+	const char *namespace = write->namespace, *name = write->name;
+	uint64_t expected = write->expected;
 	struct local *l = (struct local *)s;
 	char path[PATH_MAX], entry[NAME_MAX + 1];
 	struct place p = {.path = path, .name = entry};
@@ -103,21 +103,23 @@ static int save(struct store *s, const char *namespace, const char *name,
 	file_name(name, entry);
 	p.dir = nsdir_open(l, namespace, path, err);
 	if (p.dir >= 0) {
-		rc = file_write(&p, namespace, name, spec, status, held != 0,
-				err);
+		rc = file_write(&p, namespace, name, write->spec, write->status,
+				held != 0, err);
 		close(p.dir);
 	} else {
 		rc = p.dir;
 	}
 	if (rc == 0)
-		version_set(l, namespace, name, status->resource_version);
+		version_set(l, namespace, name,
+			    write->status->resource_version);
 	else if (!held)
 		version_drop(l, namespace, name);
 	return rc;
 }
 
 static int remove_file(struct store *s, const char *namespace,
-		       const char *name, struct error *err)
+		       const char *name, const struct status *status,
+		       struct error *err)
 {
 	struct local *l = (struct local *)s;
 	char path[PATH_MAX], entry[NAME_MAX + 1];
@@ -157,7 +159,7 @@ static int remove_namespace(struct store *s, const char *namespace,
 
 static int audit(struct store *s, const char *line, struct error *err)
 {
-	return audit_append((struct local *)s, line, err);
+	return audit_file_append(&((struct local *)s)->audit, line, err);
 }
 
 static void close_fd(int fd)
@@ -173,7 +175,7 @@ static void close_store(struct store *s)
 	if (!l)
 		return;
 	tdestroy(l->versions, free);
-	close_fd(l->audit);
+	audit_file_close(&l->audit);
 	close_fd(l->list);
 	close_fd(l->dir);
 	/* Last: whoever takes it finds a directory at rest. */
@@ -305,7 +307,9 @@ static int open_parts(struct local *l, const char *site, struct error *err)
 		rc = ids_open(l, site, err);
 	if (rc == 0)
 		rc = open_list(l, err);
-	return rc == 0 ? audit_open(l, err) : rc;
+	l->audit.dir = l->dir;
+	l->audit.path = l->path;
+	return rc == 0 ? audit_file_open(&l->audit, err) : rc;
 }
 
 struct store *store_local_open(const char *dir, const char *site,
@@ -318,7 +322,7 @@ struct store *store_local_open(const char *dir, const char *site,
 		return NULL;
 	}
 	l->store.ops = &ops;
-	l->dir = l->list = l->lock = l->audit = -1;
+	l->dir = l->list = l->lock = l->audit.fd = -1;
 	l->path = strdup(dir);
 	if (!l->path || asprintf(&l->list_path, "%s/replications", dir) < 0) {
 		l->list_path = NULL;

@@ -15,6 +15,7 @@
 #ifndef UVRFS_STORE_LOCAL_H
 #define UVRFS_STORE_LOCAL_H
 
+#include "audit_file.h"
 #include "buf.h"
 #include "store.h"
 
@@ -34,8 +35,7 @@ struct local {
 	int dir;		/* DIR */
 	int list;		/* DIR/replications */
 	int lock;
-	int audit;
-	off_t audit_size;
+	struct audit_file audit;
 	char *site;
 	uint64_t next_id;	/* loop, and load before it */
 	uint64_t reserved;	/* ids below are ours to give */
@@ -108,11 +108,6 @@ void nsdir_sweep(struct local *l, const char *temp);
 
 /* store_local_load.c */
 int local_load(struct store *s, struct store_visitor *v, struct error *err);
-
-/* store_local_audit.c */
-int audit_open(struct local *l, struct error *err);
-int audit_append(struct local *l, const char *line, struct error *err);
-int audit_feed(struct local *l, struct store_visitor *v, struct error *err);
 
 /* store_local_ids.c: DIR/uvrfs.yaml */
 int ids_open(struct local *l, const char *site, struct error *err);

@@ -86,27 +86,15 @@ static int check_names(const char *namespace, const char *name,
 	return 0;
 }
 
-/* Keeps @record's bytes with the spec when they still say the same. */
+/* The state that was accepted, and @record's bytes if they still say it. */
 static struct spec *take_spec(const struct spec *loaded,
 			      const struct status_record *record)
 {
 	struct spec draft = *loaded;
-	struct error ignored;
-	auto_spec written = NULL;
 
 	if (record->status)
 		draft.state = record->accepted;
-	draft.written = NULL;
-	draft.written_len = 0;
-	if (record->written)
-		written = manifest_parse(record->written,
-					 strlen(record->written), NULL,
-					 &ignored);
-	if (written && spec_equal(written, &draft)) {
-		draft.written = record->written;
-		draft.written_len = strlen(record->written);
-	}
-	return spec_new(&draft);
+	return manifest_keep_written(&draft, record->written);
 }
 
 int file_read(const char *namespace, const char *name, const struct buf *text,

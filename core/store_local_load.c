@@ -244,6 +244,13 @@ static int load_namespace(struct loading *l, const struct place *entry)
 	return rc;
 }
 
+static void take_audit_line(void *ctx, const char *line)
+{
+	struct store_visitor *v = ctx;
+
+	v->audit_line(v, line);
+}
+
 int local_load(struct store *s, struct store_visitor *v, struct error *err)
 {
 	struct local *local = (struct local *)s;
@@ -262,5 +269,6 @@ int local_load(struct store *s, struct store_visitor *v, struct error *err)
 	}
 	/* Ids that were found may lie beyond what was reserved. */
 	rc = local->next_id > local->reserved ? ids_reserve(local, err) : 0;
-	return rc < 0 ? rc : audit_feed(local, v, err);
+	return rc < 0 ? rc : audit_file_feed(&local->audit, take_audit_line,
+						 v, err);
 }

@@ -20,10 +20,11 @@ struct world *world_new(const struct world_config *config, struct store *store,
 	w->jobs = jobs;
 	lines_init(&w->log, WORLD_LOG_MAX);
 	lines_init(&w->audit, AUDIT_MAX);
+	shared_init(w);
 	return w;
 }
 
-static void replication_free(struct replication *r)
+void replication_free(struct replication *r)
 {
 	struct edit *e;
 
@@ -31,6 +32,8 @@ static void replication_free(struct replication *r)
 		r->work->first = e->next;
 		edit_free(e);
 	}
+	if (r->work)
+		shared_forget(r);
 	free(r->work);
 	spec_unref(r->spec);
 	status_unref(r->status);
@@ -137,6 +140,13 @@ static void take_out(struct replication **list, size_t *count,
 
 	memmove(&list[i - 1], &list[i], (*count - i) * sizeof *list);
 	--*count;
+}
+
+struct replication *world_after(struct world *w, uint64_t id)
+{
+	size_t i = place_after(w->all, w->count, id);
+
+	return i < w->count ? w->all[i] : NULL;
 }
 
 /* The first after @after that users may see. */

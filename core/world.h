@@ -55,6 +55,7 @@ enum facet {
 	FACET_SEEN = 4,
 	FACET_LOG = 8,
 	FACET_REFUSAL = 16,
+	FACET_VOLUME = 32,		/* what the store knows of its PVC */
 };
 
 /* Told on the loop, after the fact. */
@@ -124,6 +125,14 @@ bool world_is_observed(struct world *w);
 /* The time by which world_tick wants to be called again; INT64_MAX: never. */
 int64_t world_due(const struct world *w);
 
+/*
+ * Of a store that several daemons share: who leads, "" for nobody; and why the
+ * store gives no answer, "" when it does.  Both are NULL for a store of ours
+ * alone.
+ */
+const char *world_leader(const struct world *w);
+const char *world_store_silence(const struct world *w);
+
 /* Sets the time and does what is due. */
 void world_tick(struct world *w, int64_t now);
 int64_t world_now(const struct world *w);
@@ -158,6 +167,10 @@ void replication_target(const struct replication *r, struct target *t);
 void world_plan(struct world *w, struct replication *r, enum word word,
 		bool force, struct plan *out);
 
+/* What is known of its PVC beyond the spec, as YAML at @depth. */
+void world_describe_volume(struct world *w, const struct replication *r,
+			   int depth, struct buf *out);
+
 /* True when plan/ has a file for @word now. */
 bool world_may_write(struct world *w, struct replication *r, enum word word);
 
@@ -176,6 +189,7 @@ enum edit_kind {
 	EDIT_SPEC,		/* a manifest; makes a draft real */
 	EDIT_HOLD,		/* a reason, or nothing */
 	EDIT_REMOVE,		/* rmdir; text is not used */
+	EDIT_ASK,		/* core's own: what the store's object asks */
 };
 
 /*
@@ -191,7 +205,8 @@ struct edit {
 	char command[32];	/* who.command points here */
 	void (*done)(struct edit *edit, int rc);	/* frees with edit_free */
 	void *ctx;
-	struct edit *next;	/* private to core */
+	struct edit *next;	/* private to core, */
+	bool refused;		/* as this: by a rule, not by the store */
 };
 
 /*

@@ -24,6 +24,12 @@ struct world_sink {
 	struct backend *backend;
 };
 
+/* What a shared store tells, on its way to the loop. */
+struct store_listener {
+	struct store_sink sink;
+	struct world *world;
+};
+
 struct world {
 	const struct world_config *config;
 	struct store *store;
@@ -47,6 +53,13 @@ struct world {
 	struct lines audit;
 	struct error load_err;		/* of a visitor, while loading */
 	bool loading;
+
+	struct store_listener store_listener;
+	bool shared;			/* others write to the store as well */
+	bool leads;			/* and we act: always, unless shared */
+	char leader[128];
+	bool away;			/* the store gives no answer, and why */
+	char away_why[256];
 };
 
 /* What came of an act, until it can be written down. */
@@ -80,6 +93,22 @@ struct work {
 	int64_t peer_since;		/* when the peer last began to answer */
 	int64_t store_retry_at;		/* the store failed: nothing before */
 	struct sighting *sighting;
+	struct shared_part *shared;	/* NULL: the store is ours alone, or has
+					   no object of it */
+};
+
+/* The object that a shared store has of a replication. */
+struct shared_part {
+	struct object *object;		/* as last seen */
+	struct object *later;		/* seen during a commit, not yet taken */
+	bool asking;			/* an EDIT_ASK is on its way */
+	int64_t ask_at;			/* not before: its writer may accept it */
+	int64_t refused;		/* generation that was refused while
+					   nothing was accepted yet, 0: none */
+	struct status *stored;		/* while conditions are shown that the
+					   store can't be given */
+	int64_t published;		/* when we last wrote it */
+	unsigned conflicts;		/* in a row */
 };
 
 /* A version on its way to the store. */
@@ -93,6 +122,11 @@ struct commit {
 	bool remove;
 	bool derived;			/* holds nothing but conditions */
 	bool takes_result;		/* holds what came of an act */
+	struct spec *asked;		/* of the object, when there is one */
+	bool asks;			/* which differs, and is to be changed */
+	bool decides;			/* about what the object asks */
+	bool drop_force;
+	struct backend *backend;
 	const char *event;		/* to be logged when it is kept, or NULL */
 	struct edit *edit;		/* who waits for it, or NULL */
 	char audit[512];		/* what to audit when it is done */
@@ -106,7 +140,10 @@ void world_withdraw(struct world *w, struct replication *r);
 void world_hide(struct world *w, struct replication *r);
 struct replication *replication_new(struct namespace *ns, const char *name,
 				    uint64_t id);
+void replication_free(struct replication *r);
 void replication_free_when_idle(struct replication *r);
+/* The next by id, hidden ones too. */
+struct replication *world_after(struct world *w, uint64_t id);
 void world_change(struct world *w, struct replication *r,
 		  const struct replication *before, unsigned facets);
 struct namespace *world_add_namespace(struct world *w, const char *name,
@@ -159,6 +196,11 @@ int commit_outcome(struct world *w, struct replication *r,
 		   const char *event, const char *text);
 int commit_derived(struct world *w, struct replication *r,
 		   struct status *status);
+/* Fills the conditions of a draft of @r's status; their strings are in @text. */
+void commit_derive(struct world *w, struct replication *r,
+		   struct status *draft,
+		   struct condition_text text[CONDITION_COUNT]);
+bool status_conditions_equal(const struct status *a, const struct status *b);
 /* Takes it out of the store; @audit says how when that is done. */
 int commit_remove(struct world *w, struct replication *r, struct edit *edit,
 		  const char *audit, struct error *err);
@@ -178,6 +220,17 @@ int edit_spec(struct world *w, struct replication *r, struct edit *edit,
 /* What may change in place: the backend and the API's own rules decide. */
 int check_spec_change(const struct replication *r, const struct spec *spec,
 		      struct error *err);
+/* A manifest becomes a replication. */
+int spec_create(struct world *w, struct replication *r, struct edit *edit,
+		const struct spec *spec, struct error *err);
+/* A whole spec that is to replace another. */
+struct spec_request {
+	const struct spec *spec;
+	bool versioned;			/* whoever wrote it knew what it was */
+	bool force;
+};
+int spec_change(struct world *w, struct replication *r, struct edit *edit,
+		const struct spec_request *q, struct error *err);
 /* A change of spec that is no transition. */
 int change_spec(struct world *w, struct replication *r, struct edit *edit,
 		const struct spec *spec, struct error *err);
@@ -197,6 +250,38 @@ void look_again(struct world *w, struct replication *r);
 void world_observe(struct world *w, struct replication *r,
 		   const struct observation *seen);
 void act_begin(struct world *w, struct replication *r, enum act act);
+
+/* --- shared.c: a store that others write to as well --- */
+void shared_init(struct world *w);
+/* Takes an object over: it appears, or is as it says from now on. */
+void shared_take(struct world *w, struct object *o);
+/* Takes what came during the commit that has just ended.  False: @r is gone. */
+bool shared_catch_up(struct world *w, struct replication *r);
+/* What a commit has written is what the object is. */
+void shared_published(struct world *w, struct replication *r,
+		      const struct commit *c);
+/* While the store is away: conditions that it can't be given; and back. */
+void shared_show(struct world *w, struct replication *r);
+void shared_show_stored(struct world *w, struct replication *r);
+/* Also one that is being removed, and has no name any more. */
+struct replication *shared_find(struct namespace *ns, const char *name);
+void shared_forget(struct replication *r);
+int shared_start(struct world *w, struct error *err);
+
+/* --- ask.c: what objects ask for --- */
+/* Sends the question in when there is one.  True: it is on its way. */
+bool ask(struct world *w, struct replication *r);
+/* When to look again at one that was left to its writer; INT64_MAX: never. */
+int64_t ask_due(const struct world *w, const struct replication *r);
+/* It is not done, and the object says why. */
+void ask_refuse(struct world *w, struct replication *r, int rc,
+		const char *sentence);
+int edit_ask(struct world *w, struct replication *r, struct edit *edit,
+	     struct error *err);
+int edit_remove(struct world *w, struct replication *r, struct edit *edit,
+		struct error *err);
+void replication_event(struct world *w, struct replication *r, bool warning,
+		       const char *reason, const char *message);
 
 /* --- circuit.c --- */
 struct cluster *world_find_cluster(struct world *w, const char *name);

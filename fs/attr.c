@@ -34,7 +34,8 @@ static const struct file attributes[] = {
 	 .edit = EDIT_SCHEDULE, .facets = FACET_SPEC,
 	 .render = render_schedule, .doc = "YAML: mode, rpo and rto."},
 	{.name = "volumes", .kind = KIND_ATTRIBUTE,
-	 .facets = FACET_SPEC | FACET_SEEN, .render = render_volumes,
+	 .facets = FACET_SPEC | FACET_SEEN | FACET_VOLUME,
+	 .render = render_volumes,
 	 .doc = "YAML: the volume mapping, and whether the volumes are in "
 		"use."},
 	{.name = "spec.yaml", .kind = KIND_ATTRIBUTE,

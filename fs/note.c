@@ -211,7 +211,8 @@ static void changed(struct world_listener *l, struct replication *r,
 			continue;
 		if (!r->spec && !(f->flags & FILE_DRAFT))
 			continue;
-		if (differs(fs, f, before, r))
+		/* What the world does not hold is as it is now for both. */
+		if (facets & FACET_VOLUME || differs(fs, f, before, r))
 			touch_file(fs, n, node);
 	}
 	if (n)

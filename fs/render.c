@@ -66,6 +66,7 @@ static void add_use(struct buf *out, const char *key, const struct side *side)
 void render_volumes(const struct subject *s, struct buf *out)
 {
 	manifest_render_volumes(s->r->spec, out);
+	world_describe_volume(s->world, s->r, 0, out);
 	add_use(out, "here", &s->r->seen.here);
 	add_use(out, "peer", &s->r->seen.peer);
 }

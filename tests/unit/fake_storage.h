@@ -104,11 +104,10 @@ static uint64_t new_id(struct store *s, struct error *err)
 	return ++f->next_id;
 }
 
-static int save(struct store *s, const char *namespace, const char *name,
-		const struct spec *spec, const struct status *status,
-		uint64_t expected, struct error *err)
+static int save(struct store *s, struct store_write *write, struct error *err)
 {
-	ck_assert_uint_eq(status->resource_version, expected + 1);
+	ck_assert_uint_eq(write->status->resource_version,
+			  write->expected + 1);
 	if (f->dead || f->save_rc)
 		return fail(err, f->dead ? EIO : -f->save_rc,
 			    "the disk says no");
@@ -117,7 +116,7 @@ static int save(struct store *s, const char *namespace, const char *name,
 }
 
 static int remove_one(struct store *s, const char *namespace, const char *name,
-		      struct error *err)
+		      const struct status *status, struct error *err)
 {
 	if (f->dead || f->remove_rc)
 		return fail(err, f->dead ? EIO : -f->remove_rc,

@@ -79,15 +79,15 @@ static int store_rc(struct store *s, struct error *err)
 	return rc ? fail(err, -rc, "the store is told to fail") : 0;
 }
 
-static int store_save(struct store *s, const char *namespace, const char *name,
-		      const struct spec *spec, const struct status *status,
-		      uint64_t expected, struct error *err)
+static int store_save(struct store *s, struct store_write *write,
+		      struct error *err)
 {
 	return store_rc(s, err);
 }
 
 static int store_remove(struct store *s, const char *namespace,
-			const char *name, struct error *err)
+			const char *name, const struct status *status,
+			struct error *err)
 {
 	return store_rc(s, err);
 }

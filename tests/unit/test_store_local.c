@@ -116,8 +116,12 @@ static void forget(void)
 		status_unref(found.items[found.count].status);
 	}
 	memset(&found, 0, sizeof found);
-	found.visitor = (struct store_visitor){take_namespace, take, complain,
-					       take_line};
+	found.visitor = (struct store_visitor){
+		.found_namespace = take_namespace,
+		.found = take,
+		.complain = complain,
+		.audit_line = take_line,
+	};
 }
 
 static void open_site(const char *site)
@@ -294,8 +298,21 @@ static struct status sample_status(uint64_t id)
 static int try_save(const char *ns, const char *name, const struct spec *spec,
 		    const struct status *status, uint64_t expected)
 {
+	struct store_write write = {
+		.namespace = ns,
+		.name = name,
+		.spec = spec,
+		.status = status,
+		.expected = expected,
+	};
+
 	err = (struct error){0};
-	return store->ops->save(store, ns, name, spec, status, expected, &err);
+	return store->ops->save(store, &write, &err);
+}
+
+static int try_remove(const char *name)
+{
+	return store->ops->remove(store, "database", name, NULL, &err);
 }
 
 static void save(const char *ns, const char *name, const struct spec *spec,
@@ -461,8 +478,8 @@ START_TEST(removes)
 	ck_assert_int_eq(store->ops->rmdir(store, "database", &err),
 			 -ENOTEMPTY);
 	ck_assert_ptr_nonnull(strstr(err.msg, "db.yaml"));
-	ck_assert_int_eq(store->ops->remove(store, "database", "db", &err), 0);
-	ck_assert_int_eq(store->ops->remove(store, "database", "db", &err),
+	ck_assert_int_eq(try_remove("db"), 0);
+	ck_assert_int_eq(try_remove("db"),
 			 -ENOENT);
 	ck_assert_int_eq(try_save("database", "db", &spec, &status, 1),
 			 -ECANCELED);
@@ -494,7 +511,7 @@ START_TEST(file_removed_while_running)
 	again();
 	ck_assert_uint_eq(only()->status->resource_version, 2);
 	unlink(file_of("database/db.yaml"));
-	ck_assert_int_eq(store->ops->remove(store, "database", "db", &err), 0);
+	ck_assert_int_eq(try_remove("db"), 0);
 }
 END_TEST
 
@@ -690,7 +707,7 @@ START_TEST(damaged_files_are_set_aside)
 	}
 	again();
 	ck_assert_str_eq(found.complaints, "");
-	ck_assert_int_eq(store->ops->remove(store, "database", "good", &err),
+	ck_assert_int_eq(try_remove("good"),
 			 0);
 	ck_assert_int_eq(store->ops->rmdir(store, "database", &err),
 			 -ENOTEMPTY);
@@ -1042,7 +1059,7 @@ START_TEST(ids_of_files_push_on)
 	again();
 	ck_assert(new_id() > 50000000);
 	again();
-	ck_assert_int_eq(store->ops->remove(store, "database", "db", &err), 0);
+	ck_assert_int_eq(try_remove("db"), 0);
 	again();
 	ck_assert(new_id() > 50000000);
 	status.id = UINT64_C(1) << 55;
@@ -1116,12 +1133,11 @@ START_TEST(remove_that_fails)
 	make_replication("db");
 	for (step = 0; step <= 1; step++) {
 		*(step ? &fsync_fails_at : &renameat2_fails_at) = 1;
-		ck_assert_int_eq(store->ops->remove(store, "database", "db",
-						    &err), -EIO);
+		ck_assert_int_eq(try_remove("db"), -EIO);
 		ck_assert(exists(file_of("database/db.yaml")));
 		ck_assert_int_eq(count_entries(file_of("database")), 2);
 	}
-	ck_assert_int_eq(store->ops->remove(store, "database", "db", &err), 0);
+	ck_assert_int_eq(try_remove("db"), 0);
 }
 END_TEST
 
@@ -1190,10 +1206,10 @@ START_TEST(plain_rename)
 	again();
 	ck_assert(only()->status->resource_version >= 2);
 	fsync_fails_at = 1;
-	ck_assert_int_eq(store->ops->remove(store, "database", "db", &err),
+	ck_assert_int_eq(try_remove("db"),
 			 -EIO);
 	ck_assert(exists(file_of("database/db.yaml")));
-	ck_assert_int_eq(store->ops->remove(store, "database", "db", &err), 0);
+	ck_assert_int_eq(try_remove("db"), 0);
 	ck_assert_int_eq(store->ops->rmdir(store, "database", &err), 0);
 }
 END_TEST
@@ -1324,13 +1340,13 @@ static int full_disk(void)
 	CHECK(found.count == (size_t)i - 1);
 	CHECK(complained("uvrfs.yaml: No space left on device"));
 	CHECK(complained("it is left out"));
-	CHECK(store->ops->remove(store, "database", "fill1", &err) == 0);
-	CHECK(store->ops->remove(store, "database", "fill2", &err) == 0);
+	CHECK(try_remove("fill1") == 0);
+	CHECK(try_remove("fill2") == 0);
 	again();
 	CHECK(found.count == (size_t)i - 2);
 	status.id = 1;
 	/* Room again: all is well. */
-	CHECK(store->ops->remove(store, "database", "fill0", &err) == 0);
+	CHECK(try_remove("fill0") == 0);
 	CHECK(try_save("database", "db", &spec, &status, 1) == 0);
 	/* The audit writes whole lines or none. */
 	for (rc = 0, i = 0; i < 100 && rc == 0; i++) {
@@ -1389,7 +1405,7 @@ static int frozen_disk(void)
 	CHECK(exists(file_of("database/bad.yaml")));
 	CHECK(try_save("database", "db", &spec, &status, 1) == -EROFS);
 	CHECK(try_save("database", "x", &spec, &status, 0) == -EROFS);
-	CHECK(store->ops->remove(store, "database", "db", &err) == -EROFS);
+	CHECK(try_remove("db") == -EROFS);
 	return 0;
 }
 

@@ -3,7 +3,7 @@
  * DIR/audit: a line per write, appended whole and not synced; when it is full
  * it becomes audit.1, in the place of the one before.
  */
-#include "store_local.h"
+#include "audit_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,23 +18,23 @@
 #define AUDIT_MAX (8 * 1024 * 1024)
 #define AUDIT_FED (1024 * 1024)
 
-static int open_file(struct local *l, struct error *err)
+static int open_file(struct audit_file *a, struct error *err)
 {
-	int fd = openat(l->dir, AUDIT_FILE,
+	int fd = openat(a->dir, AUDIT_FILE,
 			O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
 			0600);
 
 	if (fd < 0)
-		return fail(err, errno, "opening %s/%s: %m", l->path,
+		return fail(err, errno, "opening %s/%s: %m", a->path,
 			    AUDIT_FILE);
 	return fd;
 }
 
-int audit_open(struct local *l, struct error *err)
+int audit_file_open(struct audit_file *a, struct error *err)
 {
 	char last = '\n';
 	off_t size;
-	int fd = open_file(l, err);
+	int fd = open_file(a, err);
 
 	if (fd < 0)
 		return fd;
@@ -43,37 +43,37 @@ int audit_open(struct local *l, struct error *err)
 	if (size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n' &&
 	    write(fd, "\n", 1) == 1)
 		size++;
-	l->audit = fd;
-	l->audit_size = size > 0 ? size : 0;
+	a->fd = fd;
+	a->size = size > 0 ? size : 0;
 	return 0;
 }
 
-static int rotate(struct local *l, struct error *err)
+static int rotate(struct audit_file *a, struct error *err)
 {
 	int fd;
 
-	if (renameat(l->dir, AUDIT_FILE, l->dir, AUDIT_OLD) < 0 &&
+	if (renameat(a->dir, AUDIT_FILE, a->dir, AUDIT_OLD) < 0 &&
 	    errno != ENOENT)
-		return fail(err, errno, "renaming %s/%s: %m", l->path,
+		return fail(err, errno, "renaming %s/%s: %m", a->path,
 			    AUDIT_FILE);
-	fd = open_file(l, err);
+	fd = open_file(a, err);
 	if (fd < 0)
 		return fd;
-	close(l->audit);
-	l->audit = fd;
-	l->audit_size = 0;
+	close(a->fd);
+	a->fd = fd;
+	a->size = 0;
 	return 0;
 }
 
-int audit_append(struct local *l, const char *line, struct error *err)
+int audit_file_append(struct audit_file *a, const char *line, struct error *err)
 {
 	size_t len = strlen(line) + 1;
 	char *copy;
 	ssize_t n;
 	int rc = 0;
 
-	if (l->audit_size && l->audit_size + (off_t)len > AUDIT_MAX)
-		rc = rotate(l, err);
+	if (a->size && a->size + (off_t)len > AUDIT_MAX)
+		rc = rotate(a, err);
 	if (rc < 0)
 		return rc;
 	copy = malloc(len);
@@ -81,22 +81,22 @@ int audit_append(struct local *l, const char *line, struct error *err)
 		return fail(err, ENOMEM, "no memory for a line of the audit");
 	memcpy(copy, line, len - 1);
 	copy[len - 1] = '\n';
-	n = write(l->audit, copy, len);
+	n = write(a->fd, copy, len);
 	if (n != (ssize_t)len)
 		rc = fail(err, n < 0 ? errno : ENOSPC,
-			  "writing %s/%s: %s", l->path, AUDIT_FILE,
+			  "writing %s/%s: %s", a->path, AUDIT_FILE,
 			  n < 0 ? "failed" : "a line did not fit");
 	free(copy);
 	/* No half line: the next one would be taken for its end. */
-	if (rc < 0 && n > 0 && ftruncate(l->audit, l->audit_size) < 0)
-		l->audit_size += n;
+	if (rc < 0 && n > 0 && ftruncate(a->fd, a->size) < 0)
+		a->size += n;
 	else if (rc == 0)
-		l->audit_size += (off_t)len;
+		a->size += (off_t)len;
 	return rc;
 }
 
 /* Hands on every line of @text. */
-static void feed_lines(char *text, struct store_visitor *v)
+static void feed_lines(char *text, audit_take *take, void *ctx)
 {
 	char *end;
 
@@ -104,20 +104,27 @@ static void feed_lines(char *text, struct store_visitor *v)
 		end = text + strcspn(text, "\n");
 		if (*end)
 			*end++ = '\0';
-		v->audit_line(v, text);
+		take(ctx, text);
 	}
 }
 
+void audit_file_close(struct audit_file *a)
+{
+	if (a->fd >= 0)
+		close(a->fd);
+	a->fd = -1;
+}
+
 /* Feeds the whole lines in the last @max bytes of @name. */
-static int feed_tail(struct local *l, const char *name, off_t max,
-		     struct store_visitor *v)
+static int feed_tail(struct audit_file *a, const char *name, off_t max,
+		     audit_take *take, void *ctx)
 {
 	off_t size, from;
 	char *text, *start;
 	ssize_t n = -1;
 	int fd;
 
-	fd = openat(l->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(a->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
 	size = lseek(fd, 0, SEEK_END);
@@ -132,20 +139,23 @@ static int feed_tail(struct local *l, const char *name, off_t max,
 	}
 	text[n] = '\0';
 	start = from ? strchr(text, '\n') : text;
-	feed_lines(start && from ? start + 1 : start ? start : text + n, v);
+	feed_lines(start && from ? start + 1 : start ? start : text + n, take,
+		   ctx);
 	free(text);
 	return 0;
 }
 
-int audit_feed(struct local *l, struct store_visitor *v, struct error *err)
+int audit_file_feed(struct audit_file *a, audit_take *take, void *ctx,
+		    struct error *err)
 {
 	int rc = 0;
 
-	if (l->audit_size < AUDIT_FED)
-		rc = feed_tail(l, AUDIT_OLD, AUDIT_FED - l->audit_size, v);
+	if (a->size < AUDIT_FED)
+		rc = feed_tail(a, AUDIT_OLD, AUDIT_FED - a->size, take,
+			       ctx);
 	if (rc == 0 || rc == -ENOENT)
-		rc = feed_tail(l, AUDIT_FILE, AUDIT_FED, v);
+		rc = feed_tail(a, AUDIT_FILE, AUDIT_FED, take, ctx);
 	if (rc == 0)
 		return 0;
-	return fail(err, -rc, "reading the audit in %s failed", l->path);
+	return fail(err, -rc, "reading the audit in %s failed", a->path);
 }

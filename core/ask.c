@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What objects ask for: a spec that somebody has patched in a shared store is a
+ * request like one that was written to a file here, with the same rules.  It is
+ * decided once, by the daemon that leads; what is refused stays undone until the
+ * spec is patched again.
+ */
+#include "world_private.h"
+
+#include "text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A daemon that has asked for a spec accepts it itself, within this. */
+#define WRITER_MS 2000
+
+/* A removal that could not be granted is asked for again after. */
+#define REMOVAL_MS 5000
+
+static const struct object *object_of(const struct replication *r)
+{
+	return r->work->shared ? r->work->shared->object : NULL;
+}
+
+static bool wants(const struct replication *r)
+{
+	const struct object *o = object_of(r);
+
+	if (!o || (r->status && r->status->request.word == WORD_REMOVE))
+		return false;
+	if (!r->spec)
+		return !o->deleting &&
+		       r->work->shared->refused != o->generation;
+	return o->deleting || *o->force ||
+	       o->generation != r->status->generation;
+}
+
+static void done(struct edit *e, int rc)
+{
+	struct replication *r = e->ctx;
+
+	if (r->work->shared)
+		r->work->shared->asking = false;
+	edit_free(e);
+}
+
+int64_t ask_due(const struct world *w, const struct replication *r)
+{
+	const struct shared_part *part = r->work->shared;
+
+	return part && !part->asking && part->ask_at > w->now && wants(r)
+		       ? part->ask_at
+		       : INT64_MAX;
+}
+
+bool ask(struct world *w, struct replication *r)
+{
+	const struct who who = {.command = "kubernetes"};
+	struct shared_part *part = r->work->shared;
+	struct edit *e;
+
+	if (!wants(r) || part->asking || w->now < part->ask_at)
+		return false;
+	if (*part->object->asked_by && !part->ask_at) {
+		part->ask_at = w->now + WRITER_MS;
+		return false;
+	}
+	e = edit_new(EDIT_ASK, "", 0, &who);
+	if (!e)
+		return false;
+	e->done = done;
+	e->ctx = r;
+	part->asking = true;
+	world_edit(w, r, e);
+	return r->work->committing;
+}
+
+static bool same_endpoints(const struct spec *a, const struct spec *b)
+{
+	return endpoint_equal(&a->source, &b->source) &&
+	       endpoint_equal(&a->destination, &b->destination);
+}
+
+/* The word that force would have to be given for. */
+static const char *word_asked(const struct replication *r,
+			      const struct spec *asked)
+{
+	return same_endpoints(asked, r->spec) ? state_text(asked->state)
+					      : word_text(WORD_SWAP);
+}
+
+/* What is asked is so already: that is decided as well, and kept. */
+static int settle(struct world *w, struct replication *r, struct edit *e,
+		  struct error *err)
+{
+	struct status draft = *r->status;
+
+	draft.refused = draft.refused_reason = NULL;
+	return commit_start(w, r, r->spec, &draft, e, "as it is already", err);
+}
+
+int edit_ask(struct world *w, struct replication *r, struct edit *e,
+	     struct error *err)
+{
+	const struct object *o = r->work->shared->object;
+	bool force = *o->force;
+	const char *word;
+	int rc;
+
+	if (r->spec && o->deleting)
+		return edit_remove(w, r, e, err);
+	if (!o->asked)
+		return fail(err, EINVAL, "%s", o->fault);
+	if (!r->spec)
+		return spec_create(w, r, e, o->asked, err);
+	word = word_asked(r, o->asked);
+	if (force && strcmp(o->force, word) != 0)
+		return fail(err, EINVAL,
+			    "the annotation " OBJECT_FORCE " says '%s', and "
+			    "what is asked for is %s: patch both at once",
+			    o->force, word);
+	if (spec_equal(o->asked, r->spec) && !force)
+		return settle(w, r, e, err);
+	rc = spec_change(w, r, e,
+			 &(struct spec_request){
+				 .spec = o->asked,
+				 .versioned = !o->applied,
+				 .force = force,
+			 },
+			 err);
+	return rc == NOTHING_TO_DO ? settle(w, r, e, err) : rc;
+}
+
+/* ---- saying no ---- */
+
+struct refuse_job {
+	struct job job;
+	struct world *world;
+	struct object object;		/* names and version only */
+	const char *reason;
+	char sentence[ERROR_MSG_MAX];
+};
+
+/* worker */
+static void refuse_run(struct job *job)
+{
+	struct refuse_job *j = (struct refuse_job *)job;
+	struct store *s = j->world->store;
+	struct error err;
+
+	/* When this is lost, whoever leads next decides anew. */
+	(void)s->ops->refuse(s, &j->object, j->reason, j->sentence, &err);
+}
+
+static void refuse_done(struct job *job)
+{
+	free(job);
+}
+
+/* One that nothing was ever accepted of. */
+static void refuse_birth(struct world *w, struct replication *r,
+			 const char *reason, const char *sentence)
+{
+	struct shared_part *part = r->work->shared;
+	struct refuse_job *j = calloc(1, sizeof *j);
+
+	part->refused = part->object->generation;
+	if (!j)
+		return;
+	j->job.lane = LANE_STORE;
+	j->job.run = refuse_run;
+	j->job.done = refuse_done;
+	j->world = w;
+	j->object = *part->object;
+	j->object.asked = j->object.spec = NULL;
+	j->object.status = NULL;
+	j->object.fault = NULL;
+	j->reason = reason;
+	snprintf(j->sentence, sizeof j->sentence, "%s", sentence);
+	w->jobs->submit(w->jobs, &j->job);
+}
+
+void ask_refuse(struct world *w, struct replication *r, int rc,
+		const char *sentence)
+{
+	const char *reason = rc == -EINVAL ? "ValidationFailed"
+					   : "InvalidStateTransition";
+	struct shared_part *part = r->work->shared;
+	const struct object *o = part->object;
+	struct status draft;
+	bool known;
+
+	if (o->deleting)
+		part->ask_at = w->now + REMOVAL_MS;
+	known = r->spec && r->status->refused && !*o->force &&
+		r->status->generation == o->generation &&
+		strcmp(r->status->refused, sentence) == 0;
+	if (known)
+		return;
+	replication_event(w, r, true, reason, sentence);
+	if (!r->spec) {
+		refuse_birth(w, r, reason, sentence);
+		return;
+	}
+	draft = *r->status;
+	draft.generation = o->generation;
+	draft.refused = sentence;
+	draft.refused_reason = reason;
+	commit_outcome(w, r, r->spec, &draft, NULL, "");
+}

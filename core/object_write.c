@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writes what an API server is to keep of a replication. */
+#include "object.h"
+
+#include "backend.h"
+#include "json_parts.h"
+#include "status_codec.h"
+#include "status_fields.h"
+#include "text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+json_t *object_spec(const struct spec *spec)
+{
+	struct maker m = {false};
+	json_t *object = spec_json(&m, spec);
+
+	if (!m.failed)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+/* Times are exact but for those of metav1, which are to the second. */
+static json_t *time_json(int64_t ms, bool exact)
+{
+	char stamp[TIME_TEXT_MAX];
+
+	if (ms <= 0)
+		return json_null();
+	return json_string(exact ? time_text_ms(ms, stamp)
+				 : time_text(ms, stamp));
+}
+
+static json_t *field_json(const struct field *f, const void *base, bool exact)
+{
+	if (!f->always && field_is_unset(f, base))
+		return json_null();
+	switch ((int)f->kind) {
+	case FIELD_TEXT:
+		return json_text(field_text(f, base));
+	case FIELD_BOOL:
+		return json_boolean(field_number(f, base));
+	case FIELD_TIME:
+		return time_json(field_number(f, base), exact);
+	case FIELD_U64:
+	case FIELD_UINT:
+	case FIELD_INT:
+	case FIELD_COUNTER:
+		return json_integer(field_number(f, base));
+	default:
+		return json_string(field_word(f, base));
+	}
+}
+
+/* In a list nothing is merged, so nothing need be null. */
+static void put_fields(struct maker *m, json_t *object,
+		       const struct field_table *t, const void *base)
+{
+	size_t i;
+
+	for (i = 0; i < t->count; i++)
+		maker_set(m, object, t->rows[i].key,
+			  field_json(&t->rows[i], base, true));
+}
+
+static json_t *list_item(struct maker *m, const struct field_table *t,
+			 const void *base)
+{
+	json_t *object = json_object();
+	size_t i;
+
+	for (i = 0; i < t->count; i++)
+		if (t->rows[i].always || !field_is_unset(&t->rows[i], base))
+			maker_set(m, object, t->rows[i].key,
+				  field_json(&t->rows[i], base,
+					     t != &condition_fields));
+	return object;
+}
+
+static void append(struct maker *m, json_t *array, json_t *item)
+{
+	if (json_array_append_new(array, item) < 0)
+		m->failed = true;
+}
+
+static json_t *conditions_json(struct maker *m, const struct status *s)
+{
+	json_t *array = json_array(), *item;
+	int i;
+
+	for (i = 0; i < CONDITION_COUNT; i++) {
+		item = list_item(m, &condition_fields, &s->conditions[i]);
+		maker_set(m, item, "type",
+			  json_string(condition_type_text(
+				  (enum condition_type)i)));
+		/* metav1 wants the key, whatever it says. */
+		if (!json_object_get(item, "message"))
+			maker_set(m, item, "message", json_string(""));
+		append(m, array, item);
+	}
+	return array;
+}
+
+static json_t *history_json(struct maker *m, const struct status *s)
+{
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; i < s->history_count; i++)
+		append(m, array,
+		       list_item(m, &transition_fields, &s->history[i]));
+	return array;
+}
+
+static json_t *fields_json(struct maker *m, const struct field_table *t,
+			   const void *base)
+{
+	json_t *object = json_object();
+
+	put_fields(m, object, t, base);
+	return object;
+}
+
+static const struct {
+	unsigned bit;
+	const char *word;
+} capabilities[] = {
+	{CAP_STEP_DOWN_PEER, "StepDownPeer"},
+	{CAP_SECOND_FACT, "SecondFact"},
+	{CAP_GIVE_BACK, "GiveBack"},
+	{CAP_LAG, "Lag"},
+	{CAP_PROGRESS, "Progress"},
+	{CAP_MODE_IN_PLACE, "ModeInPlace"},
+	{CAP_SCHEDULE_IN_PLACE, "ScheduleInPlace"},
+	{CAP_DELETE, "Delete"},
+};
+
+static json_t *backends_json(struct maker *m, const struct backend *b,
+			     const struct status *s)
+{
+	json_t *array = json_array(), *item = json_object();
+	json_t *words = json_array();
+	size_t i;
+
+	for (i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
+		if (b->ops->capabilities & capabilities[i].bit)
+			append(m, words, json_string(capabilities[i].word));
+	maker_set(m, item, "name", json_string(b->name));
+	maker_set(m, item, "type", json_string(b->ops->type));
+	maker_set(m, item, "available",
+		  json_boolean(s->conditions[CONDITION_SYNCED].status ==
+			       CONDITION_TRUE));
+	maker_set(m, item, "capabilities", words);
+	append(m, array, item);
+	return array;
+}
+
+/* What is new is not a merge with what was: absent keys are told to go. */
+static json_t *accepted_json(struct maker *m, const struct spec *spec)
+{
+	static const char *const maybe[] = {"rpo", "rto"};
+	json_t *object = spec_json(m, spec);
+	json_t *schedule = json_object_get(object, "schedule");
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		if (!json_object_get(schedule, maybe[i]))
+			maker_set(m, schedule, maybe[i], json_null());
+	if (!json_object_get(object, "extensions"))
+		maker_set(m, object, "extensions", json_null());
+	return object;
+}
+
+json_t *object_status(const struct spec *spec, const struct status *s,
+		      const struct backend *b, const char *writer)
+{
+	json_t *object = json_object();
+	struct maker m = {false};
+	char digest[24];
+
+	snprintf(digest, sizeof digest, "%016" PRIx64,
+		 status_spec_digest(spec));
+	put_fields(&m, object, &status_fields, s);
+	json_object_del(object, "id");
+	json_object_del(object, "created");
+	maker_set(&m, object, "conditions", conditions_json(&m, s));
+	maker_set(&m, object, "observedGeneration",
+		  json_integer(s->generation));
+	maker_set(&m, object, "specDigest", json_string(digest));
+	maker_set(&m, object, "acceptedState",
+		  json_string(state_text(spec->state)));
+	maker_set(&m, object, "request",
+		  fields_json(&m, &request_fields, &s->request));
+	maker_set(&m, object, "intent",
+		  s->intent.act ? fields_json(&m, &intent_fields, &s->intent)
+				: json_null());
+	maker_set(&m, object, "history", history_json(&m, s));
+	maker_set(&m, object, "written",
+		  spec->written ? json_stringn(spec->written,
+					       spec->written_len)
+				: json_null());
+	maker_set(&m, object, "accepted", accepted_json(&m, spec));
+	maker_set(&m, object, "version",
+		  json_integer((json_int_t)s->resource_version));
+	maker_set(&m, object, "writer", json_string(writer));
+	maker_set(&m, object, "state",
+		  json_string(state_text(s->failed ? STATE_FAILED
+						   : spec->state)));
+	maker_set(&m, object, "backend",
+		  b ? json_string(b->name) : json_null());
+	maker_set(&m, object, "discoveredBackends",
+		  b ? backends_json(&m, b, s) : json_array());
+	if (!m.failed)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static bool has_pair(const struct pair *list, size_t count, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (strcmp(list[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+static json_t *pairs_json(struct maker *m, const struct pair *list,
+			  size_t count)
+{
+	json_t *object = json_object();
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		maker_set(m, object, list[i].key, json_text(list[i].value));
+	return object;
+}
+
+/* Those that are no longer there are told to go. */
+static void drop_pairs(struct maker *m, json_t *object, const struct pair *was,
+		       size_t count, const struct pair *list, size_t now)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!has_pair(list, now, was[i].key))
+			maker_set(m, object, was[i].key, json_null());
+}
+
+int object_metadata(json_t *metadata, const struct spec *s,
+		    const struct spec *was)
+{
+	struct maker m = {false};
+	json_t *labels = pairs_json(&m, s->labels, s->label_count);
+	json_t *notes = pairs_json(&m, s->annotations, s->annotation_count);
+
+	if (was) {
+		drop_pairs(&m, labels, was->labels, was->label_count,
+			   s->labels, s->label_count);
+		drop_pairs(&m, notes, was->annotations, was->annotation_count,
+			   s->annotations, s->annotation_count);
+	}
+	maker_set(&m, metadata, "labels", labels);
+	maker_set(&m, metadata, "annotations", notes);
+	return m.failed ? -1 : 0;
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A store that others write to as well: what it tells of its objects becomes
+ * what users see here, whoever wrote it.
+ *
+ * Order: versions count up with each write of a daemon, and an object's
+ * generation with each change of its spec, so that news of what has been
+ * replaced since, by us, is told from news.
+ */
+#include "world_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct shared_part *part_of(struct replication *r)
+{
+	struct work *work = r->work;
+
+	if (!work->shared)
+		work->shared = calloc(1, sizeof *work->shared);
+	return work->shared;
+}
+
+void shared_forget(struct replication *r)
+{
+	struct shared_part *part = r->work->shared;
+
+	if (!part)
+		return;
+	object_free(part->object);
+	object_free(part->later);
+	status_unref(part->stored);
+	free(part);
+	r->work->shared = NULL;
+}
+
+struct replication *shared_find(struct namespace *ns, const char *name)
+{
+	size_t i;
+
+	for (i = ns->count; i-- > 0;)
+		if (strcmp(ns->list[i]->name, name) == 0)
+			return ns->list[i];
+	return NULL;
+}
+
+/* An older version than what is shown, which came by another way. */
+static bool is_stale(const struct replication *r, const struct object *o)
+{
+	const struct object *known = r->work->shared
+					     ? r->work->shared->object
+					     : NULL;
+
+	if (!known || !r->status || strcmp(known->uid, o->uid) != 0 ||
+	    o->as_of > r->work->shared->published)
+		return false;
+	if (!o->status)
+		return true;
+	if (o->status->resource_version != r->status->resource_version)
+		return o->status->resource_version <
+		       r->status->resource_version;
+	return o->generation < known->generation;
+}
+
+/* What others did is told here as well. */
+static void note_others(struct world *w, struct replication *r,
+			const struct status *before)
+{
+	const struct request *now = &r->status->request;
+	const struct request *was = before ? &before->request : NULL;
+
+	if (!was || was->id != now->id)
+		world_note(w, r, &now->who, "accepted", "%s -> %s%s",
+			   state_text(now->from), word_text(now->word),
+			   now->force ? " force" : "");
+	if ((!was || was->id != now->id || was->outcome != now->outcome) &&
+	    (now->outcome == OUTCOME_VERIFIED ||
+	     now->outcome == OUTCOME_FAILED))
+		world_note(w, r, &(struct who){0}, outcome_text(now->outcome),
+			   "%s%s%s", word_text(now->word),
+			   r->status->failure ? ": " : "",
+			   r->status->failure ? r->status->failure : "");
+}
+
+static struct status *with_id(const struct status *from, uint64_t id)
+{
+	struct status draft = *from;
+
+	draft.id = id;
+	return status_new(&draft);
+}
+
+static void bind(struct world *w, struct replication *r)
+{
+	struct error err;
+
+	r->work->trust_after = w->now;
+	r->work->look_at = w->now + w->config->retry_first_ms;
+	r->work->peer_since = w->now;
+	if (world_bind(w, r, &err) < 0)
+		world_note(w, r, &(struct who){0}, "backend", "%s", err.msg);
+}
+
+/* A draft, or nothing yet, becomes what the object says. */
+static void bear(struct world *w, struct replication *r)
+{
+	const struct object *o = r->work->shared->object;
+	struct status *status = with_id(o->status, r->id);
+
+	if (!status)
+		return;
+	r->spec = spec_ref(o->spec);
+	r->status = status;
+	/* The rest is load.c's, when every backend has been started. */
+	if (w->loading)
+		return;
+	bind(w, r);
+	if (w->listener)
+		w->listener->appeared(w->listener, r);
+	if (r->status->request.word == WORD_REMOVE)
+		world_hide(w, r);
+	world_track(w, r);
+}
+
+static void become(struct world *w, struct replication *r)
+{
+	struct shared_part *part = r->work->shared;
+	const struct object *o = part->object;
+	struct status *status = with_id(o->status, r->id);
+	struct replication before = *r;
+	bool same = spec_equal(o->spec, r->spec);
+
+	if (!status)
+		return;
+	r->status = status;
+	/* The same spec keeps its bytes and its place in memory. */
+	if (!same || !r->spec->written != !o->spec->written)
+		r->spec = spec_ref(o->spec);
+	world_change(w, r, &before,
+		     FACET_STATUS | (r->spec != before.spec ? FACET_SPEC : 0));
+	if (!same)
+		world_track(w, r);
+	note_others(w, r, before.status);
+	if (r->spec != before.spec)
+		spec_unref(before.spec);
+	status_unref(before.status);
+	status_unref(part->stored);
+	part->stored = NULL;
+	if (r->status->request.word == WORD_REMOVE)
+		world_hide(w, r);
+}
+
+/* The status is gone: somebody has emptied it.  Ours stands, as the newest. */
+static void restore(struct world *w, struct replication *r)
+{
+	struct status draft = *r->status, *status;
+
+	draft.version = r->work->shared->object->version;
+	status = status_new(&draft);
+	if (!status)
+		return;
+	status_unref(r->status);
+	r->status = status;
+	world_note(w, r, &(struct who){0}, "store",
+		   "the status was taken out of the store; it is kept, and "
+		   "written again with the next change");
+}
+
+/* No commit is under way. */
+static void take(struct world *w, struct replication *r, struct object *o)
+{
+	struct shared_part *part = part_of(r);
+	const char *version = r->status ? r->status->version : NULL;
+
+	if (!part || is_stale(r, o)) {
+		object_free(o);
+		return;
+	}
+	if (!part->object || part->object->generation != o->generation)
+		part->ask_at = 0;
+	object_free(part->object);
+	part->object = o;
+	if (!r->spec && o->status)
+		bear(w, r);
+	else if (r->spec && !o->status)
+		restore(w, r);
+	else if (r->spec && (!version || strcmp(version, o->version) != 0))
+		become(w, r);
+}
+
+static struct replication *add(struct world *w, struct namespace *ns,
+			       const struct object *o)
+{
+	struct error err;
+	uint64_t id = w->store->ops->new_id(w->store, &err);
+	struct replication *r = id ? replication_new(ns, o->name, id) : NULL;
+
+	if (r && world_insert(w, r) < 0) {
+		replication_free(r);
+		r = NULL;
+	}
+	if (r && !o->status && w->listener)
+		w->listener->appeared(w->listener, r);
+	return r;
+}
+
+static struct namespace *namespace_of(struct world *w, const struct object *o)
+{
+	struct namespace *ns = world_namespace(w, o->namespace);
+	struct error err;
+	uint64_t id;
+
+	if (ns)
+		return ns;
+	id = w->store->ops->new_id(w->store, &err);
+	return id ? world_add_namespace(w, o->namespace, id) : NULL;
+}
+
+void shared_take(struct world *w, struct object *o)
+{
+	struct namespace *ns = namespace_of(w, o);
+	struct replication *r = ns ? shared_find(ns, o->name) : NULL;
+	struct shared_part *part = r ? r->work->shared : NULL;
+
+	/* Another of the same name: the old one went while nobody looked. */
+	if (part && part->object && strcmp(part->object->uid, o->uid) != 0) {
+		world_withdraw(w, r);
+		r = NULL;
+	}
+	if (ns && !r)
+		r = add(w, ns, o);
+	if (!r || !part_of(r)) {
+		world_note(w, NULL, &(struct who){0}, "store",
+			   "no memory for %s/%s", o->namespace, o->name);
+		object_free(o);
+		return;
+	}
+	if (r->work->committing) {
+		object_free(r->work->shared->later);
+		r->work->shared->later = o;
+		return;
+	}
+	take(w, r, o);
+	if (!w->loading)
+		reconcile(w, r);
+}
+
+bool shared_catch_up(struct world *w, struct replication *r)
+{
+	struct shared_part *part = r->work->shared;
+	struct object *later = part ? part->later : NULL;
+
+	if (!later)
+		return true;
+	part->later = NULL;
+	take(w, r, later);
+	return true;
+}
+
+void shared_published(struct world *w, struct replication *r,
+		      const struct commit *c)
+{
+	struct shared_part *part = part_of(r);
+	struct object *o = part ? part->object : NULL;
+
+	if (part && !o)
+		o = part->object = calloc(1, sizeof *o);
+	if (!o || !c->status->version || !c->status->uid)
+		return;
+	snprintf(o->namespace, sizeof o->namespace, "%s", r->ns->name);
+	snprintf(o->name, sizeof o->name, "%s", r->name);
+	snprintf(o->uid, sizeof o->uid, "%s", c->status->uid);
+	snprintf(o->version, sizeof o->version, "%s", c->status->version);
+	if (c->asks) {
+		spec_unref(o->asked);
+		o->asked = spec_ref(c->spec);
+		o->generation = c->status->generation;
+	}
+	o->finalized = true;
+	part->published = w->now;
+	if (c->drop_force)
+		*o->force = '\0';
+	status_unref(part->stored);
+	part->stored = NULL;
+}
+
+/* ---- while the store is away ---- */
+
+void shared_show(struct world *w, struct replication *r)
+{
+	struct shared_part *part = r->work->shared;
+	struct condition_text text[CONDITION_COUNT];
+	struct status draft, *shown;
+	struct replication before = *r;
+
+	if (!part || !r->spec || r->work->committing)
+		return;
+	draft = *r->status;
+	commit_derive(w, r, &draft, text);
+	if (status_conditions_equal(&draft, r->status))
+		return;
+	shown = status_new(&draft);
+	if (!shown)
+		return;
+	if (!part->stored)
+		part->stored = status_ref(r->status);
+	r->status = shown;
+	world_change(w, r, &before, FACET_STATUS);
+	status_unref(before.status);
+}
+
+void shared_show_stored(struct world *w, struct replication *r)
+{
+	struct shared_part *part = r->work->shared;
+	struct replication before = *r;
+
+	if (!part || !part->stored || r->work->committing)
+		return;
+	r->status = part->stored;
+	part->stored = NULL;
+	world_change(w, r, &before, FACET_STATUS);
+	status_unref(before.status);
+}
+
+const char *world_leader(const struct world *w)
+{
+	return w->shared ? w->leader : NULL;
+}
+
+const char *world_store_silence(const struct world *w)
+{
+	return w->shared ? w->away_why : NULL;
+}
+
+void world_describe_volume(struct world *w, const struct replication *r,
+			   int depth, struct buf *out)
+{
+	if (w->shared && r->spec)
+		w->store->ops->volume(w->store, r->spec->pvc_namespace,
+				      r->spec->pvc_name, depth, out);
+}
+
+void replication_event(struct world *w, struct replication *r, bool warning,
+		       const char *reason, const char *message)
+{
+	const struct shared_part *part = r->work->shared;
+
+	if (!part || !part->object)
+		return;
+	w->store->ops->event(w->store, &(struct store_event){
+					       .namespace = r->ns->name,
+					       .name = r->name,
+					       .uid = part->object->uid,
+					       .warning = warning,
+					       .reason = reason,
+					       .message = message,
+				       });
+}
