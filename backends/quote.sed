@@ -1,0 +1,3 @@
+# Each line as a string of C.
+s/[\\"]/\\&/g
+s/.*/"&\\n"/

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls about one object, within one deadline. */
+#include "store_kube_private.h"
+
+#include "clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int writing_left(const struct writing *wr)
+{
+	int64_t left = wr->end - clock_monotonic();
+
+	return left > 1 ? (int)left : 1;
+}
+
+void writing_path(const char *namespace, const char *name,
+			char out[static 512])
+{
+	snprintf(out, 512, UVR_API "/namespaces/%s/unifiedvolumereplications/%s",
+		 namespace, name);
+}
+
+const char *json_text_of(const json_t *map, const char *key)
+{
+	const char *text = json_string_value(json_object_get(map, key));
+
+	return text ? text : "";
+}
+
+void writing_version(struct writing *wr, const json_t *object)
+{
+	const json_t *meta = json_object_get(object, "metadata");
+
+	snprintf(wr->version, sizeof wr->version, "%s",
+		 json_text_of(meta, "resourceVersion"));
+	wr->generation = json_integer_value(json_object_get(meta,
+							    "generation"));
+}
+
+int writing_get(struct writing *wr, struct object **out, struct error *err)
+{
+	struct kube_request q = {
+		.method = "GET",
+		.path = wr->path,
+		.timeout_ms = writing_left(wr),
+	};
+	int64_t as_of = clock_wall();
+	json_t *value = NULL;
+	int rc = kube_call(wr->k->conn, &q, &value, err);
+
+	if (rc < 0)
+		return rc;
+	*out = object_read(value, err);
+	json_decref(value);
+	if (!*out)
+		return -err->code;
+	(*out)->as_of = as_of;
+	return 0;
+}
+
+int writing_conflict(struct writing *wr, struct error *err)
+{
+	return fail(err, ECANCELED, "%s/%s: somebody else changed it first",
+		    wr->w->namespace, wr->w->name);
+}
+
+int writing_look_anew(struct writing *wr, struct error *err)
+{
+	struct object *o = NULL;
+	int rc = writing_get(wr, &o, err);
+
+	if (rc == -ENOENT) {
+		pthread_mutex_lock(&wr->k->lock);
+		if (wr->k->sink)
+			wr->k->sink->vanished(wr->k->sink, wr->w->namespace,
+					      wr->w->name, "");
+		pthread_mutex_unlock(&wr->k->lock);
+		return fail(err, ECANCELED, "%s/%s is no longer in the store",
+			    wr->w->namespace, wr->w->name);
+	}
+	if (rc < 0)
+		return rc;
+	store_kube_tell(wr->k, o);
+	return writing_conflict(wr, err);
+}
+
+int writing_call(struct writing *wr, struct kube_request *q, json_t **reply,
+		struct error *err)
+{
+	int rc;
+
+	for (;;) {
+		q->timeout_ms = writing_left(wr);
+		/* A dead connection must not take all of the time. */
+		if (q->timeout_ms > WRITE_MS / 2)
+			q->timeout_ms = WRITE_MS / 2;
+		rc = kube_call(wr->k->conn, q, reply, err);
+		if (!kube_may_have_happened(rc) ||
+		    wr->end - clock_monotonic() < 500)
+			return rc;
+		kube_pause(wr->k->conn, 100);
+	}
+}
+
+int writing_patch(struct writing *wr, const char *sub, json_t *body,
+		 json_t **reply, struct error *err)
+{
+	struct kube_request q = {
+		.method = "PATCH",
+		.type = KUBE_MERGE_PATCH,
+		.body = body,
+	};
+	char path[600];
+	int rc;
+
+	if (!body)
+		return fail(err, ENOMEM, "no memory for a patch");
+	snprintf(path, sizeof path, "%s%s?fieldManager=" KUBE_FIELD_MANAGER,
+		 wr->path, sub);
+	q.path = path;
+	rc = writing_call(wr, &q, reply, err);
+	json_decref(body);
+	return rc;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of the Kubernetes store.  Private to store_kube*.c. */
+#ifndef UVRFS_STORE_KUBE_PRIVATE_H
+#define UVRFS_STORE_KUBE_PRIVATE_H
+
+#include "audit_file.h"
+#include "kube_lease.h"
+#include "kube_reflect.h"
+#include "kube_volumes.h"
+#include "store_kube.h"
+
+#include <pthread.h>
+
+#define UVR_API "/apis/replication.unified.io/v1alpha1"
+#define UVR_PATH UVR_API "/unifiedvolumereplications"
+
+/* What a write may take, a dead connection and a second try included. */
+#define WRITE_MS 10000
+
+struct events;
+
+struct store_kube {
+	struct store store;		/* first: they are cast */
+	struct kube_listener watch_listener;
+	struct lease_listener lease_listener;
+	struct volumes_listener volumes_listener;
+	struct store_kube_config config;
+	struct kube *kube;
+	struct kube_conn *conn;		/* the worker's */
+	struct kube_reflector *reflector;
+	struct kube_lease *lease;
+	struct lease_config lease_config;
+	struct fence fence;
+	bool has_fence;
+	struct events *events;
+	struct kube_volumes *volumes;
+	struct audit_file audit;
+	char identity[128];
+	uint64_t next_id;		/* loop */
+
+	pthread_mutex_t lock;		/* protects what follows */
+	pthread_cond_t listed;
+	struct store_sink *sink;	/* NULL until start */
+	struct object **found;		/* before that */
+	size_t found_count, found_cap;
+	char **complaints;
+	size_t complaint_count;
+	bool is_listed;
+	char watch_why[256];		/* "" when it answers */
+	char lease_why[256];
+	char told_why[256];
+};
+
+/* One object's writes. */
+struct writing {
+	struct store_kube *k;
+	const struct store_write *w;
+	char path[512];			/* of the object */
+	char version[64];		/* it is at */
+	int64_t generation;
+	int64_t end;			/* monotonic ms */
+};
+
+/* store_kube_call.c: the worker's.  All fail as kube_call does. */
+
+void writing_path(const char *namespace, const char *name,
+		  char out[static 512]);
+/* Takes version and generation from an answer. */
+void writing_version(struct writing *wr, const json_t *object);
+int writing_get(struct writing *wr, struct object **out, struct error *err);
+/*
+ * A call that is made again and again while nobody knows what became of it.  A
+ * write that names a version can be repeated: it is made once or not at all.
+ */
+int writing_call(struct writing *wr, struct kube_request *q, json_t **reply,
+		 struct error *err);
+/* A merge patch of the object, or of its @sub (/status).  Takes @body over. */
+int writing_patch(struct writing *wr, const char *sub, json_t *body,
+		  json_t **reply, struct error *err);
+/* -ECANCELED: somebody else was first. */
+int writing_conflict(struct writing *wr, struct error *err);
+/* The same, and the world is told what is there now. */
+int writing_look_anew(struct writing *wr, struct error *err);
+/* A text in a mapping, "" when there is none. */
+const char *json_text_of(const json_t *map, const char *key);
+
+/* store_kube_write.c, store_kube_remove.c: the worker's. */
+int store_kube_save(struct store *s, struct store_write *w, struct error *err);
+int store_kube_remove(struct store *s, const char *namespace, const char *name,
+		      const struct status *status, struct error *err);
+int store_kube_refuse(struct store *s, const struct object *o,
+		      const char *reason, const char *sentence,
+		      struct error *err);
+
+/* Tells the world of an object; takes @o over. */
+void store_kube_tell(struct store_kube *k, struct object *o);
+
+/* store_kube_events.c */
+struct events *events_start(struct kube *k, const char *identity,
+			    struct error *err);
+void events_add(struct events *e, const struct store_event *event);
+/* After kube_stop.  Takes NULL. */
+void events_free(struct events *e);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Removing an object, and saying in one why nothing of it was accepted. */
+#include "store_kube_private.h"
+
+#include "clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static int ask_to_delete(struct writing *wr, const struct status *status,
+			 struct error *err)
+{
+	json_t *body = json_pack("{s:s, s:s, s:{s:s}}", "apiVersion", "v1",
+				 "kind", "DeleteOptions", "preconditions",
+				 "uid", status->uid);
+	struct kube_request q = {
+		.method = "DELETE",
+		.path = wr->path,
+		.body = body,
+	};
+	json_t *reply = NULL;
+	int rc;
+
+	if (!body)
+		return fail(err, ENOMEM, "no memory for a request");
+	rc = writing_call(wr, &q, &reply, err);
+	json_decref(body);
+	json_decref(reply);
+	return rc;
+}
+
+/* Nothing is left to be done for it: the cluster may let it go. */
+static int let_go(struct writing *wr, struct error *err)
+{
+	struct object *o = NULL;
+	json_t *reply = NULL;
+	int rc = writing_get(wr, &o, err);
+
+	if (rc < 0)
+		return rc;
+	snprintf(wr->version, sizeof wr->version, "%s", o->version);
+	object_free(o);
+	rc = writing_patch(wr, "",
+		   json_pack("{s:{s:s, s:n}}", "metadata", "resourceVersion",
+			     wr->version, "finalizers"),
+		   &reply, err);
+	json_decref(reply);
+	return rc;
+}
+
+int store_kube_remove(struct store *s, const char *namespace, const char *name,
+		      const struct status *status, struct error *err)
+{
+	const struct store_write names = {.namespace = namespace, .name = name};
+	struct writing wr = {
+		.k = (struct store_kube *)s,
+		.w = &names,
+		.end = clock_monotonic() + WRITE_MS,
+	};
+	int rc;
+
+	writing_path(namespace, name, wr.path);
+	rc = ask_to_delete(&wr, status, err);
+	if (rc == 0)
+		do
+			rc = let_go(&wr, err);
+		while (rc == -ECANCELED && clock_monotonic() < wr.end);
+	/* By somebody else, or by us, when the answer was lost. */
+	return rc == -ENOENT ? 0 : rc;
+}
+
+int store_kube_refuse(struct store *s, const struct object *o,
+		      const char *reason, const char *sentence,
+		      struct error *err)
+{
+	const struct store_write names = {.namespace = o->namespace,
+					  .name = o->name};
+	struct writing wr = {
+		.k = (struct store_kube *)s,
+		.w = &names,
+		.end = clock_monotonic() + WRITE_MS,
+	};
+	json_t *reply = NULL;
+	time_t now = time(NULL);
+	char stamp[32];
+	struct tm tm;
+	int rc;
+
+	gmtime_r(&now, &tm);
+	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	writing_path(o->namespace, o->name, wr.path);
+	rc = writing_patch(&wr, "/status",
+		   json_pack("{s:{s:s}, s:{s:I, s:[{s:s, s:s, s:s, s:s, s:s, "
+			     "s:I}]}}",
+			     "metadata", "resourceVersion", o->version,
+			     "status", "observedGeneration",
+			     (json_int_t)o->generation, "conditions", "type",
+			     "Ready", "status", "False", "reason", reason,
+			     "message", sentence, "lastTransitionTime", stamp,
+			     "observedGeneration", (json_int_t)o->generation),
+		   &reply, err);
+	json_decref(reply);
+	return rc;
+}

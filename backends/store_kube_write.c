@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing objects, each by the version that it was decided on, so that nobody's
+ * change is lost; and finding out what became of a write whose answer was lost.
+ */
+#include "store_kube_private.h"
+
+#include "clock.h"
+#include "status_codec.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Is what the store has the version that we meant to write? */
+static bool is_written(const struct writing *wr, const struct object *o)
+{
+	return o->status && strcmp(o->writer, wr->k->identity) == 0 &&
+	       o->status->resource_version == wr->w->status->resource_version;
+}
+
+static json_t *metadata_of(struct writing *wr)
+{
+	json_t *meta = json_object();
+	char by[200];
+
+	if (*wr->version)
+		json_object_set_new(meta, "resourceVersion",
+				    json_string(wr->version));
+	snprintf(by, sizeof by, "%s %lld", wr->k->identity,
+		 (long long)wr->generation + 1);
+	if (object_metadata(meta, wr->w->spec, wr->w->asked) < 0 ||
+	    json_object_set_new(json_object_get(meta, "annotations"),
+				OBJECT_ASKED_BY, json_string(by)) < 0 ||
+	    json_object_set_new(json_object_get(meta, "annotations"),
+				OBJECT_FORCE, json_null()) < 0) {
+		json_decref(meta);
+		return NULL;
+	}
+	return meta;
+}
+
+/* What an absent key of a merge patch would leave as it was. */
+static int drop_absent(json_t *spec)
+{
+	json_t *schedule = json_object_get(spec, "schedule");
+	static const char *const maybe[] = {"rpo", "rto"};
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		if (!json_object_get(schedule, maybe[i]) &&
+		    json_object_set_new(schedule, maybe[i], json_null()) < 0)
+			return -1;
+	if (!json_object_get(spec, "extensions"))
+		return json_object_set_new(spec, "extensions", json_null());
+	return 0;
+}
+
+/* The object itself: asked first, accepted then. */
+static json_t *spec_patch(struct writing *wr)
+{
+	json_t *meta = metadata_of(wr), *spec = object_spec(wr->w->spec);
+	json_t *finalizers = json_pack("[s]", OBJECT_FINALIZER);
+
+	if (!meta || !spec || drop_absent(spec) < 0 ||
+	    json_object_set_new(meta, "finalizers", finalizers) < 0) {
+		json_decref(meta);
+		json_decref(spec);
+		return NULL;
+	}
+	return json_pack("{s:o, s:o}", "metadata", meta, "spec", spec);
+}
+
+static int write_spec(struct writing *wr, struct error *err)
+{
+	json_t *reply = NULL;
+	int rc = writing_patch(wr, "", spec_patch(wr), &reply, err);
+
+	if (rc == 0)
+		writing_version(wr, reply);
+	json_decref(reply);
+	return rc;
+}
+
+/* Without the finalizer a removal would not wait for what it is to do. */
+static int write_marks(struct writing *wr, bool drop_force, struct error *err)
+{
+	json_t *reply = NULL;
+	json_t *meta = json_pack("{s:s}", "resourceVersion", wr->version);
+	int rc;
+
+	json_object_set_new(meta, "finalizers",
+			    json_pack("[s]", OBJECT_FINALIZER));
+	if (drop_force)
+		json_object_set_new(meta, "annotations",
+				    json_pack("{s:n}", OBJECT_FORCE));
+	rc = writing_patch(wr, "", json_pack("{s:o}", "metadata", meta), &reply, err);
+	if (rc == 0)
+		writing_version(wr, reply);
+	json_decref(reply);
+	return rc;
+}
+
+/* A new one.  What it asks for is what is about to be accepted. */
+static int create(struct writing *wr, struct error *err)
+{
+	const struct store_write *w = wr->w;
+	json_t *body = spec_patch(wr), *meta, *reply = NULL;
+	struct kube_request q = {.method = "POST", .body = body};
+	char path[600];
+	int rc;
+
+	if (!body)
+		return fail(err, ENOMEM, "no memory for an object");
+	meta = json_object_get(body, "metadata");
+	json_object_set_new(meta, "name", json_string(w->name));
+	json_object_set_new(meta, "namespace", json_string(w->namespace));
+	json_object_del(json_object_get(meta, "annotations"), OBJECT_FORCE);
+	json_object_set_new(body, "apiVersion",
+			    json_string(OBJECT_API_VERSION));
+	json_object_set_new(body, "kind", json_string(OBJECT_KIND));
+	snprintf(path, sizeof path,
+		 UVR_API "/namespaces/%s/unifiedvolumereplications"
+			 "?fieldManager=" KUBE_FIELD_MANAGER,
+		 w->namespace);
+	q.path = path;
+	rc = writing_call(wr, &q, &reply, err);
+	json_decref(body);
+	if (rc == 0)
+		writing_version(wr, reply);
+	json_decref(reply);
+	/* By us, when the answer to it was lost, or by somebody else: as it is
+	   there, it is to be accepted. */
+	return rc == -EEXIST ? writing_look_anew(wr, err) : rc;
+}
+
+/* The status says for which generation it was decided: as it is numbered now. */
+static struct status *with_generation(const struct writing *wr)
+{
+	struct status draft = *wr->w->status;
+	int i;
+
+	for (i = 0; i < CONDITION_COUNT; i++)
+		if (draft.conditions[i].generation == draft.generation)
+			draft.conditions[i].generation = wr->generation;
+	draft.generation = wr->generation;
+	return status_new(&draft);
+}
+
+/* Some CustomResourceDefinition of others would drop what it does not know. */
+static int check_kept(const struct writing *wr, const json_t *reply,
+		      struct error *err)
+{
+	const json_t *status = json_object_get(reply, "status");
+
+	if (json_object_get(status, "accepted") &&
+	    json_object_get(status, "request"))
+		return 0;
+	return fail(err, EINVAL,
+		    "%s does not keep the status of %s/%s: its "
+		    "CustomResourceDefinition drops fields; run uvrfs "
+		    "install-crd",
+		    kube_server(wr->k->kube), wr->w->namespace, wr->w->name);
+}
+
+/* The status that is kept, as the answer has it. */
+static int take_kept(struct writing *wr, const struct status *status,
+		     const json_t *reply, struct status **out,
+		     struct error *err)
+{
+	const json_t *meta = json_object_get(reply, "metadata");
+	struct status draft = *status;
+	struct object *o;
+
+	if (check_kept(wr, reply, err) < 0)
+		return -err->code;
+	writing_version(wr, reply);
+	draft.version = wr->version;
+	draft.uid = json_text_of(meta, "uid");
+	if (!draft.created) {
+		o = object_read(reply, err);
+		draft.created = o ? o->created : 0;
+		object_free(o);
+	}
+	*out = status_new(&draft);
+	return *out ? 0 : fail(err, ENOMEM, "no memory for a status");
+}
+
+static int write_status(struct writing *wr, const struct status *status,
+			json_t **reply, struct error *err)
+{
+	const struct store_write *w = wr->w;
+	json_t *body = object_status(w->spec, status, w->backend,
+				     wr->k->identity);
+
+	if (body)
+		body = json_pack("{s:{s:s}, s:o}", "metadata",
+				 "resourceVersion", wr->version, "status",
+				 body);
+	return writing_patch(wr, "/status", body, reply, err);
+}
+
+/* The version was another's: or it is ours, and the answer was lost. */
+static int resolve(struct writing *wr, struct status **kept, struct error *err)
+{
+	struct object *o = NULL;
+	int rc = writing_get(wr, &o, err);
+
+	if (rc < 0)
+		return rc == -ENOENT ? writing_look_anew(wr, err) : rc;
+	if (is_written(wr, o)) {
+		*kept = status_ref(o->status);
+		object_free(o);
+		return 0;
+	}
+	store_kube_tell(wr->k, o);
+	return writing_conflict(wr, err);
+}
+
+/* Everything but the status. */
+static int write_object(struct writing *wr, struct error *err)
+{
+	const struct store_write *w = wr->w;
+
+	if (!*wr->version)
+		return create(wr, err);
+	if (w->asks)
+		return write_spec(wr, err);
+	/* At its birth, and when a word of force has been used. */
+	if (!w->expected || w->drop_force)
+		return write_marks(wr, w->drop_force, err);
+	return 0;
+}
+
+int store_kube_save(struct store *s, struct store_write *w, struct error *err)
+{
+	struct writing wr = {
+		.k = (struct store_kube *)s,
+		.w = w,
+		.generation = w->status->generation,
+		.end = clock_monotonic() + WRITE_MS,
+	};
+	struct status *status;
+	json_t *reply = NULL;
+	int rc;
+
+	writing_path(w->namespace, w->name, wr.path);
+	if (w->status->version)
+		snprintf(wr.version, sizeof wr.version, "%s",
+			 w->status->version);
+	rc = write_object(&wr, err);
+	if (rc == -ECANCELED && *wr.version)
+		return writing_look_anew(&wr, err);
+	if (rc < 0)
+		return rc;
+	status = with_generation(&wr);
+	if (!status)
+		return fail(err, ENOMEM, "no memory for a status");
+	rc = write_status(&wr, status, &reply, err);
+	if (rc == 0)
+		rc = take_kept(&wr, status, reply, &w->kept, err);
+	else if (rc == -ECANCELED || rc == -ENOENT)
+		rc = resolve(&wr, &w->kept, err);
+	json_decref(reply);
+	status_unref(status);
+	return rc;
+}
