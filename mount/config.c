@@ -13,14 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A store that is planned, and that people will try. */
-static void read_kubernetes(struct reader *rd, const struct key *key,
-			    const struct node *node, void *into)
-{
-	reader_fault(rd, "the kubernetes store is not built in yet; "
-			 "use store.local.path");
-}
-
 static void read_type(struct reader *rd, const struct key *key,
 		      const struct node *node, void *into)
 {
@@ -55,7 +47,7 @@ static void read_namespace(struct reader *rd, const struct key *key,
 
 	read_string(rd, key, node, &name);
 	if (name && !name_is_dns_label(name))
-		reader_fault(rd, "%s is no namespace's name",
+		reader_fault(rd, "%s is no name of 1 to 63 of a-z, 0-9 and -",
 			     fault_quote(name, quoted));
 	else if (name)
 		*(const char **)into = name;
@@ -95,9 +87,17 @@ static const struct key local_keys[] = {
 	{"path", read_path, IN(config, store_path), .required = true},
 	{NULL}};
 
+static const struct key kube_keys[] = {
+	{"cluster", read_string, IN(config, kube.cluster), .required = true},
+	{"namespace", read_namespace, IN(config, kube.namespace)},
+	{"lease", read_namespace, IN(config, kube.lease)},
+	{"leaseDuration", read_ms, IN(config, kube.lease_ms)},
+	{"lead", read_bool, IN(config, kube.lead)},
+	{NULL}};
+
 static const struct key store_keys[] = {
 	{"local", read_mapping, .keys = local_keys},
-	{"kubernetes", read_kubernetes},
+	{"kubernetes", read_mapping, .keys = kube_keys},
 	{NULL}};
 
 static const struct key ceph_keys[] = {
@@ -109,6 +109,7 @@ static const struct key ceph_keys[] = {
 static const struct key cluster_keys[] = {
 	{"kubeconfig", read_path, IN(config_cluster, kubeconfig)},
 	{"context", read_string, IN(config_cluster, context)},
+	{"inCluster", read_bool, IN(config_cluster, in_cluster)},
 	{"ceph", read_mapping, .keys = ceph_keys},
 	{NULL}};
 
@@ -159,6 +160,7 @@ static const struct key top_keys[] = {
 
 static const struct config defaults = {
 	.site = "",
+	.kube = {.lease = "uvrfs", .lease_ms = 15 * 1000, .lead = true},
 	.timeouts = {
 		.act = 30 * 1000,
 		.retry_first = 1000,
@@ -255,6 +257,58 @@ static void check_backends(struct reader *rd, const struct config *c)
 	rd->at = NULL;
 }
 
+const struct config_cluster *config_find_cluster(const struct config *c,
+						 const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < c->cluster_count; i++)
+		if (strcmp(c->clusters[i].name, name) == 0)
+			return &c->clusters[i];
+	return NULL;
+}
+
+/* The shortest lease that leaves time for three tries. */
+#define LEASE_MIN_MS 3000
+
+static void check_store(struct reader *rd, const struct config *c)
+{
+	const struct node *store = node_get(c->tree, "store");
+	const struct node *kube = node_get(store, "kubernetes");
+	struct path up = {.key = "store"};
+	struct path at = {.up = &up, .key = "kubernetes"};
+	const struct config_cluster *cluster;
+	char quoted[QUOTE_MAX];
+
+	if (!kube || !c->kube.cluster)
+		return;
+	at.line = kube->key_line;
+	rd->at = &at;
+	cluster = config_find_cluster(c, c->kube.cluster);
+	if (node_get(store, "local"))
+		reader_fault(rd, "there is one store: local or kubernetes");
+	if (!cluster)
+		reader_fault(rd, "there is no cluster %s",
+			     fault_quote(c->kube.cluster, quoted));
+	else if (!cluster->kubeconfig == !cluster->in_cluster)
+		reader_fault(rd, "clusters.%.63s must have either kubeconfig "
+				 "or inCluster: true", cluster->name);
+	if (c->kube.lease_ms < LEASE_MIN_MS || c->kube.lease_ms % 1000)
+		reader_fault(rd, "leaseDuration is whole seconds, 3s at least");
+	rd->at = NULL;
+}
+
+void config_list_warnings(const struct config *c, struct buf *out)
+{
+	if (c->kube.cluster && *c->site &&
+	    strcmp(c->kube.cluster, c->site) != 0)
+		buf_printf(out, "store.kubernetes: the store is in %s, and the "
+				"site is %s: without %s nothing can be "
+				"promoted; keep the store at the site that "
+				"would promote\n",
+			   c->kube.cluster, c->site, c->kube.cluster);
+}
+
 static void check_timeouts(struct reader *rd, const struct config *c)
 {
 	const struct node *node = node_get(c->tree, "timeouts");
@@ -295,6 +349,7 @@ static int read_tree(struct config *c, struct error *err)
 		return fail(err, ENOMEM, "not enough memory");
 	check_select(&rd, c);
 	check_backends(&rd, c);
+	check_store(&rd, c);
 	check_timeouts(&rd, c);
 	return faults_result(&rd.faults);
 }

@@ -19,8 +19,9 @@
 
 struct config_cluster {
 	const char *name;
-	const char *kubeconfig;		/* may be NULL; kept for backends */
+	const char *kubeconfig;		/* may be NULL */
 	const char *context;		/* may be NULL */
+	bool in_cluster;		/* the one that this process runs in */
 	const char *ceph_conf;		/* NULL: no Ceph cluster */
 	const char *ceph_user;		/* may be NULL */
 	const char *ceph_keyring;	/* may be NULL */
@@ -40,10 +41,20 @@ struct config_timeouts {		/* ms */
 	int min_deadline;
 };
 
+/* The objects of a cluster as the store; without a cluster it is local. */
+struct config_kube {
+	const char *cluster;		/* of config.clusters, NULL: none */
+	const char *namespace;		/* of the lease, may be NULL */
+	const char *lease;		/* its name */
+	int lease_ms;
+	bool lead;
+};
+
 struct config {
 	struct node *tree;		/* owns the strings; NULL: defaults */
 	const char *site;		/* "": each manifest's destination */
 	const char *store_path;		/* of the local store, or NULL */
+	struct config_kube kube;
 	struct config_cluster *clusters;
 	size_t cluster_count;
 	struct config_backend *backends;	/* never none */
@@ -72,6 +83,13 @@ int config_load(const char *path, bool optional, struct config *config,
 		struct error *err);
 
 void config_finish(struct config *config);
+
+/* The cluster of that name, or NULL. */
+const struct config_cluster *config_find_cluster(const struct config *config,
+						 const char *name);
+
+/* Appends what works and is unwise, a sentence a line. */
+void config_list_warnings(const struct config *config, struct buf *out);
 
 /*
  * Appends the keys that differ between the two and can't change while the

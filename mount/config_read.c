@@ -172,6 +172,20 @@ void read_string(struct reader *rd, const struct key *key,
 		*(const char **)into = node->text;
 }
 
+void read_bool(struct reader *rd, const struct key *key,
+	       const struct node *node, void *into)
+{
+	const char *text = node->kind == NODE_SCALAR && !node->quoted
+				   ? node->text
+				   : "";
+
+	if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+		reader_fault(rd, "must be true or false, not %s",
+			     node_type_text(node));
+	else
+		*(bool *)into = *text == 't';
+}
+
 void read_path(struct reader *rd, const struct key *key,
 	       const struct node *node, void *into)
 {

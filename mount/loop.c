@@ -133,7 +133,7 @@ static void arm(struct run *run)
 	int64_t due = world_due(run->loop->world);
 	struct itimerspec when = {{0}, {0}};
 
-	if (run->loop->nudger->due < due)
+	if (run->loop->fs && run->loop->nudger->due < due)
 		due = run->loop->nudger->due;
 	if (due == run->armed)
 		return;
@@ -184,9 +184,9 @@ static int watch_all(struct run *run, struct error *err)
 	if (rc == 0)
 		rc = watch(run, SOURCE_JOBS, workers_fd(run->loop->workers),
 			   err);
-	if (rc == 0)
+	if (rc == 0 && run->loop->fs)
 		rc = watch(run, SOURCE_FS, fs_fd(run->loop->fs), err);
-	if (rc == 0)
+	if (rc == 0 && run->loop->fs)
 		rc = watch_nudger(run, err);
 	return rc;
 }
@@ -218,6 +218,8 @@ static int round_once(struct run *run, struct error *err)
 	world_tick(run->loop->world, loop_now());
 	for (i = 0; i < count && rc == 0; i++)
 		rc = takers[events[i].data.u32](run, err);
+	if (!run->loop->fs)
+		return rc;
 	tick_nudger(run);
 	/* Last, so that what has changed is there and writers are answered. */
 	fs_nudge(run->loop->fs, send_nudge, run->loop->nudger);

@@ -13,7 +13,7 @@
 #include "world.h"
 
 struct loop {
-	struct fs *fs;			/* mounted */
+	struct fs *fs;			/* mounted; NULL: a controller */
 	struct world *world;		/* loaded */
 	struct workers *workers;
 	struct nudger *nudger;		/* started */

@@ -9,6 +9,7 @@
 #include "notify.h"
 #include "options.h"
 #include "state_dir.h"
+#include "store_kube.h"
 #include "text.h"
 
 #include <errno.h>
@@ -63,12 +64,14 @@ static int refuse_inside(const struct server *s, struct error *err)
 static int find_places(struct server *s, struct error *err)
 {
 	const char *dir = s->options->state_dir;
+	bool mounts = !s->options->controller;
 
-	s->mountpoint = mountpoint_prepare(s->options->mountpoint, err);
-	if (!s->mountpoint)
+	if (mounts)
+		s->mountpoint = mountpoint_prepare(s->options->mountpoint, err);
+	if (mounts && !s->mountpoint)
 		return -err->code;
 	s->state_dir = state_dir_open(dir ? dir : s->config.store_path, err);
-	if (!s->state_dir || refuse_inside(s, err) < 0)
+	if (!s->state_dir || (mounts && refuse_inside(s, err) < 0))
 		return -err->code;
 	if (chdir("/") < 0)
 		return fail(err, errno, "can't go to /: %m");
@@ -97,6 +100,12 @@ static int mount_it(struct server *s, struct error *err)
 	struct notify n = {.pipe = -1};
 	int rc;
 
+	if (s->options->controller && !s->config.kube.cluster) {
+		fail(err, EINVAL, "--controller needs store.kubernetes in the "
+				  "configuration: a local store has no other "
+				  "users");
+		return complain(err);
+	}
 	if (find_places(s, err) < 0)
 		return complain(err);
 	signal(SIGPIPE, SIG_IGN);
@@ -107,6 +116,38 @@ static int mount_it(struct server *s, struct error *err)
 			return rc < 0 ? complain(err) : EXIT_SUCCESS;
 	}
 	return serve(s, &n, err);
+}
+
+static int check(const struct config *c)
+{
+	auto_buf warnings;
+
+	buf_init(&warnings, 4096);
+	config_list_warnings(c, &warnings);
+	fputs(buf_str(&warnings), stderr);
+	puts("ok");
+	return 0;
+}
+
+static int install(const struct options *o, const struct config *c,
+		   struct error *err)
+{
+	auto_kube_access access = {0};
+	const char *what = NULL;
+
+	if (o->print) {
+		fputs(kube_crd(), stdout);
+		return 0;
+	}
+	if (!c->kube.cluster)
+		return fail(err, EINVAL, "the configuration has no "
+					 "store.kubernetes to install it in");
+	if (server_open_access(c, c->kube.cluster, &access, err) < 0 ||
+	    kube_install_crd(&access, &what, err) < 0)
+		return -err->code;
+	printf("%s: unifiedvolumereplications.replication.unified.io is %s\n",
+	       access.server, what);
+	return 0;
 }
 
 static int with_config(struct server *s, struct error *err)
@@ -125,7 +166,12 @@ static int with_config(struct server *s, struct error *err)
 	if (rc < 0) {
 		complain(err);
 	} else if (o->action == ACTION_CHECK) {
-		puts("ok");
+		rc = check(&s->config);
+		config_finish(&s->config);
+	} else if (o->action == ACTION_INSTALL_CRD) {
+		rc = install(o, &s->config, err);
+		if (rc < 0)
+			complain(err);
 		config_finish(&s->config);
 	} else {
 		rc = mount_it(s, err);

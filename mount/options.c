@@ -30,6 +30,11 @@ static const struct row {
 	 "stay, log to stderr, notify systemd"},
 	{'d', "debug", NULL, KIND_FLAG, offsetof(struct options, debug), 0,
 	 "the same, and show every request of the kernel"},
+	{'\0', "controller", NULL, KIND_FLAG,
+	 offsetof(struct options, controller), 0,
+	 "mount nothing: only act on what the cluster asks for"},
+	{'\0', "print", NULL, KIND_FLAG, offsetof(struct options, print), 0,
+	 "of install-crd: print it instead"},
 	{'o', NULL, "OPTIONS", KIND_MOUNT, 0, 0,
 	 "mount options: ro, basic, and those of fuse(8)"},
 	{'\0', "check-config", NULL, KIND_ACTION, 0, ACTION_CHECK,
@@ -141,6 +146,16 @@ static int take_mountpoint(int argc, char **argv, struct options *o,
 {
 	if (o->action != ACTION_MOUNT)
 		return 0;
+	/* A directory of that name is ./install-crd. */
+	if (optind == argc - 1 && strcmp(argv[optind], "install-crd") == 0) {
+		o->action = ACTION_INSTALL_CRD;
+		return 0;
+	}
+	if (o->controller)
+		return optind == argc
+			       ? 0
+			       : fail(err, EINVAL, "--controller has no "
+						   "MOUNTPOINT");
 	if (optind == argc)
 		return fail(err, EINVAL, "where to mount? MOUNTPOINT is "
 					 "missing");
@@ -186,6 +201,8 @@ void options_describe(struct buf *out)
 
 	buf_init(&form, 128);
 	buf_puts(out, "usage: uvrfs [OPTION]... MOUNTPOINT\n"
+		      "       uvrfs [OPTION]... --controller\n"
+		      "       uvrfs [OPTION]... install-crd\n"
 		      "Shows storage replications as directories.\n\n");
 	for (i = 0; i < ROWS; i++) {
 		const struct row *r = &rows[i];

@@ -8,13 +8,21 @@
 
 #include <stdbool.h>
 
-enum action { ACTION_MOUNT, ACTION_CHECK, ACTION_VERSION, ACTION_HELP };
+enum action {
+	ACTION_MOUNT,
+	ACTION_CHECK,
+	ACTION_INSTALL_CRD,
+	ACTION_VERSION,
+	ACTION_HELP
+};
 
 struct options {
 	enum action action;
 	const char *config;	/* NULL: CONFIG_DEFAULT_PATH if it is there */
 	const char *state_dir;	/* NULL: not given */
 	bool foreground;
+	bool controller;	/* without a mount */
+	bool print;		/* what would be installed */
 	bool debug;
 	bool read_only;		/* -o ro */
 	bool basic;		/* -o basic */

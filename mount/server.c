@@ -8,7 +8,7 @@
 #include "rbd.h"
 #include "sim.h"
 #include "state_dir.h"
-#include "store.h"
+#include "store_kube.h"
 #include "text.h"
 
 #include <poll.h>
@@ -153,18 +153,95 @@ static int make_tree(struct server *s, struct error *err)
 	return fs_mount(s->fs, s->mountpoint, err);
 }
 
+/* ---- a controller ---- */
+
+static void changed(struct world_listener *l, struct replication *r,
+		    const struct replication *before, unsigned facets)
+{
+}
+
+static void appeared(struct world_listener *l, struct replication *r)
+{
+}
+
+static void logged(struct world_listener *l)
+{
+	struct server *s = (struct server *)((char *)l -
+					     offsetof(struct server, listener));
+	uint64_t lost;
+	const char *text;
+	size_t len;
+
+	while ((text = lines_next(world_log(s->world), &s->told, 1, &len,
+				  &lost)) && (len || lost))
+		if (len)
+			log_print(&s->log, LOG_INFO, "%.*s", (int)len - 1,
+				  text);
+}
+
+static void listen_to_world(struct server *s)
+{
+	s->listener = (struct world_listener){
+		.changed = changed,
+		.appeared = appeared,
+		.vanishing = appeared,
+		.logged = logged,
+	};
+	world_set_listener(s->world, &s->listener);
+	logged(&s->listener);
+}
+
+int server_open_access(const struct config *c, const char *cluster,
+		       struct kube_access *out, struct error *err)
+{
+	const struct config_cluster *found = config_find_cluster(c, cluster);
+	int rc = found->in_cluster
+			 ? kubeconfig_in_cluster(NULL, out, err)
+			 : kubeconfig_load(found->kubeconfig, found->context,
+					   out, err);
+
+	return rc < 0 ? error_prefix(err, "cluster %s: ", cluster) : 0;
+}
+
+static struct store *open_store(struct server *s, struct error *err)
+{
+	const struct config_kube *kube = &s->config.kube;
+	struct store_kube_config config = {
+		.state_dir = s->state_dir,
+		.site = s->config.site,
+		.namespace = kube->namespace,
+		.lease = kube->lease,
+		.lease_ms = kube->lease_ms,
+		.candidate = kube->lead,
+	};
+
+	if (!kube->cluster)
+		return store_local_open(s->state_dir, s->config.site, err);
+	if (server_open_access(&s->config, kube->cluster, &config.access,
+			       err) < 0)
+		return NULL;
+	return store_kube_open(&config, err);
+}
+
+/* What makes a mount of it. */
+static int start_nudger(struct server *s, struct error *err)
+{
+	s->nudger.mountpoint = s->mountpoint;
+	return nudger_start(&s->nudger, loop_now(), err);
+}
+
 int server_start(struct server *s, struct error *err)
 {
-	int rc;
+	int rc = 0;
 
 	log_init(&s->log);
 	loop_block_signals();
 	/* While there is little in memory that it would keep a copy of. */
-	s->nudger.mountpoint = s->mountpoint;
-	rc = nudger_start(&s->nudger, loop_now(), err);
+	if (s->mountpoint)
+		rc = start_nudger(s, err);
 	if (rc < 0)
 		return rc;
-	s->store = store_local_open(s->state_dir, s->config.site, err);
+	s->store = open_store(s, err);
 	if (!s->store)
 		return -err->code;
 	s->workers = workers_new(err);
@@ -173,9 +250,11 @@ int server_start(struct server *s, struct error *err)
 	rc = make_world(s, err);
 	if (rc == 0)
 		await_first_look(s);
-	if (rc == 0)
+	if (rc == 0 && s->mountpoint)
 		rc = make_tree(s, err);
-	if (rc == 0)
+	else if (rc == 0)
+		listen_to_world(s);
+	if (rc == 0 && s->mountpoint)
 		s->nudger.device = mountpoint_device(s->mountpoint);
 	return rc < 0 ? rc : state_dir_write_pid(s->state_dir, err);
 }
@@ -215,8 +294,9 @@ int server_run(struct server *s, struct error *err)
 	};
 	int rc;
 
-	log_print(&s->log, LOG_INFO, "uvrfs " UVRFS_VERSION " is mounted at %s",
-		  s->mountpoint);
+	log_print(&s->log, LOG_INFO, "uvrfs " UVRFS_VERSION " %s%s",
+		  s->mountpoint ? "is mounted at " : "controls, without a mount",
+		  s->mountpoint ? s->mountpoint : "");
 	rc = loop_run(&loop, err);
 	if (rc < 0)
 		log_print(&s->log, LOG_ERR, "%s", err->msg);
@@ -251,8 +331,15 @@ void server_stop(struct server *s)
 {
 	if (s->fs)
 		fs_unmount(s->fs);
-	nudger_stop(&s->nudger);
+	if (s->mountpoint)
+		nudger_stop(&s->nudger);
 	stop_backends(s);
+	if (s->workers)
+		workers_drain(s->workers);
+	/* What was given to it has ended by now, and what it tells still has a
+	   loop to end in. */
+	if (s->store && s->store->ops->stop)
+		s->store->ops->stop(s->store);
 	if (s->workers)
 		workers_drain(s->workers);
 	if (s->fs)

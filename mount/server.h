@@ -16,7 +16,7 @@ struct server {
 	const struct options *options;	/* given, with the four below */
 	struct config config;
 	char *config_path;
-	char *mountpoint;
+	char *mountpoint;	/* NULL: a controller */
 	char *state_dir;
 
 	/* As it runs; SIGHUP changes world_config and nothing else. */
@@ -26,8 +26,12 @@ struct server {
 	struct workers *workers;
 	struct backend **backends;	/* config.backend_count, some NULL */
 	struct world *world;
-	struct fs *fs;
+	struct fs *fs;			/* NULL: a controller */
 	struct nudger nudger;
+
+	/* A controller has no `log` to read: its lines go to the log. */
+	struct world_listener listener;
+	struct line_cursor told;
 };
 
 /*
@@ -38,6 +42,11 @@ int server_start(struct server *s, struct error *err);
 
 /* Serves until told to stop; a negative errno is logged already. */
 int server_run(struct server *s, struct error *err);
+
+/* How the configuration says to reach that cluster's API server. */
+struct kube_access;
+int server_open_access(const struct config *config, const char *cluster,
+		       struct kube_access *out, struct error *err);
 
 /* Unmounts, lets what the store was given end, and frees. */
 void server_stop(struct server *s);
