@@ -39,6 +39,8 @@ static void sim_free(struct backend *b)
 	pthread_cond_destroy(&sim->changed);
 	pthread_mutex_destroy(&sim->lock);
 	pthread_mutex_destroy(&sim->faults_lock);
+	if (sim->share >= 0)
+		close(sim->share);
 	if (sim->root >= 0)
 		close(sim->root);
 	free(sim->dir);
@@ -164,7 +166,8 @@ struct backend *sim_new(const char *name, const char *dir, struct error *err)
 		return NULL;
 	}
 	init_locks(sim);
-	sim->root = -1;
+	sim->root = sim->share = -1;
+	sim->is_array = true;
 	sim->name = strdup(name);
 	sim->dir = strdup(dir);
 	sim->backend = (struct backend){&ops, sim->name};

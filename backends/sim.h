@@ -14,4 +14,10 @@
  */
 struct backend *sim_new(const char *name, const char *dir, struct error *err);
 
+/*
+ * Before start: other processes may use the same directory.  Of them one moves
+ * the data; all see it and may act.
+ */
+int sim_share(struct backend *b, struct error *err);
+
 #endif

@@ -123,16 +123,16 @@ static int perform(struct deed *d)
 {
 	int rc;
 
-	pthread_mutex_lock(&d->bond->disk);
+	bond_lock(d->sim, d->bond);
 	bond_read_locked(d->sim, d->bond, &d->sight);
 	if (deed_is_done(d)) {
-		pthread_mutex_unlock(&d->bond->disk);
+		bond_unlock(d->sim, d->bond);
 		return 0;
 	}
 	rc = deed_decide(d);
 	if (!rc)
 		rc = deed_commit(d);
-	pthread_mutex_unlock(&d->bond->disk);
+	bond_unlock(d->sim, d->bond);
 	return rc;
 }
 

@@ -337,9 +337,9 @@ static void apply(struct sim *sim, struct copy *c)
 	struct bond *p = c->bond;
 	int rc;
 
-	pthread_mutex_lock(&p->disk);
+	bond_lock(sim, p);
 	rc = apply_locked(sim, c);
-	pthread_mutex_unlock(&p->disk);
+	bond_unlock(sim, p);
 	if (rc) {
 		retry(sim, c, rc == -EAGAIN ? 0 : FAILED_RETRY_MS);
 		return;

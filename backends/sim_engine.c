@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define BLIND_MS 1000			/* where a folder can't be watched */
+#define SUCCEED_MS 1000			/* between looks whether the array is gone */
 
 static bool is_stopping(struct sim *sim)
 {
@@ -91,7 +92,10 @@ static void update(struct sim *sim, struct bond *p)
 	if (anew)
 		p->pushed = 0;
 	bond_read(sim, p, &s);
-	bond_schedule(sim, p, &s);
+	if (sim->is_array)
+		bond_schedule(sim, p, &s);
+	else
+		p->due = INT64_MAX;
 	if (!is_in_doubt(sim, p, &doubt) || !p->pushed)
 		push(sim, p, &s, here);
 	lower(&p->due, doubt);
@@ -176,6 +180,21 @@ static int poll_timeout(struct sim *sim)
 	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
+/* Another process moves the data, until it is gone: then we do. */
+static void succeed(struct sim *sim)
+{
+	struct bond *p;
+
+	if (!sim_becomes_array(sim)) {
+		lower(&sim->due, clock_monotonic() + SUCCEED_MS);
+		return;
+	}
+	pthread_mutex_lock(&sim->lock);
+	for (p = sim->bonds; p; p = p->next)
+		bond_mark(sim, p);
+	pthread_mutex_unlock(&sim->lock);
+}
+
 static void *run(void *ctx)
 {
 	struct sim *sim = ctx;
@@ -183,8 +202,12 @@ static void *run(void *ctx)
 				{.fd = sim->wake, .events = POLLIN}};
 	uint64_t count;
 
+	if (sim->shared)
+		sim_becomes_array(sim);
 	watch_all(sim);
 	while (!is_stopping(sim)) {
+		if (!sim->is_array)
+			succeed(sim);
 		update_dirty(sim);
 		step_copies(sim);
 		/* Dirty again by now: then the eventfd is readable. */

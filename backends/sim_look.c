@@ -51,9 +51,9 @@ void bond_read_locked(struct sim *sim, struct bond *p, struct sight *out)
 
 void bond_read(struct sim *sim, struct bond *p, struct sight *out)
 {
-	pthread_mutex_lock(&p->disk);
+	bond_lock(sim, p);
 	bond_read_locked(sim, p, out);
-	pthread_mutex_unlock(&p->disk);
+	bond_unlock(sim, p);
 }
 
 static int hash_file(struct sim *sim, int fd, uint64_t *out)

@@ -99,6 +99,10 @@ struct sim {
 	struct bond *dirty;
 	unsigned calls;			/* act and observe in flight */
 	bool scanned;			/* what a crash left is cleared up */
+	bool shared;			/* other processes use it as well, */
+	bool is_array;			/* and this one moves the data: always,
+					   unless shared */
+	int share;			/* DIR/.lock, -1: not shared */
 	bool stopping;
 
 	bool started;
@@ -142,6 +146,15 @@ void bond_mark(struct sim *sim, struct bond *p);
 void site_mark(struct sim *sim, struct site *site);
 void sim_wake(struct sim *sim);
 void sim_free_model(struct sim *sim);
+
+/* ---- sim_share.c ---- */
+
+/* The bond's records, also against other processes. */
+void bond_lock(struct sim *sim, struct bond *p);
+void bond_unlock(struct sim *sim, struct bond *p);
+
+/* True when this process moves the data, from now on.  The engine's thread. */
+bool sim_becomes_array(struct sim *sim);
 
 /* ---- sim_health.c ---- */
 

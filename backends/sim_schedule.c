@@ -63,16 +63,17 @@ static void note_current(struct sim *sim, struct bond *p, int to)
 		      p->schedule == SCHEDULE_INTERVAL;
 	bond_mark(sim, p);
 	pthread_mutex_unlock(&sim->lock);
-	/* The others stay current all the time: not worth a write each. */
-	if (!by_interval)
+	/* The others stay current all the time: not worth a write each, unless
+	   somebody else can't know otherwise. */
+	if (!by_interval && !sim->shared)
 		return;
-	pthread_mutex_lock(&p->disk);
+	bond_lock(sim, p);
 	bond_read_locked(sim, p, &s);
 	s.belief[to].data_time = now;
 	if (!s.rc[to] && s.belief[to].role == ROLE_REPLICA &&
 	    belief_write(&place, &s.belief[to], &err))
 		p->not_before = p->begun + FAILED_RETRY_MS;
-	pthread_mutex_unlock(&p->disk);
+	bond_unlock(sim, p);
 }
 
 static bool may_copy(struct sim *sim, const struct bond *p)

@@ -160,8 +160,9 @@ static bool remove_leftover(struct sim *sim, int dir, const char *name)
 	if (*name != '.' ||
 	    !(ends_with(name, ".incoming") || ends_with(name, ".json.tmp")))
 		return false;
-	/* Later they may be ours. */
-	if (!sim->scanned)
+	/* Later, and where there are others, they may be somebody's. */
+	if (!sim->scanned && sim->is_array &&
+	    (!sim->shared || ends_with(name, ".incoming")))
 		unlinkat(dir, name, 0);
 	return true;
 }

@@ -54,13 +54,20 @@ static struct backend *make_sim(struct server *s,
 				struct error *err)
 {
 	auto_free char *dir = NULL;
+	struct backend *sim;
 
 	if (asprintf(&dir, "%s/sim", s->state_dir) < 0) {
 		dir = NULL;
 		fail(err, ENOMEM, "not enough memory");
 		return NULL;
 	}
-	return sim_new(b->name, b->path ? b->path : dir, err);
+	sim = sim_new(b->name, b->path ? b->path : dir, err);
+	/* With the store there are other daemons. */
+	if (sim && s->config.kube.cluster && sim_share(sim, err) < 0) {
+		sim->ops->free(sim);
+		sim = NULL;
+	}
+	return sim;
 }
 
 static struct backend *make_rbd(struct server *s,
