@@ -29,8 +29,18 @@ void daemon_health(const struct subject *s, struct buf *out)
 {
 	char until[TIME_TEXT_MAX];
 	const struct cluster *c;
+	const char *leader = world_leader(s->world);
+	const char *silence = world_store_silence(s->world);
 	size_t i, begin = out->len;
 
+	if (silence && *silence) {
+		buf_puts(out, "the store gives no answer: ");
+		buf_escape(out, silence);
+		buf_putc(out, '\n');
+	} else if (leader && !*leader) {
+		buf_puts(out, "nobody leads: requests are taken, and carried "
+			      "out when somebody does\n");
+	}
 	for (i = 0; (c = world_cluster(s->world, i)); i++) {
 		if (is_lost(c)) {
 			buf_printf(out, "cluster %s is %s", c->name,
@@ -48,6 +58,14 @@ void daemon_health(const struct subject *s, struct buf *out)
 	}
 	if (out->len == begin)
 		buf_puts(out, "ok\n");
+}
+
+static void daemon_leader(const struct subject *s, struct buf *out)
+{
+	const char *leader = world_leader(s->world);
+
+	buf_escape(out, !leader ? "this" : *leader ? leader : "none");
+	buf_putc(out, '\n');
 }
 
 static void backend_type(const struct subject *s, struct buf *out)
@@ -158,7 +176,8 @@ static const struct file daemons[] = {
 	FIXED("site", KIND_DAEMON_FILE, daemon_site,
 	    "The site whose volumes `state' speaks of."),
 	ROW("health", KIND_DAEMON_FILE, daemon_health,
-	    "`ok', or a sentence for each cluster that does not answer."),
+	    "`ok', or a sentence for the store and each cluster that does not "
+	    "answer."),
 	ROW("summary", KIND_DAEMON_FILE, daemon_summary,
 	    "A table of all replications."),
 	{.name = "log", .kind = KIND_DAEMON_FILE, .flags = FILE_GROWING,
@@ -178,6 +197,10 @@ static const struct file daemons[] = {
 	 .flags = FILE_UNLISTED | FILE_STREAM | FILE_VOLATILE,
 	 .doc = "Not listed.  The lines of log as a stream: at its end a "
 		"reader waits for more."},
+	ROW("leader", KIND_DAEMON_FILE, daemon_leader,
+	    "Which of the daemons that share the store acts on storage: its "
+	    "host, process and a number; `none'; `this' when the store is not "
+	    "shared."),
 };
 
 static const struct file backends[] = {

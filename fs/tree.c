@@ -398,8 +398,12 @@ const struct file *tree_file(struct inode node)
 	return f && f->kind == node.kind ? f : NULL;
 }
 
-double tree_name_timeout(struct inode node)
+/* Where others remove replications too, a name may be gone at any moment. */
+double tree_name_timeout(const struct fs *fs, struct inode node)
 {
+	if (world_leader(fs->world) &&
+	    (node.kind == KIND_NAMESPACE || node.kind == KIND_REPLICATION))
+		return 0;
 	return row_of(node)->lasting ? TIMEOUT_LASTING : 0;
 }
 

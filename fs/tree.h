@@ -41,7 +41,7 @@ bool tree_is_removed(struct fs *fs, struct inode node);
 void tree_stat_removed(struct inode node, struct stat *st);
 
 /* How long names, and attributes, may be cached. */
-double tree_name_timeout(struct inode node);
+double tree_name_timeout(const struct fs *fs, struct inode node);
 double tree_attr_timeout(struct inode node);
 
 /* The text of file @node: 0, -ESTALE or -ENOMEM. */
