@@ -14,8 +14,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BONDS ((off_t)1 << 40)
@@ -70,7 +70,6 @@ static off_t byte_of(const struct bond *p)
 
 void bond_lock(struct sim *sim, struct bond *p)
 {
-	const struct timespec pause = {.tv_nsec = TRY_MS * 1000000};
 	int64_t end;
 
 	pthread_mutex_lock(&p->disk);
@@ -79,7 +78,7 @@ void bond_lock(struct sim *sim, struct bond *p)
 	end = clock_monotonic() + WAIT_MS;
 	while (set_lock(sim, F_WRLCK, byte_of(p)) < 0 &&
 	       clock_monotonic() < end)
-		nanosleep(&pause, NULL);
+		poll(NULL, 0, TRY_MS);
 }
 
 void bond_unlock(struct sim *sim, struct bond *p)

@@ -203,13 +203,20 @@ static bool ask_again(struct world *w, struct commit *c)
 	return true;
 }
 
-/* The store has deleted the object while it was written. */
+/*
+ * The store has told meanwhile that the object is gone: by us, if that was asked
+ * for, or by somebody else.
+ */
 static void abandon(struct world *w, struct commit *c)
 {
 	struct replication *r = c->r;
 
+	if (c->remove && c->rc == 0)
+		world_audit_line(w, r->ns->name, r->name,
+				 c->edit ? &c->edit->who : &(struct who){0},
+				 "accepted", "%s", c->audit);
 	if (c->edit)
-		c->edit->done(c->edit, -ENOENT);
+		c->edit->done(c->edit, c->remove ? c->rc : -ENOENT);
 	commit_free(c);
 	replication_free_when_idle(r);
 }
