@@ -43,7 +43,7 @@ void change_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 	struct scratch_wish wish = {.name = name,
 				    .mode = S_IFDIR | (mode & 07777)};
 
-	if (change_is_refused(fs, req))
+	if (arrive_mkdir(fs, req, dir, name) || change_is_refused(fs, req))
 		return;
 	if (dir.kind == KIND_ROOT && !name_is_dns_label(name))
 		fuse_reply_err(req, EINVAL);
@@ -67,7 +67,7 @@ static void remove_replication(struct fs *fs, fuse_req_t req,
 		       "rm -r removes no replication: use rmdir, which keeps "
 		       "the storage as it is");
 	else
-		write_remove(fs, req, r);
+		write_remove(fs, req, node, r);
 }
 
 static void remove_scratch(struct fs *fs, fuse_req_t req, struct inode node)
@@ -83,7 +83,8 @@ void change_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct inode node;
 	int rc;
 
-	if (change_is_refused(fs, req))
+	if (arrive_rmdir(fs, req, inode_parse(parent), name) ||
+	    change_is_refused(fs, req))
 		return;
 	rc = tree_lookup(fs, inode_parse(parent), name, &node);
 	if (rc)

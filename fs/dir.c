@@ -36,8 +36,11 @@ void dir_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(req);
 	struct inode node = {.kind = KIND_NONE};
-	int rc = tree_lookup(fs, inode_parse(parent), name, &node);
+	int rc;
 
+	if (arrive_lookup(fs, req, inode_parse(parent), name))
+		return;
+	rc = tree_lookup(fs, inode_parse(parent), name, &node);
 	if (rc == -ENOENT && strlen(name) > NAME_MAX)
 		rc = -ENAMETOOLONG;
 	if (rc == 0 && unlink_hides(fs, req, node))

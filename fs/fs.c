@@ -52,6 +52,7 @@ struct fs *fs_new(struct world *w, const struct fs_options *options)
 	fs->changed = fs->started;
 	fs->places.stale = true;
 	fs->nudge_last = &fs->nudge_first;
+	arrive_init(fs);
 	fs->has_proc = proc_is_ours();
 	fs->scratches.last_id = (uint64_t)fs->started;
 	buf_init(&fs->summary, RENDER_MAX);
@@ -185,6 +186,7 @@ void fs_free(struct fs *fs)
 	world_set_listener(fs->world, NULL);
 	handle_finish(fs);
 	scratch_finish(fs);
+	arrive_finish(fs);
 	note_finish(fs);
 	place_finish(fs);
 	text_times_finish(fs);

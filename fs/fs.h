@@ -49,15 +49,23 @@ int fs_serve(struct fs *fs, struct error *err);
 
 /*
  * inotify.  The kernel raises no event for what changes on our side, so another
- * process, the nudger, opens each file that has changed and sets its time; what
- * comes from it is answered with success and changes nothing.
+ * process, the nudger, opens each file that has changed and sets its time, and
+ * makes or removes the directories of replications that others have made or
+ * removed; what comes from it is answered with success and changes nothing.
  */
 
 /* Its pid, as the requests have it; 0 when it has ended. */
 void fs_set_nudger(struct fs *fs, pid_t pid);
 
+/* What it is to do with a path. */
+enum fs_nudge {
+	NUDGE_FILE,		/* open it and set its time */
+	NUDGE_MADE,		/* make this directory, which is there already */
+	NUDGE_GONE,		/* remove this one, which is gone */
+};
+
 /* Hands it @path, below the mountpoint; false when that can't be done now. */
-typedef bool fs_send(void *ctx, const char *path);
+typedef bool fs_send(void *ctx, enum fs_nudge what, const char *path);
 
 /* Sends what is due: at the end of each round of the loop. */
 void fs_nudge(struct fs *fs, fs_send *send, void *ctx);

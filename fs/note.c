@@ -235,13 +235,17 @@ static void touch_all(struct fs *fs, const struct replication *r)
 
 static void appeared(struct world_listener *l, struct replication *r)
 {
-	touch_all(told(l), r);
+	struct fs *fs = told(l);
+
+	arrive_made(fs, r);
+	touch_all(fs, r);
 }
 
 static void vanishing(struct world_listener *l, struct replication *r)
 {
 	struct fs *fs = told(l);
 
+	arrive_gone(fs, r);
 	touch_all(fs, r);
 	note_drop(fs, directory_of(r));
 }

@@ -17,7 +17,9 @@ void fs_set_nudger(struct fs *fs, pid_t pid)
 		return;
 	/* What was under way may or may not have been done. */
 	for (i = 0; i < fs->nudges; i++)
-		nudge_file(fs, inode_parse(fs->nudged[i]));
+		if (fs->nudged[i])
+			nudge_file(fs, inode_parse(fs->nudged[i]));
+	arrive_again(fs);
 	fs->nudges = 0;
 }
 
@@ -27,6 +29,9 @@ void fs_nudged(struct fs *fs, unsigned count)
 
 	if (count > fs->nudges)
 		count = fs->nudges;
+	for (i = 0; i < count; i++)
+		if (!fs->nudged[i])
+			arrive_told(fs);
 	fs->nudges -= count;
 	for (i = 0; i < fs->nudges; i++)
 		fs->nudged[i] = fs->nudged[i + count];
@@ -118,7 +123,7 @@ static bool send_all(struct fs *fs, struct note *note, fs_send *send, void *ctx)
 			return false;
 		snprintf(path, sizeof path, "%s/%s/%s", r->ns->name, r->name,
 			 file_row(&attribute_files, node.row)->name);
-		if (!send(ctx, path))
+		if (!send(ctx, NUDGE_FILE, path))
 			return false;
 		note->changes &= ~bit_of(node);
 		fs->nudged[fs->nudges++] = inode_number(node);
@@ -130,6 +135,8 @@ void fs_nudge(struct fs *fs, fs_send *send, void *ctx)
 {
 	struct note *note;
 
+	if (fs->nudger && !arrive_send(fs, send, ctx))
+		return;
 	while (fs->nudger && (note = fs->nudge_first)) {
 		if (!send_all(fs, note, send, ctx))
 			return;

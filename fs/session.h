@@ -58,9 +58,11 @@ struct fs {
 	int64_t changed;		/* when the listener was last told */
 	uint64_t version;		/* counts what it was told */
 	pid_t nudger;			/* 0: there is none */
-	uint64_t nudged[NUDGES_MAX];	/* the files that it was sent */
+	uint64_t nudged[NUDGES_MAX];	/* the files that it was sent; 0: the
+					   first of the arrivals */
 	unsigned nudges;		/* how many */
 	struct note *nudge_first, **nudge_last;	/* with changes to tell of */
+	struct arrival *arrivals, **arrival_last;
 	struct places places;
 	struct map texts;		/* struct text_time by inode number */
 	struct buf summary;		/* as of summary_version */
@@ -84,6 +86,7 @@ struct note {
 	uint32_t changes;		/* by row: files to be nudged */
 	uint32_t writes;		/* not yet: a WRITE is not answered */
 	uint32_t lookups;		/* the kernel's references to it */
+	bool leaving;			/* an rmdir here has asked for that */
 	struct note *nudge_next, **nudge_link;	/* NULL: in no list */
 	struct scratch *scratch;	/* the files of this directory */
 	struct unlinked *unlinked;
@@ -113,6 +116,25 @@ void nudge_hold(struct fs *fs, struct inode node);
 void nudge_release(struct fs *fs, struct inode node, bool done);
 void nudge_dequeue(struct fs *fs, struct note *note);
 bool nudge_is_asking(const struct fs *fs, fuse_req_t req);
+
+/*
+ * arrive.c: directories of replications that others made or removed.  The first
+ * two note one; the next three answer the nudger, false: it is not for them.
+ */
+void arrive_init(struct fs *fs);
+void arrive_made(struct fs *fs, const struct replication *r);
+void arrive_gone(struct fs *fs, const struct replication *r);
+bool arrive_lookup(struct fs *fs, fuse_req_t req, struct inode parent,
+		   const char *name);
+bool arrive_mkdir(struct fs *fs, fuse_req_t req, struct inode parent,
+		  const char *name);
+bool arrive_rmdir(struct fs *fs, fuse_req_t req, struct inode parent,
+		  const char *name);
+/* Sends what was not sent; false when no more can be sent now. */
+bool arrive_send(struct fs *fs, fs_send *send, void *ctx);
+void arrive_told(struct fs *fs);	/* the first one is done */
+void arrive_again(struct fs *fs);	/* the nudger has ended */
+void arrive_finish(struct fs *fs);
 
 /* The kernel has been told of the directory @node, or forgets it. */
 void note_look_up(struct fs *fs, struct inode node);
@@ -213,7 +235,8 @@ bool write_apply(struct fs *fs, fuse_req_t req, struct handle *h);
 /* Writes the text of @s to the file @node; @s goes when that was accepted. */
 void write_replace(struct fs *fs, fuse_req_t req, struct inode node,
 		   const struct scratch *s);
-void write_remove(struct fs *fs, fuse_req_t req, struct replication *r);
+void write_remove(struct fs *fs, fuse_req_t req, struct inode node,
+		  struct replication *r);
 void write_namespace(struct fs *fs, fuse_req_t req, const char *name,
 		     bool remove);
 void write_abandon(struct fs *fs);

@@ -116,10 +116,21 @@ static void reply_namespace(struct pending *p)
 		fuse_reply_err(p->req, *p->name ? ENOENT : 0);
 }
 
+/* It was not removed after all: by others, next time. */
+static void stay(struct fs *fs, struct inode node)
+{
+	struct note *n = note_find(fs, node);
+
+	if (n)
+		n->leaving = false;
+}
+
 /* Answers once; a request that was abandoned has had its answer. */
 static void settle(struct pending *p, int rc, bool is_namespace)
 {
-	if (p->node.kind)
+	if (p->node.kind == KIND_REPLICATION && rc < 0)
+		stay(p->fs, p->node);
+	else if (p->node.kind)
 		nudge_release(p->fs, p->node, rc == 0);
 	if (p->req) {
 		*p->link = p->next;
@@ -183,7 +194,7 @@ struct asked {
 	const char *text;
 	size_t len;
 	size_t size;			/* the write to answer, or 0 */
-	struct inode node;		/* what a write is to */
+	struct inode node;		/* what a write is to, or an rmdir of */
 	struct inode scratch;		/* whose text it is, or none */
 };
 
@@ -204,17 +215,22 @@ static void submit(struct fs *fs, fuse_req_t req, const struct asked *a)
 	e->done = edit_done;
 	e->ctx = p;
 	p->scratch = a->scratch;
-	if (a->size) {
-		p->node = a->node;
+	p->node = a->node;
+	if (a->size)
 		nudge_hold(fs, a->node);
-	}
 	world_edit(fs->world, a->r, e);
 }
 
-void write_remove(struct fs *fs, fuse_req_t req, struct replication *r)
+void write_remove(struct fs *fs, fuse_req_t req, struct inode node,
+		  struct replication *r)
 {
+	struct note *n = note_get(fs, node);
+
+	/* The kernel tells of it itself. */
+	if (n)
+		n->leaving = true;
 	submit(fs, req, &(struct asked){.r = r, .kind = EDIT_REMOVE,
-					.text = ""});
+					.text = "", .node = node});
 }
 
 void write_namespace(struct fs *fs, fuse_req_t req, const char *name,

@@ -157,9 +157,15 @@ static int watch(struct run *run, enum source source, int fd, struct error *err)
 	return 0;
 }
 
-static bool send_nudge(void *ctx, const char *path)
+static bool send_nudge(void *ctx, enum fs_nudge what, const char *path)
 {
-	return nudger_send(ctx, path);
+	static const char deeds[] = {
+		[NUDGE_FILE] = NUDGER_TOUCH,
+		[NUDGE_MADE] = NUDGER_MKDIR,
+		[NUDGE_GONE] = NUDGER_RMDIR,
+	};
+
+	return nudger_send(ctx, deeds[what], path);
 }
 
 static int watch_nudger(struct run *run, struct error *err)

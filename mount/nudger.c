@@ -55,6 +55,25 @@ static void nudge(const char *path, dev_t device)
 	close(fd);
 }
 
+/* In the directory of @path, if that is in our mount. */
+static void change_directory(const char *path, bool make, dev_t device)
+{
+	char parent[PATH_MAX];
+	const char *name = strrchr(path, '/') + 1;
+	int fd;
+
+	memcpy(parent, path, (size_t)(name - path));
+	parent[name - path] = '\0';
+	fd = open(parent, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (is_ours(fd, device) && make)
+		mkdirat(fd, name, 0755);
+	else if (is_ours(fd, device))
+		unlinkat(fd, name, AT_REMOVEDIR);
+	close(fd);
+}
+
 /* A foreign process can't be debugged into using our rights either. */
 static void drop_rights(void)
 {
@@ -74,6 +93,7 @@ static void drop_rights(void)
 
 struct message {
 	dev_t device;
+	char deed;
 	char path[PATH_MAX];
 };
 
@@ -87,7 +107,11 @@ static void serve(int socket)
 		if (n < 0)
 			continue;
 		((char *)&m)[n] = '\0';
-		nudge(m.path, m.device);
+		if (m.deed == NUDGER_TOUCH)
+			nudge(m.path, m.device);
+		else
+			change_directory(m.path, m.deed == NUDGER_MKDIR,
+					 m.device);
 		if (send(socket, "", 1, MSG_NOSIGNAL) < 0)
 			return;
 	}
@@ -134,9 +158,9 @@ int nudger_start(struct nudger *n, int64_t now, struct error *err)
 	return 0;
 }
 
-bool nudger_send(struct nudger *n, const char *path)
+bool nudger_send(struct nudger *n, char deed, const char *path)
 {
-	struct message m = {.device = n->device};
+	struct message m = {.device = n->device, .deed = deed};
 	size_t len, rest = strlen(path);
 
 	if (n->socket < 0 || !n->device)

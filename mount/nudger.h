@@ -4,7 +4,8 @@
  * changes on the daemon's side of a mount; it does for what is done through it.
  * So for each file that has changed the nudger opens it for writing, sets its
  * modification time, and closes it: OPEN, MODIFY, CLOSE_WRITE, in the file and
- * in its directory.  The tree knows it by its pid and changes nothing for it.
+ * in its directory.  Directories that others made or removed it makes or removes.
+ * The tree knows it by its pid and changes nothing for it.
  *
  * It is a process and no thread: a thread that waits for its own process's
  * answer keeps it from dying.  It has no descriptor but one end of a socket,
@@ -37,11 +38,17 @@ struct nudger {
  */
 int nudger_start(struct nudger *n, int64_t now, struct error *err);
 
+/* What it does with a path: set a file's time, or make a directory, or remove
+   one. */
+#define NUDGER_TOUCH 't'
+#define NUDGER_MKDIR 'm'
+#define NUDGER_RMDIR 'r'
+
 /*
- * Has the file @path, below the mountpoint, nudged.  False: not now, it has
+ * Has @deed done with @path, below the mountpoint.  False: not now, it has
  * enough to do or has ended.  Does not block.
  */
-bool nudger_send(struct nudger *n, const char *path);
+bool nudger_send(struct nudger *n, char deed, const char *path);
 
 /*
  * How many nudges are done since the last call, in the order in which they

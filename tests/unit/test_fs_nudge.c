@@ -12,7 +12,7 @@ struct sent {
 	unsigned count;
 };
 
-static bool take_path(void *ctx, const char *path)
+static bool take_path(void *ctx, enum fs_nudge what, const char *path)
 {
 	struct sent *s = ctx;
 
