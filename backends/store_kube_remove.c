@@ -31,6 +31,18 @@ static int ask_to_delete(struct writing *wr, const struct status *status,
 	return rc;
 }
 
+static json_t *without_ours(const struct object *o)
+{
+	json_t *list = json_array(), *item;
+	size_t i;
+
+	json_array_foreach(o->finalizers, i, item)
+		if (!json_is_string(item) ||
+		    strcmp(json_string_value(item), OBJECT_FINALIZER) != 0)
+			json_array_append(list, item);
+	return list;
+}
+
 /* Nothing is left to be done for it: the cluster may let it go. */
 static int let_go(struct writing *wr, struct error *err)
 {
@@ -40,12 +52,12 @@ static int let_go(struct writing *wr, struct error *err)
 
 	if (rc < 0)
 		return rc;
-	snprintf(wr->version, sizeof wr->version, "%s", o->version);
-	object_free(o);
 	rc = writing_patch(wr, "",
-		   json_pack("{s:{s:s, s:n}}", "metadata", "resourceVersion",
-			     wr->version, "finalizers"),
-		   &reply, err);
+			   json_pack("{s:{s:s, s:o}}", "metadata",
+				     "resourceVersion", o->version,
+				     "finalizers", without_ours(o)),
+			   &reply, err);
+	object_free(o);
 	json_decref(reply);
 	return rc;
 }

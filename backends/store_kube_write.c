@@ -29,7 +29,7 @@ static json_t *metadata_of(struct writing *wr)
 				    json_string(wr->version));
 	snprintf(by, sizeof by, "%s %lld", wr->k->identity,
 		 (long long)wr->generation + 1);
-	if (object_metadata(meta, wr->w->spec, wr->w->asked) < 0 ||
+	if (object_metadata(meta, wr->w->spec, wr->w->base) < 0 ||
 	    json_object_set_new(json_object_get(meta, "annotations"),
 				OBJECT_ASKED_BY, json_string(by)) < 0 ||
 	    json_object_set_new(json_object_get(meta, "annotations"),
@@ -40,30 +40,36 @@ static json_t *metadata_of(struct writing *wr)
 	return meta;
 }
 
-/* What an absent key of a merge patch would leave as it was. */
-static int drop_absent(json_t *spec)
+/* The finalizers with ours among them; NULL without memory. */
+static json_t *with_ours(const struct object *o)
 {
-	json_t *schedule = json_object_get(spec, "schedule");
-	static const char *const maybe[] = {"rpo", "rto"};
+	json_t *list = o && o->finalizers ? json_deep_copy(o->finalizers)
+					  : json_array(), *item;
 	size_t i;
 
-	for (i = 0; i < 2; i++)
-		if (!json_object_get(schedule, maybe[i]) &&
-		    json_object_set_new(schedule, maybe[i], json_null()) < 0)
-			return -1;
-	if (!json_object_get(spec, "extensions"))
-		return json_object_set_new(spec, "extensions", json_null());
-	return 0;
+	json_array_foreach(list, i, item)
+		if (json_is_string(item) &&
+		    strcmp(json_string_value(item), OBJECT_FINALIZER) == 0)
+			return list;
+	if (json_array_append_new(list, json_string(OBJECT_FINALIZER)) == 0)
+		return list;
+	json_decref(list);
+	return NULL;
 }
 
 /* The object itself: asked first, accepted then. */
 static json_t *spec_patch(struct writing *wr)
 {
-	json_t *meta = metadata_of(wr), *spec = object_spec(wr->w->spec);
-	json_t *finalizers = json_pack("[s]", OBJECT_FINALIZER);
+	const struct store_write *w = wr->w;
+	json_t *meta = metadata_of(wr);
+	json_t *spec = w->base ? object_spec_patch(w->spec, w->base)
+			       : object_spec(w->spec);
 
-	if (!meta || !spec || drop_absent(spec) < 0 ||
-	    json_object_set_new(meta, "finalizers", finalizers) < 0) {
+	/* Without the finalizer a removal would not wait for what it is to
+	   do. */
+	if (!meta || !spec ||
+	    (!w->expected && json_object_set_new(meta, "finalizers",
+						 with_ours(w->object)) < 0)) {
 		json_decref(meta);
 		json_decref(spec);
 		return NULL;
@@ -82,19 +88,21 @@ static int write_spec(struct writing *wr, struct error *err)
 	return rc;
 }
 
-/* Without the finalizer a removal would not wait for what it is to do. */
-static int write_marks(struct writing *wr, bool drop_force, struct error *err)
+/* Of the metadata, when the spec says already what is accepted. */
+static int write_marks(struct writing *wr, struct error *err)
 {
-	json_t *reply = NULL;
+	const struct store_write *w = wr->w;
 	json_t *meta = json_pack("{s:s}", "resourceVersion", wr->version);
+	json_t *reply = NULL;
 	int rc;
 
-	json_object_set_new(meta, "finalizers",
-			    json_pack("[s]", OBJECT_FINALIZER));
-	if (drop_force)
+	if (!w->expected)
+		json_object_set_new(meta, "finalizers", with_ours(w->object));
+	if (w->drop_force)
 		json_object_set_new(meta, "annotations",
 				    json_pack("{s:n}", OBJECT_FORCE));
-	rc = writing_patch(wr, "", json_pack("{s:o}", "metadata", meta), &reply, err);
+	rc = writing_patch(wr, "", json_pack("{s:o}", "metadata", meta), &reply,
+			   err);
 	if (rc == 0)
 		writing_version(wr, reply);
 	json_decref(reply);
@@ -134,11 +142,17 @@ static int create(struct writing *wr, struct error *err)
 	return rc == -EEXIST ? writing_look_anew(wr, err) : rc;
 }
 
-/* The status says for which generation it was decided: as it is numbered now. */
+/*
+ * The status says for which generation it was decided: as it is numbered now,
+ * when nothing else is asked in it.
+ */
 static struct status *with_generation(const struct writing *wr)
 {
 	struct status draft = *wr->w->status;
 	int i;
+
+	if (wr->w->undecided)
+		return status_new(&draft);
 
 	for (i = 0; i < CONDITION_COUNT; i++)
 		if (draft.conditions[i].generation == draft.generation)
@@ -163,29 +177,6 @@ static int check_kept(const struct writing *wr, const json_t *reply,
 		    kube_server(wr->k->kube), wr->w->namespace, wr->w->name);
 }
 
-/* The status that is kept, as the answer has it. */
-static int take_kept(struct writing *wr, const struct status *status,
-		     const json_t *reply, struct status **out,
-		     struct error *err)
-{
-	const json_t *meta = json_object_get(reply, "metadata");
-	struct status draft = *status;
-	struct object *o;
-
-	if (check_kept(wr, reply, err) < 0)
-		return -err->code;
-	writing_version(wr, reply);
-	draft.version = wr->version;
-	draft.uid = json_text_of(meta, "uid");
-	if (!draft.created) {
-		o = object_read(reply, err);
-		draft.created = o ? o->created : 0;
-		object_free(o);
-	}
-	*out = status_new(&draft);
-	return *out ? 0 : fail(err, ENOMEM, "no memory for a status");
-}
-
 static int write_status(struct writing *wr, const struct status *status,
 			json_t **reply, struct error *err)
 {
@@ -201,7 +192,7 @@ static int write_status(struct writing *wr, const struct status *status,
 }
 
 /* The version was another's: or it is ours, and the answer was lost. */
-static int resolve(struct writing *wr, struct status **kept, struct error *err)
+static int resolve(struct writing *wr, struct object **kept, struct error *err)
 {
 	struct object *o = NULL;
 	int rc = writing_get(wr, &o, err);
@@ -209,8 +200,7 @@ static int resolve(struct writing *wr, struct status **kept, struct error *err)
 	if (rc < 0)
 		return rc == -ENOENT ? writing_look_anew(wr, err) : rc;
 	if (is_written(wr, o)) {
-		*kept = status_ref(o->status);
-		object_free(o);
+		*kept = o;
 		return 0;
 	}
 	store_kube_tell(wr->k, o);
@@ -228,7 +218,7 @@ static int write_object(struct writing *wr, struct error *err)
 		return write_spec(wr, err);
 	/* At its birth, and when a word of force has been used. */
 	if (!w->expected || w->drop_force)
-		return write_marks(wr, w->drop_force, err);
+		return write_marks(wr, err);
 	return 0;
 }
 
@@ -237,7 +227,7 @@ int store_kube_save(struct store *s, struct store_write *w, struct error *err)
 	struct writing wr = {
 		.k = (struct store_kube *)s,
 		.w = w,
-		.generation = w->status->generation,
+		.generation = w->object ? w->object->generation : 0,
 		.end = clock_monotonic() + WRITE_MS,
 	};
 	struct status *status;
@@ -258,7 +248,9 @@ int store_kube_save(struct store *s, struct store_write *w, struct error *err)
 		return fail(err, ENOMEM, "no memory for a status");
 	rc = write_status(&wr, status, &reply, err);
 	if (rc == 0)
-		rc = take_kept(&wr, status, reply, &w->kept, err);
+		rc = check_kept(&wr, reply, err);
+	if (rc == 0 && !(w->kept = object_read(reply, err)))
+		rc = -err->code;
 	else if (rc == -ECANCELED || rc == -ENOENT)
 		rc = resolve(&wr, &w->kept, err);
 	json_decref(reply);

@@ -177,6 +177,7 @@ static void refuse_birth(struct world *w, struct replication *r,
 	j->object = *part->object;
 	j->object.asked = j->object.spec = NULL;
 	j->object.status = NULL;
+	j->object.finalizers = NULL;
 	j->object.fault = NULL;
 	j->reason = reason;
 	snprintf(j->sentence, sizeof j->sentence, "%s", sentence);

@@ -63,10 +63,10 @@ static void publish(struct world *w, struct commit *c)
 	struct replication *r = c->r, before = *r;
 	bool spec_changed = c->spec != before.spec;
 
+	if (c->kept)
+		shared_published(w, r, c);
 	r->spec = spec_ref(c->spec);
 	r->status = status_ref(c->status);
-	if (w->shared)
-		shared_published(w, r, c);
 	if (before.spec) {
 		world_change(w, r, &before,
 			     FACET_STATUS | (spec_changed ? FACET_SPEC : 0));
@@ -96,8 +96,9 @@ static void publish(struct world *w, struct commit *c)
 static void commit_free(struct commit *c)
 {
 	spec_unref(c->spec);
-	spec_unref(c->asked);
+	spec_unref(c->base);
 	status_unref(c->status);
+	object_free(c->kept);
 	free(c);
 }
 
@@ -112,8 +113,11 @@ static void commit_run(struct job *job)
 		.spec = c->spec,
 		.status = c->status,
 		.expected = c->expected,
+		.object = c->r->work->shared ? c->r->work->shared->object
+					     : NULL,
 		.asks = c->asks,
-		.asked = c->asked,
+		.base = c->base,
+		.undecided = c->undecided,
 		.drop_force = c->drop_force,
 		.backend = c->backend,
 	};
@@ -124,10 +128,7 @@ static void commit_run(struct job *job)
 		return;
 	}
 	c->rc = s->ops->save(s, &write, &c->err);
-	if (!write.kept)
-		return;
-	status_unref(c->status);
-	c->status = write.kept;
+	c->kept = write.kept;
 }
 
 /*
@@ -292,29 +293,33 @@ static struct commit *commit_new(struct world *w, struct replication *r,
 
 /*
  * The object that a shared store has says what is asked, and is changed when
- * something else is accepted; but not by what the daemon writes of itself
- * while what was asked is refused.
+ * something else is accepted; but not by what the daemon writes of itself while
+ * what was asked is refused.  What somebody has asked meanwhile, and nobody has
+ * decided yet, stays asked.
  */
 static void compare_asked(struct world *w, struct commit *c)
 {
 	const struct replication *r = c->r;
-	const struct shared_part *shared = r->work->shared;
-	struct status *draft = c->status;
-	bool mended = r->spec && r->status->refused && !draft->refused;
+	const struct object *o = r->work->shared ? r->work->shared->object
+						 : NULL;
+	const struct status *draft = c->status;
+	bool decides = c->edit && c->edit->kind == EDIT_ASK, mends;
 
 	c->backend = r->backend;
-	if (!w->shared || !c->spec)
+	if (!w->shared || c->remove)
 		return;
-	if (!shared) {
-		c->asks = true;
+	if (!o || !r->spec) {
+		c->asks = !o || !o->asked || !spec_equal(c->spec, o->asked);
 		return;
 	}
-	if (shared->object->asked)
-		c->asked = spec_ref(shared->object->asked);
-	c->asks = (!r->spec || c->spec != r->spec || mended) &&
-		  (!c->asked || !spec_equal(c->spec, c->asked));
-	c->drop_force = *shared->object->force &&
-			(c->decides || draft->refused != r->status->refused);
+	mends = r->status->refused && !draft->refused;
+	c->undecided = !decides && o->generation != draft->generation;
+	c->asks = (c->spec != r->spec || mends) &&
+		  (!o->asked || !spec_equal(c->spec, o->asked));
+	if (c->asks && (c->undecided || o->asked))
+		c->base = spec_ref(c->undecided ? r->spec : o->asked);
+	c->drop_force = *o->force &&
+			(decides || draft->refused != r->status->refused);
 }
 
 static void send(struct world *w, struct commit *c)
@@ -332,18 +337,15 @@ int commit_start(struct world *w, struct replication *r,
 {
 	struct condition_text text[CONDITION_COUNT];
 	struct commit *c = commit_new(w, r, edit);
-	bool changes, decides;
 
 	if (!c)
 		return fail(err, ENOMEM, "out of memory");
 	c->expected = draft->resource_version;
 	draft->resource_version++;
 	draft->updated = w->now;
-	changes = !r->spec || !spec_equal(r->spec, spec);
-	decides = edit && (changes || edit->kind == EDIT_ASK);
-	if (decides && r->work->shared)
+	if (edit && edit->kind == EDIT_ASK)
 		draft->generation = r->work->shared->object->generation;
-	else if (changes && !w->shared)
+	else if (!w->shared && (!r->spec || !spec_equal(r->spec, spec)))
 		draft->generation++;
 	derive(w, r, spec, draft, text);
 	c->spec = spec_ref(spec);
@@ -352,7 +354,6 @@ int commit_start(struct world *w, struct replication *r,
 		commit_free(c);
 		return fail(err, ENOMEM, "out of memory");
 	}
-	c->decides = decides;
 	snprintf(c->audit, sizeof c->audit, "%s", audit);
 	if (!r->spec)
 		r->work->coming = c->spec;

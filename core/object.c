@@ -40,6 +40,7 @@ void object_free(struct object *o)
 	spec_unref(o->asked);
 	spec_unref(o->spec);
 	status_unref(o->status);
+	json_decref(o->finalizers);
 	free(o->fault);
 	free(o);
 }
@@ -61,18 +62,6 @@ static int copy(const json_t *map, const char *key, char *out, size_t size,
 		return fail(err, EINVAL, "metadata.%s is too long", key);
 	memcpy(out, text, strlen(text) + 1);
 	return 0;
-}
-
-static bool has_item(const json_t *list, const char *text)
-{
-	json_t *item;
-	size_t i;
-
-	json_array_foreach(list, i, item)
-		if (json_is_string(item) &&
-		    strcmp(json_string_value(item), text) == 0)
-			return true;
-	return false;
 }
 
 /*
@@ -131,8 +120,7 @@ static int read_metadata(struct object *o, const json_t *meta,
 		o->created = 0;
 	o->deleting = json_is_string(json_object_get(meta,
 						     "deletionTimestamp"));
-	o->finalized = has_item(json_object_get(meta, "finalizers"),
-				OBJECT_FINALIZER);
+	o->finalizers = json_incref(json_object_get(meta, "finalizers"));
 	o->applied = state_is_applied(meta);
 	/* A longer one is no word of ours; it is refused all the same. */
 	snprintf(o->force, sizeof o->force, "%s", force);

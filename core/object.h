@@ -37,7 +37,7 @@ struct object {
 	int64_t generation;	/* metadata.generation: counts specs */
 	int64_t created;
 	bool deleting;		/* deletionTimestamp is set */
-	bool finalized;		/* our finalizer is there */
+	json_t *finalizers;	/* a list, or NULL */
 	bool applied;		/* its replicationState came by an apply, of a
 				   manifest that knows no version */
 	char force[32];		/* OBJECT_FORCE, "" for none */
@@ -59,8 +59,12 @@ struct object {
 struct object *object_read(const json_t *value, struct error *err);
 void object_free(struct object *o);	/* takes NULL */
 
-/* `spec` as JSON; NULL without memory.  Both are the caller's. */
+/*
+ * `spec` as JSON; or as a merge patch that makes it out of @base.  NULL without
+ * memory.  They are the caller's.
+ */
 json_t *object_spec(const struct spec *spec);
+json_t *object_spec_patch(const struct spec *spec, const struct spec *base);
 
 /*
  * `status` as a merge patch: what is not set is null.  @backend may be NULL.

@@ -23,6 +23,44 @@ json_t *object_spec(const struct spec *spec)
 	return NULL;
 }
 
+/* The merge patch that makes @to out of @from. */
+static json_t *difference(struct maker *m, json_t *from, json_t *to)
+{
+	json_t *patch = json_object(), *value, *old;
+	const char *key;
+
+	json_object_foreach(to, key, value) {
+		old = json_object_get(from, key);
+		if (json_is_object(old) && json_is_object(value)) {
+			value = difference(m, old, value);
+			if (json_object_size(value))
+				maker_set(m, patch, key, value);
+			else
+				json_decref(value);
+		} else if (!json_equal(old, value)) {
+			maker_set(m, patch, key, json_incref(value));
+		}
+	}
+	json_object_foreach(from, key, value)
+		if (!json_object_get(to, key))
+			maker_set(m, patch, key, json_null());
+	return patch;
+}
+
+json_t *object_spec_patch(const struct spec *spec, const struct spec *base)
+{
+	struct maker m = {false};
+	json_t *from = spec_json(&m, base), *to = spec_json(&m, spec);
+	json_t *patch = difference(&m, from, to);
+
+	json_decref(from);
+	json_decref(to);
+	if (!m.failed)
+		return patch;
+	json_decref(patch);
+	return NULL;
+}
+
 /* Times are exact but for those of metav1, which are to the second. */
 static json_t *time_json(int64_t ms, bool exact)
 {

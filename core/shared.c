@@ -57,7 +57,7 @@ static bool is_stale(const struct replication *r, const struct object *o)
 	    o->as_of > r->work->shared->published)
 		return false;
 	if (!o->status)
-		return true;
+		return !r->work->shared->witnessed;
 	if (o->status->resource_version != r->status->resource_version)
 		return o->status->resource_version <
 		       r->status->resource_version;
@@ -182,6 +182,7 @@ static void take(struct world *w, struct replication *r, struct object *o)
 		part->ask_at = 0;
 	object_free(part->object);
 	part->object = o;
+	part->witnessed = o->status != NULL;
 	if (!r->spec && o->status)
 		bear(w, r);
 	else if (r->spec && !o->status)
@@ -259,29 +260,21 @@ bool shared_catch_up(struct world *w, struct replication *r)
 	return true;
 }
 
-void shared_published(struct world *w, struct replication *r,
-		      const struct commit *c)
+void shared_published(struct world *w, struct replication *r, struct commit *c)
 {
 	struct shared_part *part = part_of(r);
-	struct object *o = part ? part->object : NULL;
+	struct status *status = c->kept->status
+					? with_id(c->kept->status, r->id)
+					: NULL;
 
-	if (part && !o)
-		o = part->object = calloc(1, sizeof *o);
-	if (!o || !c->status->version || !c->status->uid)
+	if (!part || !status)
 		return;
-	snprintf(o->namespace, sizeof o->namespace, "%s", r->ns->name);
-	snprintf(o->name, sizeof o->name, "%s", r->name);
-	snprintf(o->uid, sizeof o->uid, "%s", c->status->uid);
-	snprintf(o->version, sizeof o->version, "%s", c->status->version);
-	if (c->asks) {
-		spec_unref(o->asked);
-		o->asked = spec_ref(c->spec);
-		o->generation = c->status->generation;
-	}
-	o->finalized = true;
+	status_unref(c->status);
+	c->status = status;
+	object_free(part->object);
+	part->object = c->kept;
+	c->kept = NULL;
 	part->published = w->now;
-	if (c->drop_force)
-		*o->force = '\0';
 	status_unref(part->stored);
 	part->stored = NULL;
 }

@@ -65,12 +65,16 @@ struct store_write {
 	uint64_t expected;	/* resource_version that it replaces, 0: none */
 
 	/* For a store with `start`, whose objects say what is asked as well: */
-	bool asks;		/* `spec` differs from what the object asks */
-	const struct spec *asked;	/* that; NULL: there is no object */
+	const struct object *object;	/* as known; NULL: there is none */
+	bool asks;		/* the object is to ask for `spec`, too: */
+	const struct spec *base;	/* it changes by what differs from this;
+					   NULL: whatever it is now */
+	bool undecided;		/* and what else it asks is still to be decided:
+				   status.generation is left as it is */
 	bool drop_force;	/* uvrfs/force has been taken or refused */
 	const struct backend *backend;	/* who serves it, or NULL */
-	struct status *kept;	/* out: NULL, or the status as it is now kept, a
-				   reference of the caller's */
+	struct object *kept;	/* out: NULL, or the object as it is now, the
+				   caller's */
 };
 
 /* What people who look at the object from elsewhere are told. */

@@ -108,6 +108,7 @@ struct shared_part {
 	struct status *stored;		/* while conditions are shown that the
 					   store can't be given */
 	int64_t published;		/* when we last wrote it */
+	bool witnessed;			/* others were seen to have the status */
 	unsigned conflicts;		/* in a row */
 };
 
@@ -122,9 +123,10 @@ struct commit {
 	bool remove;
 	bool derived;			/* holds nothing but conditions */
 	bool takes_result;		/* holds what came of an act */
-	struct spec *asked;		/* of the object, when there is one */
-	bool asks;			/* which differs, and is to be changed */
-	bool decides;			/* about what the object asks */
+	bool asks;			/* the object is to be changed as well, */
+	struct spec *base;		/* by what differs from this */
+	bool undecided;			/* what it asks beside that */
+	struct object *kept;		/* as it is afterwards */
 	bool drop_force;
 	struct backend *backend;
 	const char *event;		/* to be logged when it is kept, or NULL */
@@ -259,7 +261,7 @@ void shared_take(struct world *w, struct object *o);
 bool shared_catch_up(struct world *w, struct replication *r);
 /* What a commit has written is what the object is. */
 void shared_published(struct world *w, struct replication *r,
-		      const struct commit *c);
+		      struct commit *c);
 /* While the store is away: conditions that it can't be given; and back. */
 void shared_show(struct world *w, struct replication *r);
 void shared_show_stored(struct world *w, struct replication *r);

@@ -142,8 +142,14 @@ static int audit(struct store *s, const char *line, struct error *err)
 }
 
 static const struct store_ops store_ops = {
-	"fake", load, new_id, save, remove_one, mkdir_one, rmdir_one, audit,
-	NULL,
+	.type = "fake",
+	.load = load,
+	.new_id = new_id,
+	.save = save,
+	.remove = remove_one,
+	.mkdir = mkdir_one,
+	.rmdir = rmdir_one,
+	.audit = audit,
 };
 
 /* ---- storage ---- */

@@ -129,14 +129,9 @@ UNUSED static void restart(void)
 	begin();
 }
 
-static void setup(void)
+/* Everything but a world. */
+static void prepare(void)
 {
-	struct namespace_edit ns = {
-		.name = "database",
-		.who = me,
-		.done = made,
-	};
-
 	f = calloc(1, sizeof *f);
 	f->last = &f->first;
 	f->jobs.submit = f->jobs.post = submit;
@@ -170,6 +165,17 @@ static void setup(void)
 		.in_use = TRI_NO,
 		.progress = -1,
 	};
+}
+
+UNUSED static void setup(void)
+{
+	struct namespace_edit ns = {
+		.name = "database",
+		.who = me,
+		.done = made,
+	};
+
+	prepare();
 	begin();
 	world_edit_namespace(f->world, &ns);
 	run_all();
