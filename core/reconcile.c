@@ -184,14 +184,18 @@ static bool record_intent(struct world *w, struct replication *r, enum act act)
 static int64_t deadline_of(const struct replication *r)
 {
 	const struct request *req = &r->status->request;
-	int64_t again;
+	const struct shared_part *part = r->work->shared;
+	int64_t again, end = req->deadline;
 
-	if (req->word != WORD_SWAP || !req->deadline)
-		return req->deadline;
+	/* By the clock of whoever accepted it; its length counts. */
+	if (part && end)
+		end = part->request_at + (end - req->accepted);
+	if (req->word != WORD_SWAP || !end)
+		return end;
 	if (r->seen.peer.reach != REACH_OK)
 		return 0;
 	again = r->work->peer_since + (req->deadline - req->accepted);
-	return again > req->deadline ? again : req->deadline;
+	return again > end ? again : end;
 }
 
 static void give_up(struct world *w, struct replication *r,
@@ -309,6 +313,17 @@ static int64_t next_look(const struct world *w, const struct replication *r)
 	return due > w->now ? due : w->now + w->config->retry_first_ms;
 }
 
+/* Other daemons' clocks may be others. */
+static void time_request(struct world *w, struct replication *r)
+{
+	struct shared_part *part = r->work->shared;
+
+	if (!part || !r->status || part->request == r->status->request.id)
+		return;
+	part->request = r->status->request.id;
+	part->request_at = w->now;
+}
+
 void reconcile(struct world *w, struct replication *r)
 {
 	struct work *work = r->work;
@@ -317,6 +332,7 @@ void reconcile(struct world *w, struct replication *r)
 
 	if (work->gone || (!r->spec && !work->shared))
 		return;
+	time_request(w, r);
 	if (!w->leads || w->away) {
 		timer_arm(&w->timers, &work->timer, INT64_MAX);
 		if (w->away)

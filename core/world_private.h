@@ -109,6 +109,8 @@ struct shared_part {
 					   store can't be given */
 	int64_t published;		/* when we last wrote it */
 	bool witnessed;			/* others were seen to have the status */
+	uint64_t request;		/* the one that is current, and */
+	int64_t request_at;		/* since when it is, by our own clock */
 	unsigned conflicts;		/* in a row */
 };
 

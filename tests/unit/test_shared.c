@@ -273,6 +273,28 @@ START_TEST(a_new_leader_goes_on)
 }
 END_TEST
 
+/* Whoever accepted it has a clock that is two hours late. */
+START_TEST(a_late_clock_cuts_no_request_short)
+{
+	f->now = 1767225600000;		/* 2026-01-01T00:00:00Z */
+	look();
+	lead(false);
+	f->no_final = true;
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	patch("{\"status\": {\"version\": 99, \"request\": {"
+	      "\"accepted\": \"2025-12-31T22:00:00Z\", "
+	      "\"deadline\": \"2025-12-31T22:15:00Z\"}}}");
+	lead(true);
+	look();
+	advance(890000);
+	look();
+	ck_assert_int_eq(outcome(), OUTCOME_PENDING);
+	advance(20000);
+	look();
+	ck_assert_int_eq(outcome(), OUTCOME_FAILED);
+}
+END_TEST
+
 START_TEST(nobody_acts_behind_a_fence)
 {
 	cluster->fenced = true;
@@ -423,7 +445,8 @@ static TCase *make_case(void)
 		a_conflict_is_decided_anew, the_same_word_twice_is_once,
 		old_news_changes_nothing,
 		who_does_not_lead_takes_writes_and_acts_on_nothing,
-		a_new_leader_goes_on, nobody_acts_behind_a_fence,
+		a_new_leader_goes_on,
+		a_late_clock_cuts_no_request_short, nobody_acts_behind_a_fence,
 		without_the_store, removed_elsewhere, removed_during_a_write,
 		made_anew_with_the_same_name, kubectl_delete,
 		an_emptied_status_is_written_again,
