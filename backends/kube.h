@@ -86,7 +86,8 @@ bool kube_may_have_happened(int rc);
  * errors of kube_call.  What is left of a line at the end is forgotten.
  */
 struct kube_watcher {
-	void (*began)(struct kube_watcher *w);	/* the server has agreed */
+	/* The server has agreed; and every second from then on. */
+	void (*alive)(struct kube_watcher *w);
 	int (*line)(struct kube_watcher *w, json_t *event);
 };
 int kube_watch(struct kube_conn *c, const char *path, int timeout_ms,

@@ -42,7 +42,9 @@ struct kube_try {
 	const char *body;		/* text, or NULL */
 	int64_t deadline;		/* monotonic ms */
 	bool refresh;			/* of the credential */
-	void (*began)(struct kube_try *t);	/* a 2xx answer; may be NULL */
+	/* A 2xx answer has begun, and every second then; may be NULL. */
+	void (*alive)(struct kube_try *t);
+	bool began;
 	/* Takes bytes of a 2xx answer; 0, or what ends the transfer. */
 	int (*take)(struct kube_try *t, const char *data, size_t n);
 	void *ctx;

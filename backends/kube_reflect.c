@@ -13,7 +13,10 @@
 #define WAIT_FIRST_MS 400
 #define WAIT_MAX_MS 3000
 
-/* A watch that ends sooner, without an event, is a failure like another. */
+/*
+ * A watch that ends sooner, without an event, is a failure like another: only
+ * one that lasts shows that the server is well.
+ */
 #define WATCH_SHORT_MS 1000
 
 /* One that fails once, as each does when a server is restarted, is no news. */
@@ -96,7 +99,6 @@ static int take_event(struct kube_watcher *w, json_t *event)
 	const char *type = text_of(event, "type");
 	const json_t *object = json_object_get(event, "object");
 
-	r->events++;
 	if (strcmp(type, "ERROR") == 0)
 		return take_error(r, object);
 	if (!json_is_object(object))
@@ -108,6 +110,7 @@ static int take_event(struct kube_watcher *w, json_t *event)
 		went(r, object);
 	else if (strcmp(type, "BOOKMARK") != 0)
 		return 0;
+	answered(r);
 	if (r->listing && strcmp(type, "BOOKMARK") == 0 &&
 	    ends_the_list(object))
 		reflect_listed(r);
@@ -117,9 +120,15 @@ static int take_event(struct kube_watcher *w, json_t *event)
 	return 0;
 }
 
-static void began(struct kube_watcher *w)
+static void alive(struct kube_watcher *w)
 {
-	answered((struct kube_reflector *)w);
+	struct kube_reflector *r = (struct kube_reflector *)w;
+	int64_t now = clock_monotonic();
+
+	if (!r->began)
+		r->began = now;
+	else if (now - r->began >= WATCH_SHORT_MS)
+		answered(r);
 }
 
 /* ---- the thread ---- */
@@ -134,6 +143,7 @@ int reflect_watch(struct kube_reflector *r, const char *more,
 		 "%s?watch=1&allowWatchBookmarks=true&timeoutSeconds=%u%s",
 		 r->path, seconds, more);
 	r->err = err;
+	r->began = 0;
 	return kube_watch(r->conn, path, (int)(seconds + 15) * 1000,
 			  &r->watcher, err);
 }
@@ -141,18 +151,31 @@ int reflect_watch(struct kube_reflector *r, const char *more,
 /* Goes on where the list or the last watch ended. */
 static int go_on(struct kube_reflector *r, struct error *err)
 {
-	int64_t began_at = clock_monotonic();
-	unsigned before = r->events;
 	char more[160];
-	int rc;
 
 	snprintf(more, sizeof more, "&resourceVersion=%s", r->version);
-	rc = reflect_watch(r, more, err);
-	if (rc == 0 && r->events == before &&
-	    clock_monotonic() - began_at < WATCH_SHORT_MS)
-		rc = fail(err, EAGAIN, "%s ends watches at once",
-			  kube_server(r->kube));
-	return rc;
+	return reflect_watch(r, more, err);
+}
+
+/*
+ * A watch that ends by itself has lasted, or the server does not mean it.  The
+ * first list that is due since is no failure either.
+ */
+static bool is_fine(struct kube_reflector *r, int rc, struct error *err)
+{
+	bool lasted = r->began &&
+		      clock_monotonic() - r->began >= WATCH_SHORT_MS;
+
+	if (lasted)
+		answered(r);
+	if (rc == 0 && r->failures)
+		fail(err, EAGAIN, "%s ends watches at once",
+		     kube_server(r->kube));
+	if ((rc == 0 || rc == -ESTALE) && !r->failures) {
+		r->failures = !lasted;
+		return true;
+	}
+	return false;
 }
 
 /* Grows, and is never twice the same. */
@@ -171,23 +194,19 @@ static void *run(void *ctx)
 {
 	struct kube_reflector *r = ctx;
 	struct error err;
+	bool lists;
 	int rc;
 
 	while (!kube_is_stopped(r->kube)) {
-		rc = *r->version ? go_on(r, &err) : reflect_list(r, &err);
-		if (rc == 0) {
-			answered(r);
-			continue;
-		}
-		if (rc == -ESTALE)
-			*r->version = '\0';
+		lists = !*r->version;
+		r->began = 0;
+		rc = lists ? reflect_list(r, &err) : go_on(r, &err);
 		if (rc == -ESHUTDOWN)
 			break;
-		/* A list that is due is no failure, unless it fails. */
-		if (rc == -ESTALE && !r->failures) {
-			r->failures = 1;
+		if (rc == -ESTALE)
+			*r->version = '\0';
+		if ((lists && rc == 0) || is_fine(r, rc, &err))
 			continue;
-		}
 		failed(r, &err);
 		atomic_store(&r->hurry, false);
 		reflect_pause(r, wait_ms(r->failures));
@@ -223,7 +242,7 @@ struct kube_reflector *kube_reflect(struct kube *k, const char *path,
 		fail(err, ENOMEM, "no memory for a watch");
 		return NULL;
 	}
-	r->watcher = (struct kube_watcher){.began = began, .line = take_event};
+	r->watcher = (struct kube_watcher){.alive = alive, .line = take_event};
 	r->kube = k;
 	r->listener = l;
 	r->conn = kube_conn_new(k, err);

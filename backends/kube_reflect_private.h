@@ -26,7 +26,8 @@ struct kube_reflector {
 					   under way, 0: none is */
 	bool streams_known;		/* whether lists come as watches, */
 	bool streams;			/* was asked, and this is it */
-	unsigned events;
+	int64_t began;			/* monotonic ms: the watch at hand; 0: it
+					   has not yet */
 	unsigned failures;		/* in a row */
 	bool silent;			/* and told so */
 	struct error *err;		/* of the watch at hand */

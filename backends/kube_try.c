@@ -40,8 +40,10 @@ static size_t take_header(char *data, size_t size, size_t n, void *ctx)
 	long code = 0;
 
 	curl_easy_getinfo(t->conn->easy, CURLINFO_RESPONSE_CODE, &code);
-	if (t->began && size * n <= 2 && code >= 200 && code < 300)
-		t->began(t);
+	if (t->alive && size * n <= 2 && code >= 200 && code < 300) {
+		t->began = true;
+		t->alive(t);
+	}
 	return size * n;
 }
 
@@ -204,7 +206,7 @@ static void set_up(struct kube_conn *c, struct kube_try *t)
 }
 
 /* Runs the transfer; the error of libcurl, or -1 when it was cut short. */
-static int drive(struct kube_conn *c, int64_t deadline, bool *late)
+static int drive(struct kube_conn *c, struct kube_try *t, bool *late)
 {
 	CURLMsg *message;
 	int running = 1, left_over, result = -1;
@@ -215,12 +217,14 @@ static int drive(struct kube_conn *c, int64_t deadline, bool *late)
 	while (!kube_is_stopped(c->kube)) {
 		if (curl_multi_perform(c->multi, &running) != CURLM_OK)
 			break;
-		left = deadline - clock_monotonic();
+		left = t->deadline - clock_monotonic();
 		if (!running || left <= 0)
 			break;
 		curl_multi_poll(c->multi, NULL, 0, (int)(left < 1000 ? left
 								     : 1000),
 				NULL);
+		if (t->began)
+			t->alive(t);
 	}
 	while ((message = curl_multi_info_read(c->multi, &left_over)))
 		if (message->msg == CURLMSG_DONE)
@@ -303,6 +307,7 @@ int kube_try(struct kube_conn *c, struct kube_try *t, struct error *err)
 	int rc, result;
 
 	t->conn = c;
+	t->began = false;
 	t->taken = 0;
 	buf_reset(&t->answer);
 	*c->curl_error = '\0';
@@ -320,7 +325,7 @@ int kube_try(struct kube_conn *c, struct kube_try *t, struct error *err)
 		rc = fail(err, ENOMEM, "no memory for a request");
 	} else {
 		SET(c->easy, HTTPHEADER, headers);
-		result = drive(c, t->deadline, &late);
+		result = drive(c, t, &late);
 		read_headers(c, t);
 		if (result != CURLE_OK)
 			rc = explain(c, t, result, late, err);

@@ -61,11 +61,11 @@ static int take(struct kube_try *t, const char *data, size_t n)
 	return 0;
 }
 
-static void began(struct kube_try *t)
+static void alive(struct kube_try *t)
 {
 	const struct stream *s = t->ctx;
 
-	s->watcher->began(s->watcher);
+	s->watcher->alive(s->watcher);
 }
 
 int kube_watch(struct kube_conn *c, const char *path, int timeout_ms,
@@ -80,7 +80,7 @@ int kube_watch(struct kube_conn *c, const char *path, int timeout_ms,
 	struct kube_try t = {
 		.request = &request,
 		.deadline = clock_monotonic() + timeout_ms,
-		.began = began,
+		.alive = alive,
 		.take = take,
 		.ctx = &s,
 	};

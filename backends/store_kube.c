@@ -355,7 +355,7 @@ static int make_namespace(struct store *s, const char *namespace, uint64_t id,
 			    "the cluster has no namespace %s: make it with "
 			    "kubectl",
 			    namespace);
-	return rc == -EACCES ? 0 : rc;
+	return rc == -EACCES ? 0 : writing_failed(rc, err);
 }
 
 static int remove_namespace(struct store *s, const char *namespace,

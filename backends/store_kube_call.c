@@ -124,3 +124,12 @@ int writing_patch(struct writing *wr, const char *sub, json_t *body,
 	json_decref(body);
 	return rc;
 }
+
+int writing_failed(int rc, struct error *err)
+{
+	if (rc == 0 || rc == -ECANCELED || rc == -EINVAL || rc == -EACCES ||
+	    rc == -ENOENT || rc == -ENOMEM)
+		return rc;
+	err->code = EHOSTUNREACH;
+	return -EHOSTUNREACH;
+}

@@ -77,6 +77,12 @@ int writing_call(struct writing *wr, struct kube_request *q, json_t **reply,
 /* A merge patch of the object, or of its @sub (/status).  Takes @body over. */
 int writing_patch(struct writing *wr, const char *sub, json_t *body,
 		  json_t **reply, struct error *err);
+/*
+ * What a failed call is to whoever wrote: the store can't be reached, whatever
+ * stands in the way; but for what was decided about what was written.
+ */
+int writing_failed(int rc, struct error *err);
+
 /* -ECANCELED: somebody else was first. */
 int writing_conflict(struct writing *wr, struct error *err);
 /* The same, and the world is told what is there now. */

@@ -80,7 +80,7 @@ int store_kube_remove(struct store *s, const char *namespace, const char *name,
 			rc = let_go(&wr, err);
 		while (rc == -ECANCELED && clock_monotonic() < wr.end);
 	/* By somebody else, or by us, when the answer was lost. */
-	return rc == -ENOENT ? 0 : rc;
+	return rc == -ENOENT ? 0 : writing_failed(rc, err);
 }
 
 int store_kube_refuse(struct store *s, const struct object *o,

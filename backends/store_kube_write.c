@@ -40,17 +40,17 @@ static json_t *metadata_of(struct writing *wr)
 	return meta;
 }
 
+static bool has_ours(const struct object *o)
+{
+	return o && o->finalized;
+}
+
 /* The finalizers with ours among them; NULL without memory. */
 static json_t *with_ours(const struct object *o)
 {
 	json_t *list = o && o->finalizers ? json_deep_copy(o->finalizers)
-					  : json_array(), *item;
-	size_t i;
+					  : json_array();
 
-	json_array_foreach(list, i, item)
-		if (json_is_string(item) &&
-		    strcmp(json_string_value(item), OBJECT_FINALIZER) == 0)
-			return list;
 	if (json_array_append_new(list, json_string(OBJECT_FINALIZER)) == 0)
 		return list;
 	json_decref(list);
@@ -68,8 +68,9 @@ static json_t *spec_patch(struct writing *wr)
 	/* Without the finalizer a removal would not wait for what it is to
 	   do. */
 	if (!meta || !spec ||
-	    (!w->expected && json_object_set_new(meta, "finalizers",
-						 with_ours(w->object)) < 0)) {
+	    (!has_ours(w->object) &&
+	     json_object_set_new(meta, "finalizers", with_ours(w->object)) <
+		     0)) {
 		json_decref(meta);
 		json_decref(spec);
 		return NULL;
@@ -96,7 +97,7 @@ static int write_marks(struct writing *wr, struct error *err)
 	json_t *reply = NULL;
 	int rc;
 
-	if (!w->expected)
+	if (!has_ours(w->object))
 		json_object_set_new(meta, "finalizers", with_ours(w->object));
 	if (w->drop_force)
 		json_object_set_new(meta, "annotations",
@@ -217,12 +218,12 @@ static int write_object(struct writing *wr, struct error *err)
 	if (w->asks)
 		return write_spec(wr, err);
 	/* At its birth, and when a word of force has been used. */
-	if (!w->expected || w->drop_force)
+	if (!has_ours(w->object) || w->drop_force)
 		return write_marks(wr, err);
 	return 0;
 }
 
-int store_kube_save(struct store *s, struct store_write *w, struct error *err)
+static int save(struct store *s, struct store_write *w, struct error *err)
 {
 	struct writing wr = {
 		.k = (struct store_kube *)s,
@@ -256,4 +257,9 @@ int store_kube_save(struct store *s, struct store_write *w, struct error *err)
 	json_decref(reply);
 	status_unref(status);
 	return rc;
+}
+
+int store_kube_save(struct store *s, struct store_write *w, struct error *err)
+{
+	return writing_failed(save(s, w, err), err);
 }

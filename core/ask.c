@@ -34,7 +34,8 @@ static bool wants(const struct replication *r)
 	if (!r->spec)
 		return !o->deleting &&
 		       r->work->shared->refused != o->generation;
-	return o->deleting || *o->force ||
+	/* Somebody may have replaced it without our finalizer. */
+	return o->deleting || *o->force || !o->finalized ||
 	       o->generation != r->status->generation;
 }
 

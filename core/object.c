@@ -64,6 +64,18 @@ static int copy(const json_t *map, const char *key, char *out, size_t size,
 	return 0;
 }
 
+static bool has_item(const json_t *list, const char *text)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+		if (json_is_string(item) &&
+		    strcmp(json_string_value(item), text) == 0)
+			return true;
+	return false;
+}
+
 /*
  * Does the newest manager of spec.replicationState apply whole manifests?
  * `kubectl apply` calls itself kubectl-client-side-apply, and an apply of the
@@ -121,6 +133,7 @@ static int read_metadata(struct object *o, const json_t *meta,
 	o->deleting = json_is_string(json_object_get(meta,
 						     "deletionTimestamp"));
 	o->finalizers = json_incref(json_object_get(meta, "finalizers"));
+	o->finalized = has_item(o->finalizers, OBJECT_FINALIZER);
 	o->applied = state_is_applied(meta);
 	/* A longer one is no word of ours; it is refused all the same. */
 	snprintf(o->force, sizeof o->force, "%s", force);

@@ -38,6 +38,7 @@ struct object {
 	int64_t created;
 	bool deleting;		/* deletionTimestamp is set */
 	json_t *finalizers;	/* a list, or NULL */
+	bool finalized;		/* with ours in it */
 	bool applied;		/* its replicationState came by an apply, of a
 				   manifest that knows no version */
 	char force[32];		/* OBJECT_FORCE, "" for none */

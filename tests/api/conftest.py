@@ -28,6 +28,8 @@ make = e2e.make
 
 from kube import APISERVER, Cluster  # noqa: E402
 from proxy import Proxy  # noqa: E402
+from daemons import (make_node, make_shared_node, shared_store,  # noqa
+                     store)
 
 PORTS = 4                       # of a cluster, one of which is spare
 

@@ -189,6 +189,9 @@ static int cluster_save(struct store *s, struct store_write *w,
 	if (w->asks && !w->undecided)
 		draft.generation = json_integer_value(
 			json_object_get(at("metadata"), "generation"));
+	if (!w->object || !w->object->finalized)
+		keep(json_pack("{s:{s:[s]}}", "metadata", "finalizers",
+			       OBJECT_FINALIZER));
 	cluster->writes += 1 + w->asks;
 	keep(json_pack("{s:o}", "status",
 		       object_status(w->spec, &draft, w->backend, "us")));

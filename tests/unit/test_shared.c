@@ -397,6 +397,16 @@ START_TEST(an_emptied_status_is_written_again)
 }
 END_TEST
 
+START_TEST(a_finalizer_that_was_taken_away_comes_back)
+{
+	ck_assert_uint_eq(json_array_size(json_object_get(at("metadata"),
+							  "finalizers")), 1);
+	patch("{\"metadata\": {\"finalizers\": null}}");
+	ck_assert_uint_eq(json_array_size(json_object_get(at("metadata"),
+							  "finalizers")), 1);
+}
+END_TEST
+
 START_TEST(labels_need_nobodys_consent)
 {
 	patch("{\"metadata\": {\"labels\": {\"tier\": \"gold\"}}}");
@@ -450,6 +460,7 @@ static TCase *make_case(void)
 		without_the_store, removed_elsewhere, removed_during_a_write,
 		made_anew_with_the_same_name, kubectl_delete,
 		an_emptied_status_is_written_again,
+		a_finalizer_that_was_taken_away_comes_back,
 		labels_need_nobodys_consent,
 		what_a_daemon_asks_is_left_to_it_for_a_while, writes_are_few,
 	};
