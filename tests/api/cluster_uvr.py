@@ -12,6 +12,7 @@ import tempfile
 import yaml
 
 import uvr
+from kube import ADMIN
 from replication import Condition
 from shell import FACTOR, sh, until
 
@@ -146,6 +147,12 @@ class Object:
         self.lab, self.request = lab, lab.cluster.request
         self.ns, self.name = (r, name) if name else (r.ns, r.name)
         self.path = path_of(self.ns, self.name)
+
+    def apart(self):
+        """The same by a connection of its own, for another thread."""
+        one = Object(self.lab, self.ns, self.name)
+        one.request = self.lab.cluster.client(ADMIN).request
+        return one
 
     def get(self):
         status, found = self.request("GET", self.path)

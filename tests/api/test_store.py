@@ -397,7 +397,7 @@ def test_status_forged(lab, d):
 
 @pytest.mark.parametrize("broken", [
     {"request": None}, {"history": None}, {"version": "x"},
-    {"conditions": None}, {"site": "another"}, {"lastSerial": -1}])
+    {"conditions": None}, {"site": "another"}])
 def test_status_damaged(lab, d, broken):
     """It goes on with what it knows; what it can't read harms nobody."""
     r = d.replica()
@@ -413,18 +413,23 @@ def test_status_damaged(lab, d, broken):
     assert o.status["state"] == "promoting"
 
 
-def test_status_of_a_newer_daemon(lab, d):
-    """What can't be read is not written over, and is told."""
+@pytest.mark.parametrize("broken,mended,word", [
+    ({"accepted": {"newField": 1}}, {"accepted": {"newField": None}},
+     "newField"),
+    ({"lastSerial": -1}, {"lastSerial": 7}, "lastSerial")])
+def test_status_that_can_not_be_read(lab, d, broken, mended, word):
+    """A newer daemon's, say: it is not written over, and is told."""
     r = d.replica()
     o = lab.object(r)
     before = r.journal()
-    lab.cluster.request("PATCH", f"{o.path}/status",
-                        {"status": {"accepted": {"newField": 1}}})
-    until(lambda: "left out" in get(d.mnt / ".uvrfs/log"), "it is told")
-    assert r.ask("promoting") != 0 and "newField" in r.error
+    assert lab.cluster.request("PATCH", f"{o.path}/status",
+                               {"status": broken})[0] == 200
+    until(lambda: f"{r.name}: status.{word}" in get(d.mnt / ".uvrfs/log") or
+          f"{r.name}: spec.{word}" in get(d.mnt / ".uvrfs/log"), "it is told")
+    assert r.ask("promoting") != 0 and word in r.error
     assert r.state == "replica" and r.journal() == before
-    lab.cluster.request("PATCH", f"{o.path}/status",
-                        {"status": {"accepted": {"newField": None}}})
+    assert lab.cluster.request("PATCH", f"{o.path}/status",
+                               {"status": mended})[0] == 200
     until(lambda: r.ask("promoting") == 0, "it can be read again")
     r.done()
 

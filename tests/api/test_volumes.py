@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `volumes` says of a PVC: the tutorial's fifth step."""
+import pytest
+import yaml
+
+from daemons import NS, fleet, make_node, store  # noqa: F401
+from inotify import CLOSE_WRITE, Watcher
+from shell import until
+from test_credentials import ALL, LEASES, STATUS
+
+pytestmark = pytest.mark.limit(90)
+
+
+def pvc(r):
+    return yaml.safe_load(r.read("volumes"))["pvc"]
+
+
+def test_phase_volume_and_node(make_node, store):
+    r = make_node().await_lead().replica()
+    name = r.volume_names()[0]
+    assert pvc(r) == {"phase": "absent"}
+    watcher = Watcher().add(r.path)
+    store.make_pvc(NS, name, phase="Pending")
+    watcher.until(r.path / "volumes", CLOSE_WRITE)
+    until(lambda: pvc(r) == {"phase": "Pending"}, "the phase")
+    store.remove(f"/api/v1/namespaces/{NS}/persistentvolumeclaims/{name}")
+    until(lambda: pvc(r) == {"phase": "absent"}, "it is gone")
+    store.make_pvc(NS, name, pv="pv-1", node="node-7")
+    until(lambda: pvc(r) == {"phase": "Bound", "volume": "pv-1",
+                             "volumePhase": "Bound", "attachedTo": "node-7"},
+          "where it is attached")
+    store.remove("/apis/storage.k8s.io/v1/volumeattachments/pv-1-node-7")
+    until(lambda: pvc(r)["attachedTo"] == "", "it is detached")
+    watcher.close()
+    # The size is that of the text, whatever it has become.
+    assert (r.path / "volumes").stat().st_size == len(r.read("volumes"))
+
+
+def test_without_the_rights(make_node, store):
+    store.grant("limited", [ALL, STATUS, LEASES])
+    r = make_node(user="limited").await_lead().replica()
+    until(lambda: "403" in str(pvc(r).get("unknown")), "it says why")
+    assert r.conditions["Ready"].status == "True"
+    store.revoke("limited")
