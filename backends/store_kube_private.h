@@ -36,6 +36,7 @@ struct store_kube {
 	struct kube_volumes *volumes;
 	struct audit_file audit;
 	char identity[128];
+	unsigned writes;		/* the worker's: names each of them */
 	uint64_t next_id;		/* loop */
 
 	pthread_mutex_t lock;		/* protects what follows */
@@ -59,6 +60,7 @@ struct writing {
 	char version[64];		/* it is at */
 	int64_t generation;
 	int64_t end;			/* monotonic ms */
+	char writer[160];		/* the name of this write: status.writer */
 };
 
 /* store_kube_call.c: the worker's.  All fail as kube_call does. */

@@ -15,8 +15,7 @@
 /* Is what the store has the version that we meant to write? */
 static bool is_written(const struct writing *wr, const struct object *o)
 {
-	return o->status && strcmp(o->writer, wr->k->identity) == 0 &&
-	       o->status->resource_version == wr->w->status->resource_version;
+	return o->status && strcmp(o->writer, wr->writer) == 0;
 }
 
 static json_t *metadata_of(struct writing *wr)
@@ -182,8 +181,7 @@ static int write_status(struct writing *wr, const struct status *status,
 			json_t **reply, struct error *err)
 {
 	const struct store_write *w = wr->w;
-	json_t *body = object_status(w->spec, status, w->backend,
-				     wr->k->identity);
+	json_t *body = object_status(w->spec, status, w->backend, wr->writer);
 
 	if (body)
 		body = json_pack("{s:{s:s}, s:o}", "metadata",
@@ -236,6 +234,8 @@ static int save(struct store *s, struct store_write *w, struct error *err)
 	int rc;
 
 	writing_path(w->namespace, w->name, wr.path);
+	snprintf(wr.writer, sizeof wr.writer, "%s/%u", wr.k->identity,
+		 ++wr.k->writes);
 	if (w->status->version)
 		snprintf(wr.version, sizeof wr.version, "%s",
 			 w->status->version);

@@ -34,8 +34,9 @@ static bool wants(const struct replication *r)
 	if (!r->spec)
 		return !o->deleting &&
 		       r->work->shared->refused != o->generation;
-	/* Somebody may have replaced it without our finalizer. */
-	return o->deleting || *o->force || !o->finalized ||
+	/* Somebody may have replaced it without our finalizer, or emptied its
+	   status. */
+	return o->deleting || *o->force || !o->finalized || !o->status ||
 	       o->generation != r->status->generation;
 }
 

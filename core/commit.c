@@ -113,8 +113,7 @@ static void commit_run(struct job *job)
 		.spec = c->spec,
 		.status = c->status,
 		.expected = c->expected,
-		.object = c->r->work->shared ? c->r->work->shared->object
-					     : NULL,
+		.object = c->object,
 		.asks = c->asks,
 		.base = c->base,
 		.undecided = c->undecided,
@@ -306,6 +305,7 @@ static void compare_asked(struct world *w, struct commit *c)
 	bool decides = c->edit && c->edit->kind == EDIT_ASK, mends;
 
 	c->backend = r->backend;
+	c->object = o;
 	if (!w->shared || c->remove)
 		return;
 	if (!o || !r->spec) {

@@ -132,7 +132,8 @@ static int read_metadata(struct object *o, const json_t *meta,
 		o->created = 0;
 	o->deleting = json_is_string(json_object_get(meta,
 						     "deletionTimestamp"));
-	o->finalizers = json_incref(json_object_get(meta, "finalizers"));
+	/* Not a reference: they are counted without locks. */
+	o->finalizers = json_deep_copy(json_object_get(meta, "finalizers"));
 	o->finalized = has_item(o->finalizers, OBJECT_FINALIZER);
 	o->applied = state_is_applied(meta);
 	/* A longer one is no word of ours; it is refused all the same. */

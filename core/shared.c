@@ -68,14 +68,19 @@ static bool is_stale(const struct replication *r, const struct object *o)
 static void note_others(struct world *w, struct replication *r,
 			const struct status *before)
 {
+	static const struct who asked = {.command = "kubernetes"};
 	const struct request *now = &r->status->request;
-	const struct request *was = before ? &before->request : NULL;
+	const struct request *was = &before->request;
 
-	if (!was || was->id != now->id)
+	if (was->id != now->id)
 		world_note(w, r, &now->who, "accepted", "%s -> %s%s",
 			   state_text(now->from), word_text(now->word),
 			   now->force ? " force" : "");
-	if ((!was || was->id != now->id || was->outcome != now->outcome) &&
+	if (r->status->refused &&
+	    (!before->refused ||
+	     strcmp(before->refused, r->status->refused) != 0))
+		world_note(w, r, &asked, "refused", "%s", r->status->refused);
+	if ((was->id != now->id || was->outcome != now->outcome) &&
 	    (now->outcome == OUTCOME_VERIFIED ||
 	     now->outcome == OUTCOME_FAILED))
 		world_note(w, r, &(struct who){0}, outcome_text(now->outcome),
@@ -165,7 +170,7 @@ static void restore(struct world *w, struct replication *r)
 	r->status = status;
 	world_note(w, r, &(struct who){0}, "store",
 		   "the status was taken out of the store; it is kept, and "
-		   "written again with the next change");
+		   "written again");
 }
 
 /* No commit is under way. */
@@ -182,7 +187,7 @@ static void take(struct world *w, struct replication *r, struct object *o)
 		part->ask_at = 0;
 	object_free(part->object);
 	part->object = o;
-	part->witnessed = o->status != NULL;
+	part->witnessed |= o->status != NULL;
 	if (!r->spec && o->status)
 		bear(w, r);
 	else if (r->spec && !o->status)

@@ -125,7 +125,8 @@ struct commit {
 	bool remove;
 	bool derived;			/* holds nothing but conditions */
 	bool takes_result;		/* holds what came of an act */
-	bool asks;			/* the object is to be changed as well, */
+	const struct object *object;	/* as known; stays while we are committing */
+	bool asks;			/* it is to be changed as well, */
 	struct spec *base;		/* by what differs from this */
 	bool undecided;			/* what it asks beside that */
 	struct object *kept;		/* as it is afterwards */

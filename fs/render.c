@@ -155,12 +155,19 @@ static void add_sentence(struct buf *out, int64_t at, const struct who *who,
 void render_error(const struct subject *s, struct buf *out)
 {
 	static const struct who daemon = {.command = ""};
+	static const struct who asked = {.command = "kubernetes"};
 	const struct status *status = s->r->status;
 	const struct refusal *refusal = &s->r->refusal;
 
 	if (status && status->failure)
 		add_sentence(out, status->failure_at, &daemon,
 			     status->failure);
+	/* On every mount, and after a restart; where it was decided the next
+	   line says it as well. */
+	if (status && status->refused &&
+	    !(refusal->sentence && strstr(refusal->sentence, status->refused)))
+		add_sentence(out, status->conditions[CONDITION_READY].since,
+			     &asked, status->refused);
 	if (refusal->sentence)
 		add_sentence(out, refusal->at, &refusal->who,
 			     refusal->sentence);
