@@ -104,6 +104,11 @@ static int take_lease(struct kube_lease *l, const json_t *lease,
 	json_int_t seconds = json_integer_value(
 		json_object_get(spec, "leaseDurationSeconds"));
 
+	/* Whatever else answers with JSON must not be taken for consent. */
+	if (strcmp(text_of(json_object_get(lease, "metadata"), "name"),
+		   l->config->name) != 0 || !*version || !json_is_object(spec))
+		return fail(err, EPROTO, "%s answered with what is no lease %s",
+			    kube_server(l->kube), l->config->name);
 	if (check_site(l, lease, err) < 0)
 		return -err->code;
 	if (!l->is_there || strcmp(version, l->version) != 0)

@@ -86,6 +86,19 @@ int writing_look_anew(struct writing *wr, struct error *err)
 	return writing_conflict(wr, err);
 }
 
+/* Whatever else answers with JSON must not be taken for the object. */
+static int check_reply(const struct writing *wr, const json_t *reply,
+		       struct error *err)
+{
+	const json_t *meta = json_object_get(reply, "metadata");
+
+	if (strcmp(json_text_of(meta, "name"), wr->w->name) == 0 &&
+	    *json_text_of(meta, "resourceVersion"))
+		return 0;
+	return fail(err, EPROTO, "%s answered with what is not %s/%s",
+		    kube_server(wr->k->kube), wr->w->namespace, wr->w->name);
+}
+
 int writing_call(struct writing *wr, struct kube_request *q, json_t **reply,
 		struct error *err)
 {
@@ -97,6 +110,12 @@ int writing_call(struct writing *wr, struct kube_request *q, json_t **reply,
 		if (q->timeout_ms > WRITE_MS / 2)
 			q->timeout_ms = WRITE_MS / 2;
 		rc = kube_call(wr->k->conn, q, reply, err);
+		if (rc == 0 && strcmp(q->method, "DELETE") != 0)
+			rc = check_reply(wr, *reply, err);
+		if (rc < 0) {
+			json_decref(*reply);
+			*reply = NULL;
+		}
 		if (!kube_may_have_happened(rc) ||
 		    wr->end - clock_monotonic() < 500)
 			return rc;

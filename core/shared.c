@@ -293,7 +293,7 @@ void shared_show(struct world *w, struct replication *r)
 	struct status draft, *shown;
 	struct replication before = *r;
 
-	if (!part || !r->spec || r->work->committing)
+	if (!part || !r->spec)
 		return;
 	draft = *r->status;
 	commit_derive(w, r, &draft, text);
@@ -314,7 +314,7 @@ void shared_show_stored(struct world *w, struct replication *r)
 	struct shared_part *part = r->work->shared;
 	struct replication before = *r;
 
-	if (!part || !part->stored || r->work->committing)
+	if (!part || !part->stored)
 		return;
 	r->status = part->stored;
 	part->stored = NULL;

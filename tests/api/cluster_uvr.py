@@ -14,7 +14,7 @@ import yaml
 import uvr
 from kube import ADMIN
 from replication import Condition
-from shell import FACTOR, sh, until
+from shell import FACTOR, get, sh, until
 
 GROUP = "/apis/replication.unified.io/v1alpha1"
 CRD = ("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
@@ -196,10 +196,26 @@ class Object:
             c = self.ready
             return c and c.status == status and reason in (None, c.reason) and c
         try:
-            return until(check, f"{self.name}: Ready {status} {reason}",
-                         seconds)
+            found = until(check, f"{self.name}: Ready {status} {reason}",
+                          seconds)
         except AssertionError as e:
             raise AssertionError(json.dumps(self.get(), indent=1)) from e
+        self.settle()
+        return found
+
+    def settle(self):
+        """Until all that have a mount show what the cluster has."""
+        for d in self.lab.daemons:
+            path = d.mnt / self.ns / self.name / "status.json"
+
+            def check(path=path):
+                try:
+                    shown = json.loads(get(path))["metadata"]
+                except FileNotFoundError:
+                    return "accepted" not in self.status
+                return shown["resourceVersion"] == self.meta["resourceVersion"]
+            if d.alive() and not isinstance(d, Controller):
+                until(check, f"the same at {path}")
 
     def history(self):
         return [t["word"] for t in self.status["history"]]
@@ -233,10 +249,13 @@ class Object:
                                 **more)
 
     def wait(self, seconds=10, check=True):
-        return self.lab.kubectl(
+        done = self.lab.kubectl(
             "wait", "--for=condition=Ready", f"uvr/{self.name}", "-n", self.ns,
             f"--timeout={int(seconds * FACTOR)}s", check=check,
             timeout=seconds + 20)
+        if done.returncode == 0:
+            self.settle()
+        return done
 
     def go(self, *words):
         for word in words:

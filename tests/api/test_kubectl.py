@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tutorial by kubectl, and its refusals: a patch and an echo are one act."""
+"""The tutorial by kubectl, and refusals: a patch and an echo are one act."""
 import json
 import os
 import re
@@ -368,6 +368,7 @@ def test_illegal_edges_are_not_carried_out(lab, d, start):
     o.patch(asked)
     until(lambda: o.ready and o.ready.reason != "InvalidStateTransition",
           "patching back clears it")
+    o.settle()
     assert o.history() == history and r.state == state
     assert storage(r) == before
     assert r.error == "" or state == "failed"

@@ -66,15 +66,16 @@ def test_one_that_was_frozen_steps_down(array, make_node):
 @pytest.mark.parametrize("continues", [False, True])
 def test_an_act_never_wakes_up_late(array, make_node, continues):
     """It is stopped in its call; by the end of its lease it is dead."""
-    a, b = pair(make_node, act="2500ms")
+    a, b = pair(make_node, act="6s", lease=6)
     r = a.replica()
     other = seen_by(b, r)
-    a.faults(r.here, "slow 1500")
+    a.faults(r.here, "slow 4000")
     assert r.ask("promoting") == 0
     until(lambda: "demote-peer" in r.acts(), "the peer has stepped down")
-    until(lambda: "promote" in get(r.path / "status.json"), "the intent")
+    until(lambda: (r.status["status"]["intent"] or {}).get("act") == "promote",
+          "the intent")
     a.freeze()
-    b.await_lead(8)
+    b.await_lead(12)
     if continues:
         a.thaw()
     assert a.process.wait(20) == -9

@@ -363,21 +363,36 @@ def test_many_namespaces_come_and_go(lab, d):
 
 # ---- what others do to the status ----
 
+def empty(o):
+    status, answer = o.request("PUT", f"{o.path}/status",
+                               {**o.get(), "status": {}})
+    assert status == 200, answer
+
+
 def test_status_emptied(lab, d):
     """Ours stands: what has been accepted can't be taken out by a patch."""
     r = d.replica()
     o = lab.object(r)
     o.go("promoting")
     before = o.history()
-    status, answer = lab.cluster.request(
-        "PUT", f"{o.path}/status", {**o.get(), "status": {}})
-    assert status == 200, answer
+    empty(o)
     until(lambda: "taken out" in r.read("log"), "it is noticed")
     assert r.state == "promoting"
     o.ask("source")
     o.wait()
     assert o.history() == before + ["source"] and r.state == "source"
     assert r.acts() == ["create", "demote-peer", "promote"]
+
+
+def test_status_emptied_is_written_again(lab, d):
+    """Or the next start would take it for one that was never accepted."""
+    r = d.replica()
+    o = lab.object(r)
+    o.go("promoting")
+    before = o.history()
+    empty(o)
+    until(lambda: o.status.get("history") and o.history() == before,
+          "it is there again")
 
 
 def test_status_forged(lab, d):
