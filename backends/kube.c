@@ -128,10 +128,14 @@ bool kube_may_have_happened(int rc)
 	return rc == -EHOSTUNREACH || rc == -ETIMEDOUT || rc == -EPROTO;
 }
 
-/* The server asks to come back later. */
+/*
+ * The server asks to come back later.  Who watches has waits of its own, which
+ * end when the server is seen to be well.
+ */
 static bool is_for_later(const struct kube_try *t)
 {
-	return t->retry_after >= 0 && (t->code == 429 || t->code >= 500);
+	return t->retry_after >= 0 && (t->code == 429 || t->code >= 500) &&
+	       !(t->take && t->retry_after > 1);
 }
 
 /*

@@ -244,9 +244,13 @@ static bool is_ours(const struct kube_lease *l)
 	return l->is_there && strcmp(l->holder, l->config->identity) == 0;
 }
 
+/*
+ * Given back, or not changed for its time.  One that was deleted says nothing of
+ * who held it: that one's time is waited for as well.
+ */
 static bool is_free(const struct kube_lease *l)
 {
-	return !l->is_there || !*l->holder ||
+	return (l->is_there && !*l->holder) ||
 	       fence_clock() - l->changed >= l->duration_ms;
 }
 
@@ -270,7 +274,13 @@ static int renew(struct kube_lease *l, struct error *err)
 			step_down(l);
 		return rc;
 	}
-	if (rc == 0)
+	if (rc == -ENOENT) {
+		l->is_there = false;
+		*l->holder = *l->version = '\0';
+		step_down(l);
+		return 0;
+	}
+	if (rc == 0 && is_ours(l))
 		renewed(l, sent);
 	return rc;
 }

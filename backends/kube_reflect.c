@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define WAIT_FIRST_MS 400
-#define WAIT_MAX_MS 3000
+#define WAIT_MAX_MS 2000
 
 /*
  * A watch that ends sooner, without an event, is a failure like another: only
@@ -25,6 +25,7 @@
 static void answered(struct kube_reflector *r)
 {
 	r->failures = 0;
+	r->relists = false;
 	if (!r->silent)
 		return;
 	r->silent = false;
@@ -168,10 +169,14 @@ static bool is_fine(struct kube_reflector *r, int rc, struct error *err)
 
 	if (lasted)
 		answered(r);
-	if (rc == 0 && r->failures)
+	if (rc == -ESTALE && !r->relists) {
+		r->relists = true;
+		return true;
+	}
+	if (rc == 0 && !lasted && r->failures)
 		fail(err, EAGAIN, "%s ends watches at once",
 		     kube_server(r->kube));
-	if ((rc == 0 || rc == -ESTALE) && !r->failures) {
+	if (rc == 0 && !r->failures) {
 		r->failures = !lasted;
 		return true;
 	}

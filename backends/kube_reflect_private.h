@@ -29,6 +29,8 @@ struct kube_reflector {
 	int64_t began;			/* monotonic ms: the watch at hand; 0: it
 					   has not yet */
 	unsigned failures;		/* in a row */
+	bool relists;			/* a list was due, and no watch has lasted
+					   since */
 	bool silent;			/* and told so */
 	struct error *err;		/* of the watch at hand */
 };

@@ -86,6 +86,17 @@ int writing_look_anew(struct writing *wr, struct error *err)
 	return writing_conflict(wr, err);
 }
 
+/* Others have noticed that the server is away: nobody need wait for long. */
+static bool is_away(struct store_kube *k)
+{
+	bool away;
+
+	pthread_mutex_lock(&k->lock);
+	away = *k->told_why;
+	pthread_mutex_unlock(&k->lock);
+	return away;
+}
+
 /* Whatever else answers with JSON must not be taken for the object. */
 static int check_reply(const struct writing *wr, const json_t *reply,
 		       struct error *err)
@@ -116,7 +127,7 @@ int writing_call(struct writing *wr, struct kube_request *q, json_t **reply,
 			json_decref(*reply);
 			*reply = NULL;
 		}
-		if (!kube_may_have_happened(rc) ||
+		if (!kube_may_have_happened(rc) || is_away(wr->k) ||
 		    wr->end - clock_monotonic() < 500)
 			return rc;
 		kube_pause(wr->k->conn, 100);
