@@ -57,6 +57,7 @@ int writing_get(struct writing *wr, struct object **out, struct error *err)
 	if (!*out)
 		return -err->code;
 	(*out)->as_of = as_of;
+	(*out)->looked_up = true;
 	return 0;
 }
 

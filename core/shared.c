@@ -228,10 +228,17 @@ void shared_take(struct world *w, struct object *o)
 {
 	struct namespace *ns = namespace_of(w, o);
 	struct replication *r = ns ? shared_find(ns, o->name) : NULL;
-	struct shared_part *part = r ? r->work->shared : NULL;
+	const struct shared_part *part = r ? r->work->shared : NULL;
+	bool another = part && part->object &&
+		       strcmp(part->object->uid, o->uid) != 0;
 
-	/* Another of the same name: the old one went while nobody looked. */
-	if (part && part->object && strcmp(part->object->uid, o->uid) != 0) {
+	/* Its end may have been told while it was looked up. */
+	if (o->looked_up && (!r || another)) {
+		object_free(o);
+		return;
+	}
+	/* The old one of the same name went while nobody looked. */
+	if (another) {
 		world_withdraw(w, r);
 		r = NULL;
 	}

@@ -317,7 +317,8 @@ def promoting_pending(lab, d, r):
     hurt(d, r, r.here, "no-copy")
     r.peer_volume.write_bytes(DATA)
     lab.object(r).patch("promoting")
-    until(lambda: r.state == "promoting", "it is under way")
+    until(lambda: r.state == "promoting" and "demote-peer" in r.acts() and
+          "final" in r.conditions["Progressing"].message, "it is under way")
 
 
 def demoting(lab, d, r):

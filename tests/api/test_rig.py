@@ -325,12 +325,18 @@ sys.stdin.read()
 
 
 def test_nothing_outlives_its_process(cluster, tmp_path):
-    base = tmp_path / "base"
-    parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT.format(
-            here=str(HERE), base=str(base), port=free_ports(3))],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    pid = int(parent.stdout.readline())
+    # Its ports may be taken between the look and the use.
+    for number in (3, 4, 5):
+        parent = subprocess.Popen(
+            [sys.executable, "-c", PARENT.format(
+                here=str(HERE), base=str(tmp_path / f"base{number}"),
+                port=free_ports(number))],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pid = int(parent.stdout.readline())
+        if pid:
+            break
+        parent.kill()
+        parent.communicate()
     assert os.path.exists(f"/proc/{pid}")
     parent.kill()
     parent.communicate()

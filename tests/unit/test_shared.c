@@ -344,6 +344,21 @@ START_TEST(removed_elsewhere)
 }
 END_TEST
 
+/* What was looked up before its end was told comes after that. */
+START_TEST(a_late_look_brings_nothing_back)
+{
+	struct error err;
+	struct object *o = object_read(cluster->object, &err);
+
+	o->looked_up = true;
+	o->as_of = f->now;
+	cluster->sink->vanished(cluster->sink, "database", "db", "u");
+	cluster->sink->changed(cluster->sink, o);
+	run_all();
+	ck_assert_ptr_null(the());
+}
+END_TEST
+
 START_TEST(removed_during_a_write)
 {
 	cluster->sink->vanished(cluster->sink, "database", "db", "u");
@@ -457,7 +472,8 @@ static TCase *make_case(void)
 		who_does_not_lead_takes_writes_and_acts_on_nothing,
 		a_new_leader_goes_on,
 		a_late_clock_cuts_no_request_short, nobody_acts_behind_a_fence,
-		without_the_store, removed_elsewhere, removed_during_a_write,
+		without_the_store, removed_elsewhere,
+		a_late_look_brings_nothing_back, removed_during_a_write,
 		made_anew_with_the_same_name, kubectl_delete,
 		an_emptied_status_is_written_again,
 		a_finalizer_that_was_taken_away_comes_back,
