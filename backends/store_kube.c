@@ -16,16 +16,16 @@
 
 static struct store_kube *of_watch(struct kube_listener *l)
 {
-	return (struct store_kube *)((char *)l -
-				     offsetof(struct store_kube,
-					      watch_listener));
+	void *k = (char *)l - offsetof(struct store_kube, watch_listener);
+
+	return k;
 }
 
 static struct store_kube *of_lease(struct lease_listener *l)
 {
-	return (struct store_kube *)((char *)l -
-				     offsetof(struct store_kube,
-					      lease_listener));
+	void *k = (char *)l - offsetof(struct store_kube, lease_listener);
+
+	return k;
 }
 
 /* ---- what the watch tells ---- */
@@ -171,10 +171,8 @@ static void led(struct lease_listener *l, bool leads, const char *holder)
 static void volume_changed(struct volumes_listener *l, const char *namespace,
 			   const char *pvc)
 {
-	struct store_kube *k =
-		(struct store_kube *)((char *)l -
-				      offsetof(struct store_kube,
-					       volumes_listener));
+	void *at = (char *)l - offsetof(struct store_kube, volumes_listener);
+	struct store_kube *k = at;
 
 	k->sink->volume(k->sink, namespace, pvc);
 }

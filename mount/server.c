@@ -173,8 +173,8 @@ static void appeared(struct world_listener *l, struct replication *r)
 
 static void logged(struct world_listener *l)
 {
-	struct server *s = (struct server *)((char *)l -
-					     offsetof(struct server, listener));
+	void *at = (char *)l - offsetof(struct server, listener);
+	struct server *s = at;
 	uint64_t lost;
 	const char *text;
 	size_t len;

@@ -157,8 +157,8 @@ START_TEST(what_is_no_object)
 	static const char *const texts[] = {
 		"{}", "{\"metadata\": 1}",
 		"{\"metadata\": {\"name\": \"a\", \"namespace\": \"b\"}}",
-		"{\"metadata\": {\"name\": [], \"namespace\": \"b\", "
-		"\"resourceVersion\": \"1\"}}",
+		("{\"metadata\": {\"name\": [], \"namespace\": \"b\", "
+		 "\"resourceVersion\": \"1\"}}"),
 	};
 	size_t i;
 
