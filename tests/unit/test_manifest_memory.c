@@ -6,87 +6,12 @@
  */
 #include "manifest.h"
 #include "manifests.h"
+#include "memory_fails.h"
 #include "suite.h"
 
 #include <check.h>
 #include <errno.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
-
-#ifdef __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
-
-#if defined(__GLIBC__) && !defined(SANITIZED)
-#define CAN_FAIL 1
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t size);
-void __libc_free(void *p);
-
-/* How many allocations still succeed; negative: all.  Volatile, as compilers
-   know that malloc changes no variable of ours. */
-static volatile long left = -1;
-
-/* How many blocks there are. */
-static volatile long live;
-
-static bool is_out(void)
-{
-	if (left > 0)
-		left--;
-	else if (left == 0)
-		return true;
-	return false;
-}
-
-static void *count(void *p)
-{
-	live += p != NULL;
-	return p;
-}
-
-void *malloc(size_t size)
-{
-	return is_out() ? NULL : count(__libc_malloc(size));
-}
-
-void *calloc(size_t n, size_t size)
-{
-	return is_out() ? NULL : count(__libc_calloc(n, size));
-}
-
-void *realloc(void *p, size_t size)
-{
-	if (!p)
-		return malloc(size);
-	return is_out() ? NULL : __libc_realloc(p, size);
-}
-
-void free(void *p)
-{
-	live -= p != NULL;
-	__libc_free(p);
-}
-
-static bool can_fail(void)
-{
-	void *volatile p;
-
-	left = 0;
-	p = malloc(1);
-	left = -1;
-	free(p);
-	return !p;
-}
-#endif
 
 #ifdef CAN_FAIL
 static const char yaml[] =
@@ -132,12 +57,12 @@ START_TEST(each_allocation_fails_once)
 
 	base = parse_whole(&err);
 	for (n = 0; !spec && n < 10000; n++) {
-		before = live;
-		left = n;
+		before = memory_live;
+		memory_left = n;
 		err.code = 0;
 		spec = tries[_i](&err);
-		left = -1;
-		ck_assert_int_eq(live - before, spec && spec != base ? 1 : 0);
+		memory_left = -1;
+		ck_assert_int_eq(memory_live - before, spec && spec != base ? 1 : 0);
 		ck_assert_msg(spec || err.code == ENOMEM, "after %ld: %d %s",
 			      n, err.code, err.msg);
 	}
@@ -158,9 +83,9 @@ START_TEST(rendering_fails_once)
 	buf_init(&out, 64 * 1024);
 	for (n = 0; n == 0 || out.failed; n++) {
 		buf_finish(&out);
-		left = n;
+		memory_left = n;
 		manifest_render("a", "b", spec, NULL, &out);
-		left = -1;
+		memory_left = -1;
 		ck_assert(out.failed == 0 || out.failed == ENOMEM);
 	}
 	ck_assert_int_gt(n, 1);
@@ -174,7 +99,7 @@ int main(void)
 	Suite *suite;
 	TCase *tc;
 
-	if (!can_fail())
+	if (!memory_can_fail())
 		return 77;
 	suite = suite_create("manifest_memory");
 	tc = tcase_create("manifest_memory");
