@@ -3,10 +3,11 @@
 #include "kube_lease.h"
 
 #include "clock.h"
+#include "json_parts.h"
+#include "thread.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,13 +41,6 @@ struct kube_lease {
 	int64_t silent_since;		/* 0: it answers */
 	bool silent;
 };
-
-static const char *text_of(const json_t *map, const char *key)
-{
-	const char *text = json_string_value(json_object_get(map, key));
-
-	return text ? text : "";
-}
 
 static int retry_ms(const struct kube_lease *l)
 {
@@ -83,7 +77,7 @@ static int check_site(const struct kube_lease *l, const json_t *lease,
 		      struct error *err)
 {
 	const json_t *meta = json_object_get(lease, "metadata");
-	const char *site = text_of(json_object_get(meta, "annotations"),
+	const char *site = json_text_at(json_object_get(meta, "annotations"),
 				   SITE_KEY);
 
 	if (strcmp(site, l->config->site) == 0 || !*site)
@@ -99,13 +93,13 @@ static int take_lease(struct kube_lease *l, const json_t *lease,
 		      struct error *err)
 {
 	const json_t *spec = json_object_get(lease, "spec");
-	const char *version = text_of(json_object_get(lease, "metadata"),
+	const char *version = json_text_at(json_object_get(lease, "metadata"),
 				      "resourceVersion");
 	json_int_t seconds = json_integer_value(
 		json_object_get(spec, "leaseDurationSeconds"));
 
 	/* Whatever else answers with JSON must not be taken for consent. */
-	if (strcmp(text_of(json_object_get(lease, "metadata"), "name"),
+	if (strcmp(json_text_at(json_object_get(lease, "metadata"), "name"),
 		   l->config->name) != 0 || !*version || !json_is_object(spec))
 		return fail(err, EPROTO, "%s answered with what is no lease %s",
 			    kube_server(l->kube), l->config->name);
@@ -116,7 +110,7 @@ static int take_lease(struct kube_lease *l, const json_t *lease,
 	l->is_there = true;
 	snprintf(l->version, sizeof l->version, "%s", version);
 	snprintf(l->holder, sizeof l->holder, "%s",
-		 text_of(spec, "holderIdentity"));
+		 json_text_at(spec, "holderIdentity"));
 	l->duration_ms = seconds > 0 && seconds < 86400
 				 ? (int)seconds * 1000
 				 : l->config->duration_ms;
@@ -359,7 +353,6 @@ struct kube_lease *kube_lease_start(struct kube *k,
 				    struct error *err)
 {
 	struct kube_lease *l = calloc(1, sizeof *l);
-	sigset_t all, before;
 	int rc;
 
 	if (!l) {
@@ -378,10 +371,7 @@ struct kube_lease *kube_lease_start(struct kube *k,
 		kube_lease_free(l);
 		return NULL;
 	}
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&l->thread, NULL, run, l);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	rc = thread_start(&l->thread, run, l);
 	if (rc) {
 		fail(err, rc, "no thread for a lease");
 		kube_lease_free(l);

@@ -3,9 +3,10 @@
 #include "kube_reflect_private.h"
 
 #include "clock.h"
+#include "json_parts.h"
+#include "thread.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,13 +43,6 @@ static void failed(struct kube_reflector *r, const struct error *err)
 
 /* ---- one event ---- */
 
-static const char *text_of(const json_t *map, const char *key)
-{
-	const char *text = json_string_value(json_object_get(map, key));
-
-	return text ? text : "";
-}
-
 void reflect_seen(struct kube_reflector *r, const json_t *object, int64_t as_of)
 {
 	if (!reflect_remember(r, object))
@@ -61,8 +55,8 @@ static void went(struct kube_reflector *r, const json_t *object)
 	const json_t *meta = json_object_get(object, "metadata");
 
 	reflect_forget(r, object);
-	r->listener->gone(r->listener, text_of(meta, "namespace"),
-			  text_of(meta, "name"), text_of(meta, "uid"));
+	r->listener->gone(r->listener, json_text_at(meta, "namespace"),
+			  json_text_at(meta, "name"), json_text_at(meta, "uid"));
 }
 
 /* A Status instead of an object: the watch can't go on. */
@@ -72,12 +66,12 @@ static int take_error(struct kube_reflector *r, const json_t *status)
 
 	return fail(r->err, code == 410 ? ESTALE : EAGAIN,
 		    "%s ended a watch: %lld %s", kube_server(r->kube),
-		    (long long)code, text_of(status, "message"));
+		    (long long)code, json_text_at(status, "message"));
 }
 
 void reflect_version(struct kube_reflector *r, const json_t *object)
 {
-	const char *version = text_of(json_object_get(object, "metadata"),
+	const char *version = json_text_at(json_object_get(object, "metadata"),
 				      "resourceVersion");
 
 	if (*version && strlen(version) < sizeof r->version)
@@ -89,7 +83,7 @@ static bool ends_the_list(const json_t *object)
 {
 	const json_t *meta = json_object_get(object, "metadata");
 
-	return strcmp(text_of(json_object_get(meta, "annotations"),
+	return strcmp(json_text_at(json_object_get(meta, "annotations"),
 			      "k8s.io/initial-events-end"),
 		      "true") == 0;
 }
@@ -97,7 +91,7 @@ static bool ends_the_list(const json_t *object)
 static int take_event(struct kube_watcher *w, json_t *event)
 {
 	struct kube_reflector *r = (struct kube_reflector *)w;
-	const char *type = text_of(event, "type");
+	const char *type = json_text_at(event, "type");
 	const json_t *object = json_object_get(event, "object");
 
 	if (strcmp(type, "ERROR") == 0)
@@ -237,7 +231,6 @@ struct kube_reflector *kube_reflect(struct kube *k, const char *path,
 				    struct kube_listener *l, struct error *err)
 {
 	struct kube_reflector *r = calloc(1, sizeof *r);
-	sigset_t all, before;
 	int rc;
 
 	if (r)
@@ -255,10 +248,7 @@ struct kube_reflector *kube_reflect(struct kube *k, const char *path,
 		kube_reflector_free(r);
 		return NULL;
 	}
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&r->thread, NULL, run, r);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	rc = thread_start(&r->thread, run, r);
 	if (rc) {
 		fail(err, rc, "no thread for a watch");
 		kube_reflector_free(r);

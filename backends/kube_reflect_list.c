@@ -4,6 +4,7 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "json_parts.h"
 
 #include <errno.h>
 #include <search.h>
@@ -43,20 +44,13 @@ static void known_free(void *p)
 	free(k);
 }
 
-static const char *text_of(const json_t *map, const char *key)
-{
-	const char *text = json_string_value(json_object_get(map, key));
-
-	return text ? text : "";
-}
-
 /* NAMESPACE/NAME in @out; false when it has no name. */
 static bool key_of(const json_t *object, char out[static 320])
 {
 	const json_t *meta = json_object_get(object, "metadata");
-	const char *name = text_of(meta, "name");
+	const char *name = json_text_at(meta, "name");
 
-	return *name && snprintf(out, 320, "%s/%s", text_of(meta, "namespace"),
+	return *name && snprintf(out, 320, "%s/%s", json_text_at(meta, "namespace"),
 				 name) < 320;
 }
 
@@ -75,7 +69,7 @@ static struct known *known_new(struct kube_reflector *r, const char *key)
 
 bool reflect_remember(struct kube_reflector *r, const json_t *object)
 {
-	const char *uid = text_of(json_object_get(object, "metadata"), "uid");
+	const char *uid = json_text_at(json_object_get(object, "metadata"), "uid");
 	char key[320];
 	struct known probe = {.key = key}, *k, **node;
 
@@ -175,7 +169,7 @@ static int take_page(struct kube_reflector *r, json_t *page, char **token,
 			    kube_server(r->kube));
 	json_array_foreach(items, i, item)
 		reflect_seen(r, item, r->listing);
-	more = text_of(json_object_get(page, "metadata"), "continue");
+	more = json_text_at(json_object_get(page, "metadata"), "continue");
 	free(*token);
 	*token = *more ? strdup(more) : NULL;
 	if (*more && !*token)
@@ -260,8 +254,8 @@ static int find_out(struct kube_reflector *r, struct error *err)
 	if (rc < 0 && rc != -EACCES && rc != -ENOENT)
 		return rc;
 	/* A minor may have a + behind it. */
-	major = strtol(text_of(version, "major"), NULL, 10);
-	minor = strtol(text_of(version, "minor"), NULL, 10);
+	major = strtol(json_text_at(version, "major"), NULL, 10);
+	minor = strtol(json_text_at(version, "minor"), NULL, 10);
 	json_decref(version);
 	r->streams = major > 1 || (major == 1 && minor >= STREAMS_MINOR);
 	r->streams_known = true;

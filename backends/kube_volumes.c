@@ -3,6 +3,7 @@
 #include "kube_volumes.h"
 
 #include "emit.h"
+#include "json_parts.h"
 #include "kube_reflect.h"
 
 #include <errno.h>
@@ -71,13 +72,6 @@ static struct row *row_find(const struct table *t, const char *key)
 	return node ? *node : NULL;
 }
 
-static const char *text_of(const json_t *map, const char *key)
-{
-	const char *text = json_string_value(json_object_get(map, key));
-
-	return text ? text : "";
-}
-
 /* ---- what a watch tells ---- */
 
 static char *join(const char *namespace, const char *name)
@@ -95,22 +89,22 @@ static void fill_row(struct row *r, enum kind kind, const json_t *object)
 
 	switch (kind) {
 	case CLAIM:
-		r->phase = strdup(text_of(status, "phase"));
-		r->other = strdup(text_of(spec, "volumeName"));
+		r->phase = strdup(json_text_at(status, "phase"));
+		r->other = strdup(json_text_at(spec, "volumeName"));
 		break;
 	case VOLUME:
-		r->phase = strdup(text_of(status, "phase"));
-		r->other = join(text_of(claim, "namespace"),
-				text_of(claim, "name"));
+		r->phase = strdup(json_text_at(status, "phase"));
+		r->other = join(json_text_at(claim, "namespace"),
+				json_text_at(claim, "name"));
 		break;
 	case ATTACHMENT:
 		r->phase = strdup(json_is_true(json_object_get(status,
 							       "attached"))
 					  ? "true"
 					  : "");
-		r->other = strdup(text_of(json_object_get(spec, "source"),
+		r->other = strdup(json_text_at(json_object_get(spec, "source"),
 					  "persistentVolumeName"));
-		r->node = strdup(text_of(spec, "nodeName"));
+		r->node = strdup(json_text_at(spec, "nodeName"));
 		break;
 	case KINDS:
 		break;
@@ -124,7 +118,7 @@ static struct row *make_row(enum kind kind, const json_t *object)
 
 	if (!r)
 		return NULL;
-	r->key = join(text_of(meta, "namespace"), text_of(meta, "name"));
+	r->key = join(json_text_at(meta, "namespace"), json_text_at(meta, "name"));
 	fill_row(r, kind, object);
 	if (!r->key || !r->phase || !r->other ||
 	    (kind == ATTACHMENT && !r->node)) {

@@ -4,11 +4,11 @@
  * due or somebody wakes it; then looks, copies and tells the sink.
  */
 #include "sim_model.h"
+#include "thread.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -224,19 +224,6 @@ static void *run(void *ctx)
 	return NULL;
 }
 
-/* The daemon's signals are the loop's, not this thread's. */
-static int start_thread(struct sim *sim)
-{
-	sigset_t all, old;
-	int rc;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&sim->thread, NULL, run, sim);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return rc;
-}
-
 int engine_start(struct sim *sim, struct error *err)
 {
 	int rc;
@@ -254,7 +241,7 @@ int engine_start(struct sim *sim, struct error *err)
 		return rc;
 	}
 	sim->started = true;
-	rc = start_thread(sim);
+	rc = thread_start(&sim->thread, run, sim);
 	if (!rc)
 		return 0;
 	sim->started = false;

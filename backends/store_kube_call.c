@@ -3,6 +3,7 @@
 #include "store_kube_private.h"
 
 #include "clock.h"
+#include "json_parts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,19 +23,12 @@ void writing_path(const char *namespace, const char *name,
 		 namespace, name);
 }
 
-const char *json_text_of(const json_t *map, const char *key)
-{
-	const char *text = json_string_value(json_object_get(map, key));
-
-	return text ? text : "";
-}
-
 void writing_version(struct writing *wr, const json_t *object)
 {
 	const json_t *meta = json_object_get(object, "metadata");
 
 	snprintf(wr->version, sizeof wr->version, "%s",
-		 json_text_of(meta, "resourceVersion"));
+		 json_text_at(meta, "resourceVersion"));
 	wr->generation = json_integer_value(json_object_get(meta,
 							    "generation"));
 }
@@ -104,8 +98,8 @@ static int check_reply(const struct writing *wr, const json_t *reply,
 {
 	const json_t *meta = json_object_get(reply, "metadata");
 
-	if (strcmp(json_text_of(meta, "name"), wr->w->name) == 0 &&
-	    *json_text_of(meta, "resourceVersion"))
+	if (strcmp(json_text_at(meta, "name"), wr->w->name) == 0 &&
+	    *json_text_at(meta, "resourceVersion"))
 		return 0;
 	return fail(err, EPROTO, "%s answered with what is not %s/%s",
 		    kube_server(wr->k->kube), wr->w->namespace, wr->w->name);

@@ -7,9 +7,9 @@
 #include "store_kube_private.h"
 
 #include "clock.h"
+#include "thread.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +32,6 @@ struct item {
 };
 
 struct events {
-	struct kube *kube;
 	struct kube_conn *conn;
 	const char *identity;
 	pthread_t thread;
@@ -141,14 +140,12 @@ struct events *events_start(struct kube *k, const char *identity,
 			    struct error *err)
 {
 	struct events *e = calloc(1, sizeof *e);
-	sigset_t all, before;
 	int rc;
 
 	if (!e) {
 		fail(err, ENOMEM, "no memory for events");
 		return NULL;
 	}
-	e->kube = k;
 	e->identity = identity;
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_cond_init(&e->more, NULL);
@@ -157,10 +154,7 @@ struct events *events_start(struct kube *k, const char *identity,
 		events_free(e);
 		return NULL;
 	}
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&e->thread, NULL, run, e);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	rc = thread_start(&e->thread, run, e);
 	if (rc) {
 		fail(err, rc, "no thread for events");
 		events_free(e);

@@ -89,8 +89,6 @@ int writing_failed(int rc, struct error *err);
 int writing_conflict(struct writing *wr, struct error *err);
 /* The same, and the world is told what is there now. */
 int writing_look_anew(struct writing *wr, struct error *err);
-/* A text in a mapping, "" when there is none. */
-const char *json_text_of(const json_t *map, const char *key);
 
 /* store_kube_write.c, store_kube_remove.c: the worker's. */
 int store_kube_save(struct store *s, struct store_write *w, struct error *err);

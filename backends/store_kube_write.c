@@ -6,6 +6,7 @@
 #include "store_kube_private.h"
 
 #include "clock.h"
+#include "json_parts.h"
 #include "status_codec.h"
 
 #include <errno.h>

@@ -54,6 +54,14 @@ enum capability {
 					   volumes */
 };
 
+/* Each capability's name in the tree and in objects; ends with no bit. */
+struct capability_name {
+	unsigned bit;
+	const char *tree;
+	const char *object;
+};
+extern const struct capability_name capability_names[];
+
 /*
  * Takes one observation of the relationship @key; copies what it needs.
  * Thread-safe, never blocks.

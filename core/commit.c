@@ -270,7 +270,8 @@ static void commit_done(struct job *job)
 	else if (!r->spec)
 		world_unbind(w, r);
 	commit_free(c);
-	if (shared_catch_up(w, r) && world_pump(w, r) && !work->committing)
+	shared_catch_up(w, r);
+	if (world_pump(w, r) && !work->committing)
 		reconcile(w, r);
 }
 

@@ -24,6 +24,38 @@ json_t *json_text(const char *text)
 	return clean.failed ? NULL : json_string(text);
 }
 
+const char *json_text_at(const json_t *map, const char *key)
+{
+	const char *text = json_string_value(json_object_get(map, key));
+
+	return text ? text : "";
+}
+
+json_t *json_field(const struct field *f, const void *base,
+		   const char *(*stamp)(int64_t ms,
+					char out[static TIME_TEXT_MAX]))
+{
+	char room[TIME_TEXT_MAX];
+
+	switch ((int)f->kind) {
+	case FIELD_TEXT:
+		return json_text(field_text(f, base));
+	case FIELD_BOOL:
+		return json_boolean(field_number(f, base));
+	case FIELD_TIME:
+		return field_number(f, base) > 0
+			       ? json_string(stamp(field_number(f, base), room))
+			       : json_null();
+	case FIELD_U64:
+	case FIELD_UINT:
+	case FIELD_INT:
+	case FIELD_COUNTER:
+		return json_integer(field_number(f, base));
+	default:
+		return json_string(field_word(f, base));
+	}
+}
+
 json_t *json_texts(struct maker *m, const struct pair *pairs,
 			    size_t count)
 {

@@ -2,6 +2,7 @@
 /* Reads what an API server says of a UnifiedVolumeReplication. */
 #include "object.h"
 
+#include "json_parts.h"
 #include "manifest.h"
 #include "node.h"
 #include "status_codec.h"
@@ -45,18 +46,10 @@ void object_free(struct object *o)
 	free(o);
 }
 
-/* "" when there is no such string. */
-static const char *text_of(const json_t *map, const char *key)
-{
-	const char *text = json_string_value(json_object_get(map, key));
-
-	return text ? text : "";
-}
-
 static int copy(const json_t *map, const char *key, char *out, size_t size,
 		struct error *err)
 {
-	const char *text = text_of(map, key);
+	const char *text = json_text_at(map, key);
 
 	if (strlen(text) >= size)
 		return fail(err, EINVAL, "metadata.%s is too long", key);
@@ -91,8 +84,8 @@ static bool state_is_applied(const json_t *meta)
 		fields = json_object_get(json_object_get(item, "fieldsV1"),
 					 "f:spec");
 		if (json_object_get(fields, "f:replicationState"))
-			return strstr(text_of(item, "manager"), "apply") ||
-			       strcmp(text_of(item, "operation"), "Apply") == 0;
+			return strstr(json_text_at(item, "manager"), "apply") ||
+			       strcmp(json_text_at(item, "operation"), "Apply") == 0;
 	}
 	return false;
 }
@@ -113,7 +106,7 @@ static int read_metadata(struct object *o, const json_t *meta,
 			 struct error *err)
 {
 	const json_t *notes = json_object_get(meta, "annotations");
-	const char *force = text_of(notes, OBJECT_FORCE);
+	const char *force = json_text_at(notes, OBJECT_FORCE);
 
 	if (copy(meta, "namespace", o->namespace, sizeof o->namespace, err) <
 		    0 ||
@@ -127,7 +120,7 @@ static int read_metadata(struct object *o, const json_t *meta,
 					 "resourceVersion");
 	o->generation =
 		json_integer_value(json_object_get(meta, "generation"));
-	o->created = time_parse(text_of(meta, "creationTimestamp"));
+	o->created = time_parse(json_text_at(meta, "creationTimestamp"));
 	if (o->created < 0)
 		o->created = 0;
 	o->deleting = json_is_string(json_object_get(meta,
@@ -138,7 +131,7 @@ static int read_metadata(struct object *o, const json_t *meta,
 	o->applied = state_is_applied(meta);
 	/* A longer one is no word of ours; it is refused all the same. */
 	snprintf(o->force, sizeof o->force, "%s", force);
-	read_asked_by(o, text_of(notes, OBJECT_ASKED_BY));
+	read_asked_by(o, json_text_at(notes, OBJECT_ASKED_BY));
 	return 0;
 }
 
@@ -226,8 +219,7 @@ static int take_status(struct object *o, const json_t *status,
 	draft.generation = json_integer_value(
 		json_object_get(status, "observedGeneration"));
 	o->status = status_new(&draft);
-	snprintf(o->writer, sizeof o->writer, "%s", text_of(status, "writer"));
-	o->digest = record->digest;
+	snprintf(o->writer, sizeof o->writer, "%s", json_text_at(status, "writer"));
 	return o->status ? 0 : fail(err, ENOMEM, "out of memory");
 }
 

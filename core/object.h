@@ -47,8 +47,7 @@ struct object {
 	char *fault;		/* and this says how */
 	struct spec *spec;	/* as accepted; NULL, with status: nothing is */
 	struct status *status;	/* its `version` is that of the object */
-	char writer[160];	/* which write of whom the status is, */
-	uint64_t digest;	/* and of which spec */
+	char writer[160];	/* which write of whom the status is */
 	bool looked_up;		/* not told by the watch, so that its end may have
 				   been told already */
 	int64_t as_of;		/* ms: the newest at this time; 0: it can't be

@@ -61,36 +61,15 @@ json_t *object_spec_patch(const struct spec *spec, const struct spec *base)
 	return NULL;
 }
 
-/* Times are exact but for those of metav1, which are to the second. */
-static json_t *time_json(int64_t ms, bool exact)
-{
-	char stamp[TIME_TEXT_MAX];
-
-	if (ms <= 0)
-		return json_null();
-	return json_string(exact ? time_text_ms(ms, stamp)
-				 : time_text(ms, stamp));
-}
-
+/*
+ * null when it is not set.  Times are exact but for those of metav1, which are
+ * to the second.
+ */
 static json_t *field_json(const struct field *f, const void *base, bool exact)
 {
 	if (!f->always && field_is_unset(f, base))
 		return json_null();
-	switch ((int)f->kind) {
-	case FIELD_TEXT:
-		return json_text(field_text(f, base));
-	case FIELD_BOOL:
-		return json_boolean(field_number(f, base));
-	case FIELD_TIME:
-		return time_json(field_number(f, base), exact);
-	case FIELD_U64:
-	case FIELD_UINT:
-	case FIELD_INT:
-	case FIELD_COUNTER:
-		return json_integer(field_number(f, base));
-	default:
-		return json_string(field_word(f, base));
-	}
+	return json_field(f, base, exact ? time_text_ms : time_text);
 }
 
 /* In a list nothing is merged, so nothing need be null. */
@@ -162,30 +141,16 @@ static json_t *fields_json(struct maker *m, const struct field_table *t,
 	return object;
 }
 
-static const struct {
-	unsigned bit;
-	const char *word;
-} capabilities[] = {
-	{CAP_STEP_DOWN_PEER, "StepDownPeer"},
-	{CAP_SECOND_FACT, "SecondFact"},
-	{CAP_GIVE_BACK, "GiveBack"},
-	{CAP_LAG, "Lag"},
-	{CAP_PROGRESS, "Progress"},
-	{CAP_MODE_IN_PLACE, "ModeInPlace"},
-	{CAP_SCHEDULE_IN_PLACE, "ScheduleInPlace"},
-	{CAP_DELETE, "Delete"},
-};
-
 static json_t *backends_json(struct maker *m, const struct backend *b,
 			     const struct status *s)
 {
 	json_t *array = json_array(), *item = json_object();
 	json_t *words = json_array();
-	size_t i;
+	const struct capability_name *c;
 
-	for (i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
-		if (b->ops->capabilities & capabilities[i].bit)
-			append(m, words, json_string(capabilities[i].word));
+	for (c = capability_names; c->bit; c++)
+		if (b->ops->capabilities & c->bit)
+			append(m, words, json_string(c->object));
 	maker_set(m, item, "name", json_string(b->name));
 	maker_set(m, item, "type", json_string(b->ops->type));
 	maker_set(m, item, "available",

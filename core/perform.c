@@ -167,14 +167,3 @@ void act_begin(struct world *w, struct replication *r, enum act act)
 	r->work->acting = true;
 	w->jobs->submit(w->jobs, &j->job);
 }
-
-int backend_check(struct backend *b, const struct spec *spec, struct error *err)
-{
-	return b->ops->check ? b->ops->check(b, spec, err) : 0;
-}
-
-bool backend_error_is_final(int rc)
-{
-	return rc == -EPERM || rc == -EINVAL || rc == -ENOENT ||
-	       rc == -EOPNOTSUPP;
-}

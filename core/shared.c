@@ -260,16 +260,15 @@ void shared_take(struct world *w, struct object *o)
 		reconcile(w, r);
 }
 
-bool shared_catch_up(struct world *w, struct replication *r)
+void shared_catch_up(struct world *w, struct replication *r)
 {
 	struct shared_part *part = r->work->shared;
 	struct object *later = part ? part->later : NULL;
 
 	if (!later)
-		return true;
+		return;
 	part->later = NULL;
 	take(w, r, later);
-	return true;
 }
 
 void shared_published(struct world *w, struct replication *r, struct commit *c)

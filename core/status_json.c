@@ -18,25 +18,6 @@ static json_t *time_value(int64_t ms)
 	return ms > 0 ? json_string(time_text(ms, stamp)) : json_null();
 }
 
-static json_t *field_value(const struct field *f, const void *base)
-{
-	switch ((int)f->kind) {
-	case FIELD_TEXT:
-		return json_text(field_text(f, base));
-	case FIELD_BOOL:
-		return json_boolean(field_number(f, base));
-	case FIELD_TIME:
-		return time_value(field_number(f, base));
-	case FIELD_U64:
-	case FIELD_UINT:
-	case FIELD_INT:
-	case FIELD_COUNTER:
-		return json_integer(field_number(f, base));
-	default:
-		return json_string(field_word(f, base));
-	}
-}
-
 static void set_fields(struct maker *m, json_t *object,
 		       const struct field_table *t, const void *base)
 {
@@ -44,7 +25,7 @@ static void set_fields(struct maker *m, json_t *object,
 
 	for (i = 0; i < t->count; i++)
 		maker_set(m, object, t->rows[i].key,
-			  field_value(&t->rows[i], base));
+			  json_field(&t->rows[i], base, time_text));
 }
 
 static json_t *fields_object(struct maker *m, const struct field_table *t,

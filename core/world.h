@@ -205,8 +205,7 @@ struct edit {
 	char command[32];	/* who.command points here */
 	void (*done)(struct edit *edit, int rc);	/* frees with edit_free */
 	void *ctx;
-	struct edit *next;	/* private to core, */
-	bool refused;		/* as this: by a rule, not by the store */
+	struct edit *next;	/* private to core */
 };
 
 /*

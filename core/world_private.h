@@ -260,8 +260,8 @@ void act_begin(struct world *w, struct replication *r, enum act act);
 void shared_init(struct world *w);
 /* Takes an object over: it appears, or is as it says from now on. */
 void shared_take(struct world *w, struct object *o);
-/* Takes what came during the commit that has just ended.  False: @r is gone. */
-bool shared_catch_up(struct world *w, struct replication *r);
+/* Takes what came during the commit that has just ended. */
+void shared_catch_up(struct world *w, struct replication *r);
 /* What a commit has written is what the object is. */
 void shared_published(struct world *w, struct replication *r,
 		      struct commit *c);

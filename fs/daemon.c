@@ -106,24 +106,11 @@ static void backend_reason(const struct subject *s, struct buf *out)
 
 static void backend_capabilities(const struct subject *s, struct buf *out)
 {
-	static const struct {
-		unsigned bit;
-		const char *text;
-	} rows[] = {
-		{CAP_STEP_DOWN_PEER, "step-down-peer"},
-		{CAP_SECOND_FACT, "second-fact"},
-		{CAP_GIVE_BACK, "give-back"},
-		{CAP_LAG, "lag"},
-		{CAP_PROGRESS, "progress"},
-		{CAP_MODE_IN_PLACE, "mode-in-place"},
-		{CAP_SCHEDULE_IN_PLACE, "schedule-in-place"},
-		{CAP_DELETE, "delete"},
-	};
-	size_t i;
+	const struct capability_name *c;
 
-	for (i = 0; i < sizeof rows / sizeof *rows; i++)
-		if (s->backend->ops->capabilities & rows[i].bit)
-			buf_printf(out, "%s\n", rows[i].text);
+	for (c = capability_names; c->bit; c++)
+		if (s->backend->ops->capabilities & c->bit)
+			buf_printf(out, "%s\n", c->tree);
 }
 
 /* The breakers are per cluster: a line for each. */
