@@ -182,7 +182,14 @@ static int write_status(struct writing *wr, const struct status *status,
 			json_t **reply, struct error *err)
 {
 	const struct store_write *w = wr->w;
-	json_t *body = object_status(w->spec, status, w->backend, wr->writer);
+	const struct object_record record = {
+		.spec = w->spec,
+		.was = w->object ? w->object->spec : NULL,
+		.status = status,
+		.backend = w->backend,
+		.writer = wr->writer,
+	};
+	json_t *body = object_status(&record);
 
 	if (body)
 		body = json_pack("{s:{s:s}, s:o}", "metadata",

@@ -68,12 +68,19 @@ void object_free(struct object *o);	/* takes NULL */
 json_t *object_spec(const struct spec *spec);
 json_t *object_spec_patch(const struct spec *spec, const struct spec *base);
 
-/*
- * `status` as a merge patch: what is not set is null.  @backend may be NULL.
- */
 struct backend;
-json_t *object_status(const struct spec *spec, const struct status *status,
-		      const struct backend *backend, const char *writer);
+
+/* What a status is to say. */
+struct object_record {
+	const struct spec *spec;	/* accepted */
+	const struct spec *was;		/* before, as the object has it, or NULL */
+	const struct status *status;
+	const struct backend *backend;	/* may be NULL */
+	const char *writer;
+};
+
+/* `status` as a merge patch: what is not set is null. */
+json_t *object_status(const struct object_record *record);
 
 /*
  * `metadata.labels` and `.annotations` as a merge patch that makes those of

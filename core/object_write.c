@@ -161,25 +161,11 @@ static json_t *backends_json(struct maker *m, const struct backend *b,
 	return array;
 }
 
-/* What is new is not a merge with what was: absent keys are told to go. */
-static json_t *accepted_json(struct maker *m, const struct spec *spec)
+json_t *object_status(const struct object_record *record)
 {
-	static const char *const maybe[] = {"rpo", "rto"};
-	json_t *object = spec_json(m, spec);
-	json_t *schedule = json_object_get(object, "schedule");
-	size_t i;
-
-	for (i = 0; i < 2; i++)
-		if (!json_object_get(schedule, maybe[i]))
-			maker_set(m, schedule, maybe[i], json_null());
-	if (!json_object_get(object, "extensions"))
-		maker_set(m, object, "extensions", json_null());
-	return object;
-}
-
-json_t *object_status(const struct spec *spec, const struct status *s,
-		      const struct backend *b, const char *writer)
-{
+	const struct spec *spec = record->spec;
+	const struct status *s = record->status;
+	const struct backend *b = record->backend;
 	json_t *object = json_object();
 	struct maker m = {false};
 	char digest[24];
@@ -205,10 +191,12 @@ json_t *object_status(const struct spec *spec, const struct status *s,
 		  spec->written ? json_stringn(spec->written,
 					       spec->written_len)
 				: json_null());
-	maker_set(&m, object, "accepted", accepted_json(&m, spec));
+	maker_set(&m, object, "accepted",
+		  record->was ? object_spec_patch(spec, record->was)
+			      : object_spec(spec));
 	maker_set(&m, object, "version",
 		  json_integer((json_int_t)s->resource_version));
-	maker_set(&m, object, "writer", json_string(writer));
+	maker_set(&m, object, "writer", json_string(record->writer));
 	maker_set(&m, object, "state",
 		  json_string(state_text(s->failed ? STATE_FAILED
 						   : spec->state)));

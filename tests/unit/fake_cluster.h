@@ -194,7 +194,13 @@ static int cluster_save(struct store *s, struct store_write *w,
 			       OBJECT_FINALIZER));
 	cluster->writes += 1 + w->asks;
 	keep(json_pack("{s:o}", "status",
-		       object_status(w->spec, &draft, w->backend, "us")));
+		       object_status(&(struct object_record){
+			       .spec = w->spec,
+			       .was = w->object ? w->object->spec : NULL,
+			       .status = &draft,
+			       .backend = w->backend,
+			       .writer = "us",
+		       })));
 	w->kept = object_read(cluster->object, err);
 	ck_assert_msg(w->kept, "%s", err->msg);
 	return 0;

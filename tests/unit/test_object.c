@@ -74,6 +74,26 @@ START_TEST(what_is_gone_is_gone)
 }
 END_TEST
 
+/* Also deep within what was accepted. */
+START_TEST(what_is_accepted_no_longer_is_gone)
+{
+	struct object *o;
+
+	patch("{\"spec\": {\"schedule\": {\"rpo\": \"5m\"}, \"extensions\": "
+	      "{\"ceph\": {\"mirroringMode\": \"journal\"}}}}");
+	ck_assert_int_eq(the()->spec->mirroring, MIRRORING_JOURNAL);
+	patch("{\"spec\": {\"schedule\": {\"rpo\": null}, \"extensions\": "
+	      "{\"ceph\": null, \"trident\": {}}}}");
+	o = read_now();
+	ck_assert_uint_eq(o->spec->extensions,
+			  EXTENSION_PRESENT | EXTENSION_TRIDENT);
+	ck_assert_int_eq(o->spec->mirroring, MIRRORING_NONE);
+	ck_assert_ptr_null(o->spec->rpo);
+	ck_assert_ptr_eq(o->asked, o->spec);
+	object_free(o);
+}
+END_TEST
+
 START_TEST(bytes_that_were_written_are_kept)
 {
 	struct object *o;
@@ -236,6 +256,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup_cluster, teardown_cluster);
 	tcase_add_test(tc, what_is_written_reads_back);
 	tcase_add_test(tc, what_is_gone_is_gone);
+	tcase_add_test(tc, what_is_accepted_no_longer_is_gone);
 	tcase_add_test(tc, bytes_that_were_written_are_kept);
 	tcase_add_test(tc, annotations_that_are_no_part_of_a_spec);
 	tcase_add_test(tc, marks);
