@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Daemons that share a cluster as their store, the simulated storage that they
 share, and the objects as kubectl and an API client see them."""
+import contextlib
 import itertools
 import json
 import os
@@ -135,6 +136,17 @@ class Lab:
         self.kubectl("apply", "-f", "-", input=text)
         meta = yaml.safe_load(text)["metadata"]
         return Object(self, meta["namespace"], meta["name"])
+
+
+@contextlib.contextmanager
+def running_lab(cluster, *args, **more):
+    """With the CRD, and `main`, which leads."""
+    one = Lab(cluster, *args, **more).install()
+    try:
+        one.main = one.namespaces(one.leader())
+        yield one
+    finally:
+        one.close()
 
 
 def path_of(ns, name):

@@ -4,7 +4,7 @@ tells of them, and an event when that changes."""
 import pytest
 import yaml
 
-from cluster_uvr import Lab
+from cluster_uvr import running_lab
 from inotify import CLOSE_WRITE, MODIFY, Watcher, kinds
 from kube import ATTACHMENTS
 from shell import background, never, until
@@ -26,12 +26,8 @@ pytestmark = pytest.mark.limit(120)
 
 @pytest.fixture(scope="module")
 def lab(cluster):
-    one = Lab(cluster).install()
-    try:
-        one.main = one.namespaces(one.leader())
+    with running_lab(cluster) as one:
         yield one
-    finally:
-        one.close()
 
 
 @pytest.fixture

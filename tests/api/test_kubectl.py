@@ -7,7 +7,7 @@ import re
 import pytest
 import yaml
 
-from cluster_uvr import FINALIZER, Lab, Object, SAMPLES
+from cluster_uvr import FINALIZER, Object, SAMPLES, running_lab
 from shell import background, never, until
 from uvr import manifest, name_of
 
@@ -72,12 +72,8 @@ spec:
 
 @pytest.fixture(scope="module")
 def lab(cluster):
-    one = Lab(cluster, "dr-cluster", deadline="300s").install()
-    try:
-        one.main = one.namespaces(one.leader())
+    with running_lab(cluster, "dr-cluster", deadline="300s") as one:
         yield one
-    finally:
-        one.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from cluster_uvr import (CRD, Controller, FINALIZER, Lab, LEASES, Object,
-                         SAMPLES, path_of, uvrfs)
+                         SAMPLES, path_of, running_lab, uvrfs)
 from shell import FACTOR, call, get, name_of, never, put, until
 from uvr import manifest
 
@@ -67,12 +67,8 @@ OPERATORS_CRD = {
 
 @pytest.fixture(scope="module")
 def lab(cluster):
-    one = Lab(cluster).install()
-    try:
-        one.main = one.namespaces(one.leader())
+    with running_lab(cluster) as one:
         yield one
-    finally:
-        one.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import threading
 import pytest
 import yaml
 
-from cluster_uvr import Lab, Object
+from cluster_uvr import Object, running_lab
 from inotify import CLOSE_WRITE, Watcher
 from shell import background, get, never, put, until
 from uvr import manifest, name_of
@@ -22,13 +22,9 @@ NUMBERS = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def lab(cluster):
-    one = Lab(cluster, deadline="300s").install()
-    try:
-        one.main = one.namespaces(one.leader())
+    with running_lab(cluster, deadline="300s") as one:
         one.other = one.namespaces(one.daemon())
         yield one
-    finally:
-        one.close()
 
 
 @pytest.fixture(params=["on the leader", "on a follower"])
