@@ -23,6 +23,8 @@ static const struct {
 	[ACT_RESYNC_PEER] = {"resync-peer", false, true},
 	[ACT_AWAIT_PEER_RESYNC] = {"await-peer-resync", true, true},
 	[ACT_DELETE] = {"delete", false, false},
+	[ACT_VERIFY] = {"verify", false, false},
+	[ACT_VERIFY_PEER] = {"verify-peer", false, true},
 };
 
 const char *act_text(enum act act)
@@ -43,6 +45,11 @@ int act_parse(const char *text)
 bool act_is_wait(enum act act)
 {
 	return acts[act].wait;
+}
+
+bool act_is_look(enum act act)
+{
+	return act == ACT_VERIFY || act == ACT_VERIFY_PEER;
 }
 
 bool act_is_at_peer(enum act act)

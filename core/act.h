@@ -23,6 +23,8 @@ enum act {
 	ACT_RESYNC_PEER,	/* rebuild the peer from here; its writes go */
 	ACT_AWAIT_PEER_RESYNC,	/* no call: wait until the peer follows */
 	ACT_DELETE,		/* remove the relationship, keep both volumes */
+	ACT_VERIFY,		/* a second look at here that needs a call */
+	ACT_VERIFY_PEER,	/* the same at the peer */
 	ACT_COUNT
 };
 
@@ -32,6 +34,9 @@ int act_parse(const char *text);
 
 /* True for the acts that make no call. */
 bool act_is_wait(enum act act);
+
+/* True for the acts that only look. */
+bool act_is_look(enum act act);
 
 /* True for the acts whose call goes to the peer's cluster. */
 bool act_is_at_peer(enum act act);

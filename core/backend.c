@@ -13,6 +13,7 @@ const struct capability_name capability_names[] = {
 	{CAP_MODE_IN_PLACE, "mode-in-place", "ModeInPlace"},
 	{CAP_SCHEDULE_IN_PLACE, "schedule-in-place", "ScheduleInPlace"},
 	{CAP_DELETE, "delete", "Delete"},
+	{CAP_VERIFY, "verify", "Verify"},
 	{0, NULL, NULL},
 };
 

@@ -29,6 +29,9 @@ struct target {
 					   PVC; else the other way round.  It is
 					   decided at the replication's birth
 					   and not changed by a swap. */
+	int64_t data_time;		/* ms: the newest known time of the
+					   replica's data, kept when a source is
+					   lost; 0: none */
 };
 
 /* How one act is to be made. */
@@ -40,6 +43,7 @@ struct order {
 	unsigned overrides;		/* enum override of plan.h: what may be
 					   passed over, because somebody said
 					   so; the rest is looked at again */
+	uint64_t request;		/* the same for all acts of a request */
 };
 
 enum capability {
@@ -52,6 +56,8 @@ enum capability {
 	CAP_SCHEDULE_IN_PLACE = 64,
 	CAP_DELETE = 128,		/* can end a relationship and keep both
 					   volumes */
+	CAP_VERIFY = 256,		/* where nothing else proves a promotion,
+					   ACT_VERIFY may */
 };
 
 /* Each capability's name in the tree and in objects; ends with no bit. */
@@ -139,6 +145,17 @@ struct backend_ops {
 	int (*observe)(struct backend *b, const struct target *t,
 		       int timeout_ms, struct observation *o,
 		       struct error *err);
+
+	/*
+	 * Is the product there, at every cluster that was configured?  Appends
+	 * a line for each.  May be NULL; called on the loop.
+	 */
+	bool (*available)(struct backend *b, struct buf *why);
+
+	/* Appends what that cluster says its version is; false: unknown.  May
+	   be NULL; called on the loop. */
+	bool (*version)(struct backend *b, const char *cluster,
+			struct buf *out);
 };
 
 /* The start of every struct backend. */

@@ -174,6 +174,7 @@ void spec_target(const struct spec *spec, const struct status *status,
 		.here = (source ? &spec->source : &spec->destination)->cluster,
 		.peer = (source ? &spec->destination : &spec->source)->cluster,
 		.here_is_destination = !status->holds_pvc,
+		.data_time = status->data_time,
 	};
 }
 
@@ -259,6 +260,7 @@ int world_bind(struct world *w, struct replication *r, struct error *err)
 	s->r = r;
 	r->work->sighting = s;
 	r->seen = s->seen;
+	group_update(w, r);
 	return 0;
 }
 
@@ -273,6 +275,7 @@ void world_unbind(struct world *w, struct replication *r)
 		s->seen = r->seen;
 	s->r = NULL;
 	r->work->sighting = NULL;
+	group_leave(w, r);
 }
 
 void world_track(struct world *w, struct replication *r)

@@ -11,6 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void list_unasked(const void *ctx, enum word word, char *out,
+			 size_t size)
+{
+	group_list_unasked(ctx, word, out, size);
+}
+
 void plan_input_for(struct world *w, struct replication *r,
 		    const struct spec *spec, const struct status *status,
 		    struct plan_input *in)
@@ -31,6 +37,8 @@ void plan_input_for(struct world *w, struct replication *r,
 		.here_is_source = t.here == spec->source.cluster,
 		.acting = r->work->acting,
 		.store_silence = w->away ? w->away_why : NULL,
+		.list_unasked = r->work->group ? list_unasked : NULL,
+		.unasked_ctx = r,
 		.here_open_until = world_open_until(w, t.here),
 		.peer_open_until = world_open_until(w, t.peer),
 	};
@@ -65,6 +73,9 @@ static void publish(struct world *w, struct commit *c)
 
 	if (c->kept)
 		shared_published(w, r, c);
+	c->moves = !r->status ||
+		   r->status->request.id != c->status->request.id ||
+		   r->status->request.outcome != c->status->request.outcome;
 	r->spec = spec_ref(c->spec);
 	r->status = status_ref(c->status);
 	if (before.spec) {
@@ -269,6 +280,8 @@ static void commit_done(struct job *job)
 		conclude(w, c);
 	else if (!r->spec)
 		world_unbind(w, r);
+	if (c->moves)
+		group_reconcile(w, r);
 	commit_free(c);
 	shared_catch_up(w, r);
 	if (world_pump(w, r) && !work->committing)

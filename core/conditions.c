@@ -236,7 +236,10 @@ static void derive_degraded(struct deriving *d)
 		degraded(d, "InitialSync", "no complete copy yet: see progress");
 	else if (degraded_by_peer(d))
 		return;
+	/* Some products tell the time of a copy when they are asked for one,
+	   and otherwise not. */
 	else if (d->meant == ROLE_REPLICA && rpo > 0 && here->data_time &&
+		 d->in->capabilities & CAP_LAG &&
 		 d->in->now - here->data_time > rpo)
 		degraded(d, "LagOverRpo",
 			 "the data is of %s, older than the rpo of %s",

@@ -53,6 +53,7 @@ static bool side_equal(const struct side *a, const struct side *b)
 	       a->following == b->following && a->caught_up == b->caught_up &&
 	       a->diverged == b->diverged &&
 	       a->has_last_copy == b->has_last_copy &&
+	       a->can_verify == b->can_verify &&
 	       a->progress == b->progress && a->data_time == b->data_time &&
 	       strcmp(a->native, b->native) == 0 &&
 	       strcmp(a->in_use_by, b->in_use_by) == 0 &&
@@ -62,5 +63,7 @@ static bool side_equal(const struct side *a, const struct side *b)
 bool observation_equal(const struct observation *a, const struct observation *b)
 {
 	return (a->at == 0) == (b->at == 0) && a->peer_alive == b->peer_alive &&
+	       strcmp(a->group, b->group) == 0 &&
+	       strcmp(a->strangers, b->strangers) == 0 &&
 	       side_equal(&a->here, &b->here) && side_equal(&a->peer, &b->peer);
 }

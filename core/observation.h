@@ -28,7 +28,7 @@ enum role {
 
 enum tri { TRI_UNKNOWN, TRI_NO, TRI_YES };
 
-#define SIDE_TEXT_MAX 96
+#define SIDE_TEXT_MAX 128
 
 struct side {
 	enum reach reach;
@@ -46,6 +46,8 @@ struct side {
 				   following the other would destroy */
 	bool has_last_copy;	/* would lose the last consistent copy when
 				   rebuilt */
+	bool can_verify;	/* ACT_VERIFY would bring a second fact, which
+				   is not there */
 	int progress;		/* percent of the running copy, -1: none */
 	int64_t data_time;	/* ms: when a replica's data was current; 0 */
 	char native[SIDE_TEXT_MAX];	/* the product's own words */
@@ -59,6 +61,10 @@ struct observation {
 	struct side peer;
 	bool peer_alive;	/* the storage here shows the peer alive, even
 				   if the peer gives us no answer */
+	/* What the storage acts on, when that is more than this one volume: an
+	   act moves all of its members. */
+	char group[SIDE_TEXT_MAX];	/* "": this volume alone */
+	char strangers[SIDE_TEXT_MAX];	/* members that no replication is for */
 };
 
 /* The words that users read. */

@@ -116,18 +116,18 @@ static void done(struct job *job)
 }
 
 /*
- * Intents are counted per replication; the storage outlives those, so the name
- * of an act holds the replication's uid too.  Two uids meet by a chance of
+ * Intents and requests are counted per replication; the storage outlives those,
+ * so their names hold the replication's uid too.  Two uids meet by a chance of
  * 2^-64 (64-bit FNV-1a).
  */
-static uint64_t serial_for_ever(const struct status *s)
+static uint64_t number_for_ever(const struct status *s, uint64_t number)
 {
 	uint64_t hash = 14695981039346656037U;
 	const char *p;
 
 	for (p = s->uid; *p; p++)
 		hash = (hash ^ (unsigned char)*p) * 1099511628211U;
-	return hash + s->intent.serial;
+	return hash + number;
 }
 
 void act_begin(struct world *w, struct replication *r, enum act act)
@@ -151,7 +151,8 @@ void act_begin(struct world *w, struct replication *r, enum act act)
 	j->target.peer = strdup(t.peer);
 	j->order = (struct order){
 		.act = act,
-		.serial = serial_for_ever(r->status),
+		.serial = number_for_ever(r->status, r->status->intent.serial),
+		.request = number_for_ever(r->status, r->status->request.id),
 		.timeout_ms = w->config->act_timeout_ms,
 		.overrides = r->status->request.overrides,
 	};

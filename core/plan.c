@@ -162,6 +162,13 @@ static const struct word_plan *row_for_request(struct planning *p,
 	return row;
 }
 
+/* Those that ask for nothing of the storage's roles concern one volume. */
+static bool moves_group(const struct word_plan *row)
+{
+	return row != &plan_adopt && row != &plan_complete &&
+	       row != &plan_settle && row != &plan_remove;
+}
+
 void plan_request(const struct plan_input *in, enum word word, bool force,
 		  struct plan *out)
 {
@@ -181,6 +188,8 @@ void plan_request(const struct plan_input *in, enum word word, bool force,
 	row = row_for_request(&p, word);
 	out->from = p.from;
 	row->checks(&p);
+	if (moves_group(row))
+		check_group(&p);
 	out->failover = p.failover;
 	/* The steps are shown as they would be once force is given. */
 	out->overrides = p.overrides;
@@ -227,6 +236,10 @@ void plan_progress(const struct plan_input *in, struct plan *out)
 			  p.here->busy ? in->here : in->peer);
 	else
 		row_for(req->from, req->word)->steps(&p);
+	if (out->step_count && !out->waits_for &&
+	    moves_group(row_for(req->from, req->word)) &&
+	    !act_is_wait(out->steps[0]) && !act_is_look(out->steps[0]))
+		wait_for_group(&p);
 	if (out->step_count && !out->waits_for)
 		wait_for_circuit(in, &p);
 	if (out->waits_for)

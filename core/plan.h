@@ -37,6 +37,7 @@ enum override {
 	OVERRIDE_DATA = 4,		/* writes or a copy are destroyed */
 	OVERRIDE_COPY = 8,		/* what is here can't be verified */
 	OVERRIDE_UNVERIFIED = 16,	/* the outcome can't be verified */
+	OVERRIDE_GROUP = 32,		/* others are moved that nobody asked */
 };
 
 #define PLAN_CHECKS_MAX 12
@@ -80,6 +81,11 @@ struct plan_input {
 	bool acting;			/* a call to the storage is under way */
 	const char *store_silence;	/* why a shared store gives no answer,
 					   NULL when it does */
+	/* Members of the same group of which @word was not asked, into @out:
+	   NAMESPACE/NAME, ... or "".  NULL: there are no others. */
+	void (*list_unasked)(const void *ctx, enum word word, char *out,
+			     size_t size);
+	const void *unasked_ctx;
 	int64_t here_open_until;	/* circuits: 0 when closed */
 	int64_t peer_open_until;
 };

@@ -156,17 +156,81 @@ bool wait_for_use(struct planning *p, const struct side *side,
 	return true;
 }
 
+bool verify_here(struct planning *p)
+{
+	if (p->here->fact != ROLE_UNKNOWN || !p->here->can_verify)
+		return false;
+	plan_step(p, ACT_VERIFY);
+	return true;
+}
+
+static void list_unasked(const struct planning *p, char out[static 200])
+{
+	*out = '\0';
+	if (p->in->list_unasked)
+		p->in->list_unasked(p->in->unasked_ctx, p->out->word, out, 200);
+}
+
+/* What one act moves; who asks says so, or it waits for the others. */
+void check_group(struct planning *p)
+{
+	const struct observation *seen = p->in->seen;
+	char unasked[200];
+
+	if (!*seen->group)
+		return;
+	list_unasked(p, unasked);
+	if (*seen->strangers)
+		plan_need(p, OVERRIDE_GROUP, "group",
+			  "%s moves as a whole, and no replication is for %s",
+			  seen->group, seen->strangers);
+	if (*unasked && p->force)
+		p->overrides |= OVERRIDE_GROUP;
+	if (*unasked)
+		plan_pass(p, "group",
+			  "%s moves as a whole: it %s %s", seen->group,
+			  p->force ? "takes along"
+				   : "waits until the same is asked of",
+			  unasked);
+	else if (!*seen->strangers)
+		plan_pass(p, "group", "the same is asked of all of %s",
+			  seen->group);
+}
+
+void wait_for_group(struct planning *p)
+{
+	const struct observation *seen = p->in->seen;
+	char unasked[200];
+
+	if (!*seen->group || p->overrides & OVERRIDE_GROUP)
+		return;
+	list_unasked(p, unasked);
+	if (*seen->strangers)
+		plan_wait(p, "GroupIncomplete",
+			  "%s moves as a whole, and no replication is for %s: "
+			  "make one, or write '%s force'",
+			  seen->group, seen->strangers, word_text(p->out->word));
+	else if (*unasked)
+		plan_wait(p, "GroupIncomplete",
+			  "%s moves as a whole: write %s to %s too, or '%s "
+			  "force'",
+			  seen->group, word_text(p->out->word), unasked,
+			  word_text(p->out->word));
+}
+
 /* Here has been made writable, as far as the object says. */
 void await_writable(struct planning *p)
 {
 	if (is_fact(p, ROLE_SOURCE))
 		p->out->done = true;
+	else if (verify_here(p))
+		return;
 	else if (p->here->fact == ROLE_UNKNOWN)
 		plan_wait(p, "Unverified",
-			  "%s says that it is the source, and there is no "
+			  "%s says that it is the source (%s), and there is no "
 			  "second fact: look yourself, then write 'source "
 			  "force'",
-			  p->in->here);
+			  p->in->here, p->here->native);
 	else
 		plan_wait(p, "Unverified",
 			  "%s says that it is the source, but its volume is "

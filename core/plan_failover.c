@@ -169,6 +169,13 @@ static void promote_checks(struct planning *p)
 		check_silent_peer(p);
 }
 
+/* Whether it is needed shows when here has become the source. */
+static void announce_verify(struct planning *p)
+{
+	if (p->in->capabilities & CAP_VERIFY)
+		plan_step(p, ACT_VERIFY);
+}
+
 static void promote_planned(struct planning *p)
 {
 	if (p->peer->reach != REACH_OK) {
@@ -201,6 +208,7 @@ static void promote_planned(struct planning *p)
 	if (!p->here->caught_up)
 		plan_step(p, ACT_AWAIT_FINAL_COPY);
 	plan_step(p, ACT_PROMOTE);
+	announce_verify(p);
 }
 
 /* The peer is as silent as it was when this was accepted, or has stepped
@@ -239,6 +247,7 @@ static void promote_unplanned(struct planning *p)
 				 p->in->peer);
 	}
 	plan_step(p, ACT_FORCE_PROMOTE);
+	announce_verify(p);
 }
 
 static void promote_steps(struct planning *p)
@@ -326,6 +335,8 @@ static void roll_back_checks(struct planning *p)
 	if (!p->asked_peer)
 		plan_pass(p, "peer", "%s was not asked to step down",
 			  p->in->peer);
+	else if (peer_is_verified_source(p))
+		plan_pass(p, "peer", "%s is the source still", p->in->peer);
 	else if (!(p->in->capabilities & CAP_GIVE_BACK))
 		plan_object(p, VERDICT_FORBIDDEN, "peer",
 			    "%s was made to step down, and this backend can't "
@@ -401,7 +412,7 @@ static void roll_back_steps(struct planning *p)
 		plan_step(p, ACT_AWAIT_RESYNC);
 	} else if (is_fact(p, ROLE_REPLICA)) {
 		p->out->done = true;
-	} else {
+	} else if (!verify_here(p)) {
 		plan_wait(p, "Unverified",
 			  "%s says that it is a replica, and its volume is %s",
 			  p->in->here, role_text(p->here->fact));

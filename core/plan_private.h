@@ -82,6 +82,13 @@ enum role role_meant(enum word word);
    when the second fact agrees, else a wait that says why not. */
 void await_writable(struct planning *p);
 
+/* A call would bring the second fact that is missing here: it is a step. */
+bool verify_here(struct planning *p);
+
+/* What moves as a whole: what is said when somebody asks, and the wait. */
+void check_group(struct planning *p);
+void wait_for_group(struct planning *p);
+
 /* The phrase for a side that gives no answer that counts. */
 const char *side_silence(const struct side *side);
 

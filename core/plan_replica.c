@@ -91,7 +91,7 @@ static void resync_steps(struct planning *p)
 		plan_step(p, ACT_AWAIT_RESYNC);
 	else if (is_fact(p, ROLE_REPLICA))
 		p->out->done = true;
-	else
+	else if (!verify_here(p))
 		plan_wait(p, "Unverified",
 			  "%s says that it follows, and there is no second "
 			  "fact: look yourself, then write 'replica force'",
@@ -126,7 +126,7 @@ static void settle_steps(struct planning *p)
 		return;
 	if (p->here->claim == meant && is_fact(p, meant))
 		p->out->done = true;
-	else
+	else if (p->here->claim != meant || !verify_here(p))
 		plan_wait(p, "Unverified", "%s says %s, its volume is %s",
 			  p->in->here, role_text(p->here->claim),
 			  role_text(p->here->fact));
@@ -177,6 +177,8 @@ static void adopt_steps(struct planning *p)
 		return;
 	if (p->here->claim == meant && is_fact(p, meant))
 		p->out->done = true;
+	else if (p->here->claim == meant && verify_here(p))
+		return;
 	else if (p->here->claim != ROLE_ABSENT)
 		plan_wait(p,
 			  p->here->claim == meant ? "Unverified"

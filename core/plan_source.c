@@ -68,6 +68,8 @@ static void demote_steps(struct planning *p)
 		return;
 	if (p->here->claim == ROLE_SOURCE)
 		step_down(p);
+	else if (!is_fact(p, ROLE_REPLICA) && verify_here(p))
+		return;
 	else if (!is_fact(p, ROLE_REPLICA))
 		plan_wait(p, "Unverified",
 			  "%s says that it has stepped down, but its volume is "
@@ -205,6 +207,8 @@ static void turn_peer(struct planning *p)
 		plan_step(p, ACT_AWAIT_PEER_RESYNC);
 	else if (p->peer->fact == ROLE_REPLICA)
 		p->out->done = true;
+	else if (p->peer->fact == ROLE_UNKNOWN && p->peer->can_verify)
+		plan_step(p, ACT_VERIFY_PEER);
 	else
 		plan_wait(p, "Unverified",
 			  "%s says that it follows, and there is no second "

@@ -396,6 +396,7 @@ void world_observe(struct world *w, struct replication *r,
 	if (r->seen.peer.reach != REACH_OK && seen->peer.reach == REACH_OK)
 		r->work->peer_since = w->now;
 	r->seen = *seen;
+	group_update(w, r);
 	replication_target(r, &t);
 	note_reach(w, t.here, &seen->here);
 	note_reach(w, t.peer, &seen->peer);

@@ -56,6 +56,7 @@ void world_free(struct world *w)
 		return;
 	tdestroy(w->by_name, nothing);
 	world_free_sightings(w);
+	world_free_groups(w);
 	for (i = 0; i < w->count; i++)
 		replication_free(w->all[i]);
 	for (i = 0; i < w->namespace_count; i++) {

@@ -148,6 +148,11 @@ struct namespace *world_next_namespace(struct world *w, uint64_t after);
 struct replication *namespace_next(struct namespace *ns, uint64_t after);
 struct replication *world_next(struct world *w, uint64_t after);
 
+/* What the storage moves with @r: the next after @after (NULL: the first), NULL
+   at the end. */
+struct replication *world_group_next(const struct replication *r,
+				     const struct replication *after);
+
 /* Clusters by index, NULL at the end. */
 struct cluster *world_cluster(struct world *w, size_t index);
 struct backend *world_backend(struct world *w, size_t index);

@@ -46,6 +46,7 @@ struct world {
 	size_t count, cap;
 	void *by_name;			/* tsearch: struct replication */
 	void *by_key;			/* tsearch: struct sighting */
+	void *groups;			/* tsearch: struct group */
 	struct cluster **clusters;
 	size_t cluster_count;
 	struct timers timers;
@@ -93,6 +94,8 @@ struct work {
 	int64_t peer_since;		/* when the peer last began to answer */
 	int64_t store_retry_at;		/* the store failed: nothing before */
 	struct sighting *sighting;
+	struct group *group;		/* what its storage moves with it; NULL:
+					   nothing */
 	struct shared_part *shared;	/* NULL: the store is ours alone, or has
 					   no object of it */
 };
@@ -131,6 +134,7 @@ struct commit {
 	bool undecided;			/* what it asks beside that */
 	struct object *kept;		/* as it is afterwards */
 	bool drop_force;
+	bool moves;			/* its request is another, or ended */
 	struct backend *backend;
 	const char *event;		/* to be logged when it is kept, or NULL */
 	struct edit *edit;		/* who waits for it, or NULL */
@@ -180,6 +184,17 @@ struct sighting *world_sighting(struct world *w, struct backend *b,
 void world_track(struct world *w, struct replication *r);
 void spec_target(const struct spec *spec, const struct status *status,
 		 struct target *t);
+
+/* --- group.c: what moves together --- */
+/* As @r's backend has seen it; leaves it for good. */
+void group_update(struct world *w, struct replication *r);
+void group_leave(struct world *w, struct replication *r);
+/* Something about @r has changed that others of its group may wait for. */
+void group_reconcile(struct world *w, struct replication *r);
+/* The members of which @word was not asked: NAMESPACE/NAME, ... or "". */
+void group_list_unasked(const struct replication *r, enum word word, char *out,
+			size_t size);
+void world_free_groups(struct world *w);
 
 /* --- commit.c: making a version durable and public --- */
 void plan_input_for(struct world *w, struct replication *r,

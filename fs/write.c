@@ -198,12 +198,50 @@ struct asked {
 	struct inode scratch;		/* whose text it is, or none */
 };
 
+/* `WORD force', which moves others of its group, too. */
+static bool is_forced(const struct asked *a)
+{
+	static const char force[] = " force";
+	const size_t n = sizeof force - 1;
+
+	return a->len > n && edit_is_words(a->text, a->len) &&
+	       memcmp(a->text + a->len - n, force, n) == 0;
+}
+
+/* The first that the caller may not write to, or NULL. */
+static struct replication *member_of_others(struct fs *fs, fuse_req_t req,
+					    const struct asked *a)
+{
+	const struct file *state = file_find(&attribute_files, "state");
+	struct replication *r = NULL;
+	struct inode node = {
+		.kind = KIND_ATTRIBUTE,
+		.row = (unsigned)(state - attribute_files.rows) + 1,
+	};
+
+	while (is_forced(a) && (r = world_group_next(a->r, r))) {
+		node.id = r->id;
+		if (!change_may_write(fs, req, node))
+			return r;
+	}
+	return NULL;
+}
+
 static void submit(struct fs *fs, fuse_req_t req, const struct asked *a)
 {
+	struct replication *other = member_of_others(fs, req, a);
+	struct error err;
+
 	struct pending *p;
 	struct caller c;
 	struct edit *e;
 
+	if (other) {
+		fail(&err, EACCES, "this moves %s/%s as well, which you may "
+		     "not write to", other->ns->name, other->name);
+		write_refuse(fs, req, a->r, &err);
+		return;
+	}
 	caller_init(&c, req);
 	e = edit_new(a->kind, a->text, a->len, &c.who);
 	p = e ? pend(fs, req, a->size) : NULL;

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Replications that their storage can only move together.  One act moves all of
+ * a group, so it waits until the same was asked of each, unless somebody forces
+ * it.
+ */
+#include "world_private.h"
+
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct group {
+	const struct backend *backend;
+	char *name;
+	struct replication **list;
+	size_t count, cap;
+};
+
+static int compare(const void *a, const void *b)
+{
+	const struct group *x = a, *y = b;
+
+	if (x->backend != y->backend)
+		return x->backend < y->backend ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+static void group_free(void *p)
+{
+	struct group *g = p;
+
+	free(g->name);
+	free(g->list);
+	free(g);
+}
+
+static struct group *group_make(struct world *w, struct group *probe)
+{
+	struct group **node = tfind(probe, &w->groups, compare), *g;
+
+	if (node)
+		return *node;
+	g = calloc(1, sizeof *g);
+	if (!g)
+		return NULL;
+	g->backend = probe->backend;
+	g->name = strdup(probe->name);
+	if (g->name && tsearch(g, &w->groups, compare))
+		return g;
+	group_free(g);
+	return NULL;
+}
+
+static void join(struct group *g, struct replication *r)
+{
+	struct replication **list;
+
+	if (g->count == g->cap) {
+		list = reallocarray(g->list, g->cap * 2 + 4, sizeof *list);
+		if (!list)
+			return;
+		g->list = list;
+		g->cap = g->cap * 2 + 4;
+	}
+	g->list[g->count++] = r;
+	r->work->group = g;
+}
+
+void group_leave(struct world *w, struct replication *r)
+{
+	struct group *g = r->work->group;
+	size_t i = 0;
+
+	if (!g)
+		return;
+	while (g->list[i] != r)
+		i++;
+	g->list[i] = g->list[--g->count];
+	r->work->group = NULL;
+	if (g->count)
+		return;
+	tdelete(g, &w->groups, compare);
+	group_free(g);
+}
+
+void group_update(struct world *w, struct replication *r)
+{
+	struct group probe = {.backend = r->backend, .name = r->seen.group}, *g;
+
+	/* While the storage gives no answer nobody says that it was left. */
+	if (!*r->seen.group && r->seen.here.reach != REACH_OK)
+		return;
+	if (r->work->group && r->work->group->backend == r->backend &&
+	    strcmp(r->work->group->name, r->seen.group) == 0)
+		return;
+	group_leave(w, r);
+	g = *r->seen.group ? group_make(w, &probe) : NULL;
+	if (g)
+		join(g, r);
+}
+
+struct replication *world_group_next(const struct replication *r,
+				     const struct replication *after)
+{
+	const struct group *g = r->work->group;
+	size_t i = 0;
+
+	if (!g)
+		return NULL;
+	while (after && i < g->count && g->list[i++] != after)
+		;
+	if (i < g->count && g->list[i] == r)
+		i++;
+	return i < g->count ? g->list[i] : NULL;
+}
+
+void group_reconcile(struct world *w, struct replication *r)
+{
+	struct replication *other = NULL;
+
+	while ((other = world_group_next(r, other)))
+		reconcile(w, other);
+}
+
+/* It was asked for the same, or is there already. */
+static bool has_asked(const struct replication *r, enum word word)
+{
+	const struct request *req = &r->status->request;
+	enum state state = r->spec->state;
+
+	if (r->status->failed)
+		return false;
+	if (req->word == word && req->outcome != OUTCOME_FAILED)
+		return true;
+	if (word == WORD_PROMOTING)
+		return state == STATE_PROMOTING || state == STATE_SOURCE;
+	if (word == WORD_DEMOTING || word == WORD_REPLICA)
+		return state == STATE_DEMOTING || state == STATE_REPLICA;
+	return false;
+}
+
+void group_list_unasked(const struct replication *r, enum word word, char *out,
+			size_t size)
+{
+	const struct replication *other = NULL;
+	size_t len = 0;
+
+	*out = '\0';
+	while ((other = world_group_next(r, other)))
+		if (other->status && !has_asked(other, word) && len < size)
+			len += (size_t)snprintf(out + len, size - len,
+						"%s%s/%s", len ? ", " : "",
+						other->ns->name, other->name);
+}
+
+void world_free_groups(struct world *w)
+{
+	tdestroy(w->groups, group_free);
+	w->groups = NULL;
+}
