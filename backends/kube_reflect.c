@@ -30,15 +30,21 @@ static void answered(struct kube_reflector *r)
 	if (!r->silent)
 		return;
 	r->silent = false;
-	r->listener->reached(r->listener, "");
+	r->listener->reached(r->listener, 0, "");
 }
 
 static void failed(struct kube_reflector *r, const struct error *err)
 {
+	char *path = r->path;
+
+	if (err->code == ENOENT && r->older) {
+		r->path = r->older;
+		r->older = path;
+	}
 	if (++r->failures < FAILURES_TOLD)
 		return;
 	r->silent = true;
-	r->listener->reached(r->listener, err->msg);
+	r->listener->reached(r->listener, -err->code, err->msg);
 }
 
 /* ---- one event ---- */
@@ -228,14 +234,21 @@ void kube_reflector_hurry(struct kube_reflector *r)
 }
 
 struct kube_reflector *kube_reflect(struct kube *k, const char *path,
-				    struct kube_listener *l, struct error *err)
+				    const char *older, struct kube_listener *l,
+				    struct error *err)
 {
 	struct kube_reflector *r = calloc(1, sizeof *r);
 	int rc;
 
-	if (r)
+	if (r) {
 		r->path = strdup(path);
-	if (!r || !r->path) {
+		r->older = older ? strdup(older) : NULL;
+	}
+	if (!r || !r->path || (older && !r->older)) {
+		if (r) {
+			free(r->path);
+			free(r->older);
+		}
 		free(r);
 		fail(err, ENOMEM, "no memory for a watch");
 		return NULL;
@@ -267,5 +280,6 @@ void kube_reflector_free(struct kube_reflector *r)
 	kube_conn_free(r->conn);
 	reflect_forget_all(r);
 	free(r->path);
+	free(r->older);
 	free(r);
 }

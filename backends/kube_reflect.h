@@ -25,16 +25,19 @@ struct kube_listener {
 		     const char *name, const char *uid);
 	/* Everything there is has been seen; again after each list. */
 	void (*listed)(struct kube_listener *l);
-	/* Why the server gives no news; "" when it does again. */
-	void (*reached)(struct kube_listener *l, const char *why);
+	/* Why the server gives no news, an error of kube_call(); 0 and "" when
+	   it does again. */
+	void (*reached)(struct kube_listener *l, int rc, const char *why);
 };
 
 /*
  * Begins.  @path is that of the collection, as
- * /apis/replication.unified.io/v1alpha1/unifiedvolumereplications.  NULL with a
- * sentence when there is no thread or memory.
+ * /apis/replication.unified.io/v1alpha1/unifiedvolumereplications; @older is
+ * tried in turn with it while the server knows neither (NULL: there is none).
+ * NULL with a sentence when there is no thread or memory.
  */
 struct kube_reflector *kube_reflect(struct kube *k, const char *path,
+				    const char *older,
 				    struct kube_listener *l,
 				    struct error *err);
 

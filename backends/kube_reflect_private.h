@@ -14,6 +14,7 @@ struct kube_reflector {
 	struct kube_conn *conn;
 	struct kube_listener *listener;
 	char *path;
+	char *older;			/* takes its place after -ENOENT; or NULL */
 	pthread_t thread;
 	bool running;
 	atomic_bool hurry;

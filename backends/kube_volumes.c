@@ -218,7 +218,7 @@ static void listed(struct kube_listener *l)
 	pthread_mutex_unlock(&t->volumes->lock);
 }
 
-static void reached(struct kube_listener *l, const char *why)
+static void reached(struct kube_listener *l, int rc, const char *why)
 {
 	struct table *t = (struct table *)l;
 
@@ -328,7 +328,8 @@ struct kube_volumes *kube_volumes_start(struct kube *k,
 		};
 		t->volumes = v;
 		t->kind = (enum kind)i;
-		t->reflector = kube_reflect(k, paths[i], &t->listener, err);
+		t->reflector = kube_reflect(k, paths[i], NULL, &t->listener,
+					    err);
 		if (t->reflector)
 			continue;
 		kube_stop(k);

@@ -135,7 +135,7 @@ static void tell_reach(struct store_kube *k)
 	k->sink->reached(k->sink, why);
 }
 
-static void reached(struct kube_listener *l, const char *why)
+static void reached(struct kube_listener *l, int rc, const char *why)
 {
 	struct store_kube *k = of_watch(l);
 
@@ -231,8 +231,8 @@ static int load(struct store *s, struct store_visitor *v, struct error *err)
 
 	if (rc < 0)
 		return rc;
-	k->reflector = kube_reflect(k->kube, UVR_PATH, &k->watch_listener,
-				    err);
+	k->reflector = kube_reflect(k->kube, UVR_PATH, NULL,
+				    &k->watch_listener, err);
 	if (!k->reflector || await_list(k, err) < 0)
 		return -err->code;
 	pthread_mutex_lock(&k->lock);
