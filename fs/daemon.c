@@ -87,13 +87,21 @@ static const struct replication *lost_one(const struct subject *s)
 
 static void backend_available(const struct subject *s, struct buf *out)
 {
-	buf_puts(out, lost_one(s) ? "no\n" : "yes\n");
+	const struct backend_ops *ops = s->backend->ops;
+	bool there;
+	auto_buf why;
+
+	buf_init(&why, 64 * 1024);
+	there = !ops->available || ops->available(s->backend, &why);
+	buf_puts(out, there && !lost_one(s) ? "yes\n" : "no\n");
 }
 
 static void backend_reason(const struct subject *s, struct buf *out)
 {
 	const struct replication *r = lost_one(s);
 
+	if (s->backend->ops->available)
+		s->backend->ops->available(s->backend, out);
 	if (!r) {
 		buf_puts(out, "nothing that it serves is out of reach\n");
 		return;
@@ -147,8 +155,18 @@ static void cluster_reason(const struct subject *s, struct buf *out)
 	buf_putc(out, '\n');
 }
 
+/* Whichever backend knows. */
 static void cluster_version(const struct subject *s, struct buf *out)
 {
+	struct backend *b;
+	size_t i;
+
+	for (i = 0; (b = world_backend(s->world, i)); i++)
+		if (b->ops->version &&
+		    b->ops->version(b, s->cluster->name, out)) {
+			buf_putc(out, '\n');
+			return;
+		}
 	buf_puts(out, "unknown\n");
 }
 

@@ -31,7 +31,7 @@ enum file_flags {
 struct subject {
 	struct world *world;
 	const struct replication *r;
-	const struct backend *backend;
+	struct backend *backend;
 	const struct cluster *cluster;
 };
 

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "config_read.h"
+#include "csi.h"
 #include "rbd.h"
 #include "text.h"
 
@@ -13,18 +14,25 @@
 #include <string.h>
 #include <unistd.h>
 
+static bool config_is_type(const char *type)
+{
+	return strcmp(type, "sim") == 0 || strcmp(type, "ceph-rbd") == 0 ||
+	       csi_is_type(type);
+}
+
 static void read_type(struct reader *rd, const struct key *key,
 		      const struct node *node, void *into)
 {
 	const char *type = NULL;
 
 	read_string(rd, key, node, &type);
-	if (type && strcmp(type, "sim") != 0 && strcmp(type, "ceph-rbd") != 0)
-		reader_fault(rd, "backend type %.63s is not built into this "
-				 "uvrfs; there are: sim, ceph-rbd", type);
-	else if (type && strcmp(type, "ceph-rbd") == 0 && !rbd_is_built())
+	if (type && strcmp(type, "ceph-rbd") == 0 && !rbd_is_built())
 		reader_fault(rd, "backend type ceph-rbd is not built into this "
 				 "uvrfs: it was built without librbd");
+	else if (type && !config_is_type(type))
+		reader_fault(rd, "backend type %.63s is not built into this "
+				 "uvrfs; there are: sim, ceph-rbd, ceph, "
+				 "trident, powerstore", type);
 	else if (type)
 		*(const char **)into = type;
 }

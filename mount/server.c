@@ -2,6 +2,7 @@
 /* The daemon put together and taken apart; SIGHUP. */
 #include "server.h"
 
+#include "csi.h"
 #include "loop.h"
 #include "mountpoint.h"
 #include "notify.h"
@@ -94,12 +95,49 @@ static struct backend *make_rbd(struct server *s,
 	return rbd_new(b->name, access, n, c->timeouts.act, err);
 }
 
+/* Those clusters that have an API server. */
+static struct backend *make_csi(struct server *s,
+				const struct config_backend *b,
+				struct error *err)
+{
+	const struct config *c = &s->config;
+	auto_free struct csi_access *sites =
+		calloc(c->cluster_count + 1, sizeof *sites);
+	size_t i, n = 0;
+
+	if (!sites) {
+		fail(err, ENOMEM, "not enough memory");
+		return NULL;
+	}
+	for (i = 0; i < c->cluster_count; i++) {
+		if (!c->clusters[i].kubeconfig && !c->clusters[i].in_cluster)
+			continue;
+		sites[n].cluster = c->clusters[i].name;
+		if (server_open_access(c, sites[n].cluster, &sites[n].access,
+				       err) < 0) {
+			while (n--)
+				kube_access_finish(&sites[n].access);
+			return NULL;
+		}
+		n++;
+	}
+	return csi_new(b->type, b->name, sites, n, c->timeouts.act, err);
+}
+
+static struct backend *make_backend(struct server *s,
+				    const struct config_backend *b,
+				    struct error *err)
+{
+	if (strcmp(b->type, "sim") == 0)
+		return make_sim(s, b, err);
+	return csi_is_type(b->type) ? make_csi(s, b, err) : make_rbd(s, b, err);
+}
+
 static int add_backend(struct server *s, size_t i, struct error *err)
 {
 	const struct config_backend *b = &s->config.backends[i];
 
-	s->backends[i] = strcmp(b->type, "sim") == 0 ? make_sim(s, b, err)
-						     : make_rbd(s, b, err);
+	s->backends[i] = make_backend(s, b, err);
 	if (!s->backends[i])
 		return error_prefix(err, "backend %s: ", b->name);
 	return world_add_backend(s->world, s->backends[i], err);

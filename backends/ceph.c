@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The product ceph: VolumeReplication of csi-addons, one on each side.  Its words
+ * are desired states, so writing one again is the same act; what makes them
+ * dangerous is that csi-addons forces a promotion by itself when the storage
+ * refuses a plain one.  So what must not be forced is looked at here, before.
+ */
+#include "ceph.h"
+
+#include "json_parts.h"
+#include "plan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- kinds ---- */
+
+static void vr_topics(const json_t *object, struct csi_topics *t)
+{
+	const json_t *source = json_object_get(json_object_get(object, "spec"),
+					       "dataSource");
+
+	if (strcmp(json_text_at(source, "kind"), "PersistentVolumeClaim") == 0)
+		csi_topic(t, "claim %s/%s", csi_meta(object, "namespace"),
+			  json_text_at(source, "name"));
+}
+
+static const struct csi_kind kinds[] = {
+	{"volumereplications", CEPH_API, NULL, "volumereplication", false,
+	 false, vr_topics},
+	{"volumereplicationclasses", CEPH_API, NULL, "volumereplicationclass",
+	 true, true, NULL},
+	{"volumegroupreplications", CEPH_API, NULL, "volumegroupreplication",
+	 false, true, NULL},
+	{NULL}};
+
+static void gather(struct csi_look *l)
+{
+	const struct csi_view *v = csi_look_view(l);
+	const char *name = csi_annotation(v->claim, CSI_VGR_ANNOTATION);
+	const char *slash = strrchr(name, '/');
+	const json_t *group = NULL, *vr;
+	char text[SIDE_TEXT_MAX];
+
+	name = slash ? slash + 1 : name;
+	if (*name)
+		group = csi_get(l, CEPH_VGR, v->namespace, name);
+	csi_take(l, CEPH_PART_VGR, CEPH_VGR, group);
+	/* A group's own status is stamped as new when it is not: what counts is
+	   its VolumeReplication. */
+	vr = group ? csi_get(l, CEPH_VR, v->namespace,
+			     csi_spec(group, "volumeReplicationName"))
+		   : csi_next(l, CEPH_VR, NULL, "claim %s/%s", v->namespace,
+			      v->claim_name);
+	csi_take(l, CEPH_PART_VR, CEPH_VR, vr);
+	csi_probe_gather(l, CEPH_PART_PROBE);
+	if (!group)
+		return;
+	snprintf(text, sizeof text, "volumegroupreplication %.100s", name);
+	csi_take_group(l, text, "vgr %s/%s", v->namespace, name);
+}
+
+/* ---- acts ---- */
+
+struct deed {
+	struct csi_call *call;
+	struct ceph_vr at, other;
+	struct error *err;
+};
+
+static const char *name_at(const struct deed *d)
+{
+	return d->call->at->cluster;
+}
+
+/* The object that is written: the group's when there is one. */
+static unsigned written_part(const struct csi_view *v)
+{
+	return v->part[CEPH_PART_VGR].object ? CEPH_PART_VGR : CEPH_PART_VR;
+}
+
+static int ask(struct deed *d, enum ceph_word word, bool auto_resync)
+{
+	const struct csi_view *at = d->call->at;
+	json_t *body = json_pack("{s:{s:s, s:b}}", "spec", "replicationState",
+				 ceph_word(word), "autoResync", auto_resync);
+	json_t *notes;
+
+	/* What the source had copied before: what comes later is anew. */
+	if (word == CEPH_RESYNC && body) {
+		char when[TIME_TEXT_MAX] = "";
+
+		if (d->other.last_sync)
+			time_text_ms(d->other.last_sync, when);
+		notes = json_pack("{s:{s:s}}", "annotations",
+				  "uvrfs/synced-before", when);
+		json_object_set_new(body, "metadata", notes);
+	}
+	return csi_patch(d->call, at, written_part(at), body, d->err);
+}
+
+/*
+ * Asked for already.  csi-addons tries again by itself, after up to a quarter of
+ * an hour; only a change of spec makes it try now.  autoResync means nothing
+ * but to a secondary, for which it is never set.
+ */
+static int insist(struct deed *d)
+{
+	const struct csi_view *at = d->call->at;
+	const json_t *object = at->part[written_part(at)].object;
+
+	if (!d->at.failed)
+		return 0;
+	if (d->at.hopeless && csi_is_of_request(d->call, object))
+		return fail(d->err, EINVAL, "%s: VolumeReplication: %.300s",
+			    name_at(d), d->at.message);
+	if (!csi_is_of_request(d->call, object) &&
+	    d->at.asked != CEPH_SECONDARY)
+		return ask(d, d->at.asked, !d->at.auto_resync);
+	return fail(d->err, EAGAIN, "%s: VolumeReplication, asked for %s: "
+		    "%.300s", name_at(d), ceph_word(d->at.asked),
+		    d->at.message);
+}
+
+static int turn(struct deed *d, enum ceph_word word)
+{
+	return d->at.asked == word ? insist(d) : ask(d, word, false);
+}
+
+static int need_object(struct deed *d)
+{
+	const json_t *group = d->call->at->part[CEPH_PART_VGR].object;
+
+	if (!d->at.there)
+		return fail(d->err, ENOENT, "%s has no VolumeReplication for "
+			    "%s/%s", name_at(d), d->call->at->namespace,
+			    d->call->at->claim_name);
+	if (group && json_is_true(json_object_get(
+			     json_object_get(group, "spec"), "external")))
+		return fail(d->err, EOPNOTSUPP, "%s: VolumeGroupReplication %s "
+			    "is external: its vendor's controller has it",
+			    name_at(d), csi_meta(group, "name"));
+	return 0;
+}
+
+static int demote(struct deed *d)
+{
+	const struct side *at = &d->call->seen.here;
+
+	if (at->in_use != TRI_NO &&
+	    !(d->call->order->overrides & OVERRIDE_IN_USE))
+		return fail(d->err, EBUSY, "%s: the volume is in use%s%s",
+			    name_at(d), *at->in_use_by ? " by " : "",
+			    at->in_use_by);
+	return turn(d, CEPH_SECONDARY);
+}
+
+static int promote(struct deed *d)
+{
+	const struct csi_view *other = d->call->other;
+
+	/* It has been asked for: a look at the other side changes nothing. */
+	if (d->at.asked == CEPH_PRIMARY)
+		return insist(d);
+	if (other->reach != REACH_OK)
+		return fail(d->err, EHOSTUNREACH, "%s gives no answer: whether "
+			    "it is primary can't be told", other->cluster);
+	if (side_verified_role(&d->call->seen.peer) != ROLE_REPLICA)
+		return fail(d->err, EBUSY, "%s has not stepped down for all "
+			    "that is known: csi-addons would force it",
+			    other->cluster);
+	if (!d->call->seen.here.caught_up)
+		return fail(d->err, EAGAIN, "%s: the final copy from %s is not "
+			    "known to be here", name_at(d), other->cluster);
+	return ask(d, CEPH_PRIMARY, false);
+}
+
+static int force_promote(struct deed *d)
+{
+	if (d->at.asked == CEPH_PRIMARY)
+		return insist(d);
+	if (d->call->seen.peer.claim == ROLE_SOURCE &&
+	    d->call->other->reach == REACH_OK &&
+	    !(d->call->order->overrides & OVERRIDE_PEER))
+		return fail(d->err, EBUSY, "%s answers and is primary: there "
+			    "would be two", d->call->other->cluster);
+	if (!d->call->seen.here.complete)
+		return fail(d->err, EINVAL, "%s holds no whole copy that could "
+			    "be promoted", name_at(d));
+	return ask(d, CEPH_PRIMARY, false);
+}
+
+static int resync(struct deed *d)
+{
+	if (side_verified_role(&d->call->seen.peer) != ROLE_SOURCE)
+		return fail(d->err, EAGAIN, "%s is not verified as primary: "
+			    "there is nothing to rebuild from",
+			    d->call->other->cluster);
+	if (d->at.asked == CEPH_PRIMARY)
+		return fail(d->err, EAGAIN, "%s has not stepped down",
+			    name_at(d));
+	/* Made anew: from now on nothing is to be thrown away. */
+	if (d->at.asked == CEPH_RESYNC && d->call->seen.here.complete)
+		return ask(d, CEPH_SECONDARY, false);
+	return turn(d, CEPH_RESYNC);
+}
+
+static int verify(struct deed *d)
+{
+	return csi_probe_act(d->call, CEPH_PART_VR, CEPH_PART_PROBE, d->err);
+}
+
+/* ---- creating ---- */
+
+static int create_at(struct deed *d, const struct csi_view *v,
+		     enum ceph_word word)
+{
+	char class[CSI_NAME_MAX];
+	int rc;
+
+	if (!v->claim)
+		return fail(d->err, ENOENT, "%s has no PersistentVolumeClaim "
+			    "%s/%s: make it there, with a volume that has the "
+			    "same volumeHandle", v->cluster, v->namespace,
+			    v->claim_name);
+	rc = ceph_choose_class(d->call, v, class, d->err);
+	if (rc < 0)
+		return rc;
+	rc = csi_create(d->call, v, CEPH_VR,
+			json_pack("{s:s, s:s, s:{s:s}, s:{s:s, s:s, s:b, "
+				  "s:{s:s, s:s, s:s}}}", "apiVersion",
+				  CEPH_API + strlen("/apis/"), "kind",
+				  "VolumeReplication", "metadata", "name",
+				  v->claim_name, "spec",
+				  "volumeReplicationClass", class,
+				  "replicationState", ceph_word(word),
+				  "autoResync", 0, "dataSource", "apiGroup",
+				  "", "kind", "PersistentVolumeClaim", "name",
+				  v->claim_name),
+			d->err);
+	if (rc == -EEXIST)
+		return fail(d->err, EINVAL, "%s: there is a VolumeReplication "
+			    "%s/%s already, for something else", v->cluster,
+			    v->namespace, v->claim_name);
+	return rc;
+}
+
+static int create(struct deed *d)
+{
+	struct csi_call *c = d->call;
+	const char *source = c->target->spec->source.cluster;
+	bool here = strcmp(c->at->cluster, source) == 0;
+	const struct csi_view *from = here ? c->at : c->other;
+	const struct csi_view *to = here ? c->other : c->at;
+
+	if (c->other->reach != REACH_OK)
+		return fail(d->err, EHOSTUNREACH, "%s gives no answer",
+			    c->other->cluster);
+	/* Mirroring begins at the source. */
+	if (!from->part[CEPH_PART_VR].object)
+		return create_at(d, from, CEPH_PRIMARY);
+	if (!to->part[CEPH_PART_VR].object)
+		return create_at(d, to, CEPH_SECONDARY);
+	return 0;
+}
+
+int ceph_act(struct csi_call *c, struct error *err)
+{
+	static int (*const table[ACT_COUNT])(struct deed *) = {
+		[ACT_DEMOTE_PEER] = demote,
+		[ACT_PROMOTE] = promote,
+		[ACT_FORCE_PROMOTE] = force_promote,
+		[ACT_DEMOTE] = demote,
+		[ACT_RESYNC] = resync,
+		[ACT_PROMOTE_PEER] = promote,
+		[ACT_RESYNC_PEER] = resync,
+		[ACT_VERIFY] = verify,
+		[ACT_VERIFY_PEER] = verify,
+	};
+	struct deed d = {.call = c, .err = err};
+	int rc;
+
+	ceph_read(c->at, &d.at);
+	ceph_read(c->other, &d.other);
+	if (c->order->act == ACT_CREATE)
+		return create(&d);
+	if (c->order->act == ACT_DELETE)
+		return fail(err, EOPNOTSUPP, "deleting a VolumeReplication ends "
+			    "the mirroring and deletes the copy: do that by "
+			    "hand");
+	rc = need_object(&d);
+	return rc < 0 ? rc : table[c->order->act](&d);
+}
+
+/* ---- as a person would type it ---- */
+
+static void describe_patch(const struct csi_view *v, enum ceph_word word,
+			   struct buf *out)
+{
+	unsigned part = written_part(v);
+	const json_t *object = v->part[part].object;
+
+	buf_printf(out, "kubectl --context %s -n %s patch %s %s --type merge -p "
+		   "'{\"spec\":{\"replicationState\":\"%s\","
+		   "\"autoResync\":false}}'\n", v->cluster, v->namespace,
+		   part == CEPH_PART_VGR ? "volumegroupreplication"
+					 : "volumereplication",
+		   object ? csi_meta(object, "name") : v->claim_name,
+		   ceph_word(word));
+}
+
+void ceph_describe(const struct csi_view *at, const struct csi_view *other,
+		   enum act act, struct buf *out)
+{
+	static const enum ceph_word table[ACT_COUNT] = {
+		[ACT_DEMOTE_PEER] = CEPH_SECONDARY,
+		[ACT_PROMOTE] = CEPH_PRIMARY,
+		[ACT_FORCE_PROMOTE] = CEPH_PRIMARY,
+		[ACT_DEMOTE] = CEPH_SECONDARY,
+		[ACT_RESYNC] = CEPH_RESYNC,
+		[ACT_PROMOTE_PEER] = CEPH_PRIMARY,
+		[ACT_RESYNC_PEER] = CEPH_RESYNC,
+	};
+
+	if (act == ACT_CREATE)
+		buf_printf(out, "kubectl create -f -  # a VolumeReplication "
+			   "%s/%s where there is none: primary at the source, "
+			   "then secondary\n", at->namespace, at->claim_name);
+	else if (act == ACT_VERIFY || act == ACT_VERIFY_PEER)
+		csi_probe_describe(at, out);
+	else if (table[act])
+		describe_patch(at, table[act], out);
+	if (table[act] == CEPH_RESYNC)
+		describe_patch(at, CEPH_SECONDARY, out);
+}
+
+const struct csi_product csi_ceph = {
+	.type = "ceph",
+	.capabilities = CAP_STEP_DOWN_PEER | CAP_SECOND_FACT | CAP_GIVE_BACK |
+			CAP_LAG,
+	.installed_as = "csi-addons",
+	.kinds = kinds,
+	.gather = gather,
+	.judge = ceph_judge,
+	.act = ceph_act,
+	.describe = ceph_describe,
+};

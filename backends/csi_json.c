@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading objects of Kubernetes. */
+#include "csi_product.h"
+
+#include "json_parts.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *csi_meta(const json_t *object, const char *key)
+{
+	return json_text_at(json_object_get(object, "metadata"), key);
+}
+
+const char *csi_annotation(const json_t *object, const char *key)
+{
+	const json_t *meta = json_object_get(object, "metadata");
+
+	return json_text_at(json_object_get(meta, "annotations"), key);
+}
+
+const char *csi_label(const json_t *object, const char *key)
+{
+	const json_t *meta = json_object_get(object, "metadata");
+
+	return json_text_at(json_object_get(meta, "labels"), key);
+}
+
+const char *csi_spec(const json_t *object, const char *key)
+{
+	return json_text_at(json_object_get(object, "spec"), key);
+}
+
+bool csi_spec_is(const json_t *object, const char *key, const char *text)
+{
+	return strcmp(csi_spec(object, key), text) == 0;
+}
+
+const json_t *csi_status(const json_t *object)
+{
+	return json_object_get(object, "status");
+}
+
+int64_t csi_generation(const json_t *object)
+{
+	const json_t *meta = json_object_get(object, "metadata");
+
+	return json_integer_value(json_object_get(meta, "generation"));
+}
+
+int64_t csi_status_generation(const json_t *object)
+{
+	return json_integer_value(json_object_get(csi_status(object),
+						  "observedGeneration"));
+}
+
+/* metav1.MicroTime has a fraction of six digits, metav1.Time none. */
+int64_t csi_time(const json_t *map, const char *key)
+{
+	const char *text = json_text_at(map, key), *dot = strchr(text, '.');
+	char whole[TIME_TEXT_MAX];
+	int64_t ms;
+
+	if (dot && (size_t)(dot - text) + 2 < sizeof whole) {
+		memcpy(whole, text, (size_t)(dot - text));
+		memcpy(whole + (dot - text), "Z", 2);
+		ms = time_parse(whole);
+		if (ms > 0)
+			ms += (int64_t)(strtod(dot, NULL) * 1000);
+	} else {
+		ms = *text ? time_parse(text) : 0;
+	}
+	return ms > 0 ? ms : 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The thread that judges pairs of which something has changed, and tells. */
+#include "csi_model.h"
+
+void csi_bring_up(struct csi_pair *p)
+{
+	struct csi *csi = p->site[0]->csi;
+
+	if (p->dirty || !p->tracked)
+		return;
+	p->dirty = true;
+	p->next_dirty = NULL;
+	*csi->dirty_end = p;
+	csi->dirty_end = &p->next_dirty;
+	pthread_cond_broadcast(&csi->wake);
+}
+
+static struct csi_pair *take_dirty(struct csi *csi)
+{
+	struct csi_pair *p = csi->dirty;
+
+	if (!p)
+		return NULL;
+	csi->dirty = p->next_dirty;
+	if (!csi->dirty)
+		csi->dirty_end = &csi->dirty;
+	p->dirty = false;
+	return p;
+}
+
+static void judge(struct csi *csi, struct csi_pair *p, struct observation *o)
+{
+	struct csi_view v[2];
+	int i;
+
+	csi_forget_topics(p);
+	for (i = 0; i < 2; i++)
+		csi_view_fill(p, i, &v[i]);
+	csi_judge(csi, &v[p->here], &v[1 - p->here], o);
+	for (i = 0; i < 2; i++)
+		csi_view_finish(&v[i]);
+}
+
+void *csi_judge_main(void *arg)
+{
+	struct csi *csi = arg;
+	struct observation o;
+	struct csi_pair *p;
+	bool news;
+
+	pthread_mutex_lock(&csi->lock);
+	while (!csi->stopping) {
+		p = take_dirty(csi);
+		if (!p) {
+			pthread_cond_wait(&csi->wake, &csi->lock);
+			continue;
+		}
+		judge(csi, p, &o);
+		news = p->tracked && (p->anew || !observation_equal(&o, &p->told));
+		p->told = o;
+		p->anew = false;
+		pthread_mutex_unlock(&csi->lock);
+		if (news)
+			csi->sink->observed(csi->sink, p->key, &o);
+		pthread_mutex_lock(&csi->lock);
+	}
+	pthread_mutex_unlock(&csi->lock);
+	return NULL;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A cluster: a watch for each kind of object, and a thread that asks whether the
+ * API server answers.  A call without an answer is no verdict, only silence that
+ * lasts is; an error that a server answers with is no silence.
+ */
+#include "csi_model.h"
+
+#include "json_parts.h"
+#include "thread.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROBE_MS 5000
+#define RETRY_MS 1000
+
+unsigned csi_kind_count(const struct csi *csi)
+{
+	unsigned n = 0;
+
+	while (csi->product->kinds[n].plural)
+		n++;
+	return CSI_COMMON + n;
+}
+
+const struct csi_kind *csi_kind_of(const struct csi *csi, int kind)
+{
+	return kind < CSI_COMMON ? &csi_common_kinds[kind]
+				 : &csi->product->kinds[kind - CSI_COMMON];
+}
+
+/* ---- how it stands ---- */
+
+static bool is_silence(int rc)
+{
+	return rc == -EHOSTUNREACH || rc == -ETIMEDOUT;
+}
+
+static void stamp(struct csi_view *v, enum reach reach, const char *why)
+{
+	v->reach = reach;
+	snprintf(v->why, sizeof v->why, "%s", why);
+}
+
+/* What the server says of one kind that can't be done without. */
+static bool stamp_kind(const struct csi_watch *w, struct csi_view *v)
+{
+	const struct csi *csi = w->site->csi;
+	const struct csi_kind *kind = csi_kind_of(csi, w->kind);
+
+	if (kind->optional || (w->listed && w->rc == 0))
+		return false;
+	if (w->rc == -ENOENT) {
+		v->reach = REACH_UNCONFIGURED;
+		snprintf(v->why, sizeof v->why, "%s is not installed there: it "
+			 "has no %s", csi->product->installed_as, kind->plural);
+	} else {
+		stamp(v, w->rc == -EACCES ? REACH_REFUSED : REACH_UNKNOWN,
+		      w->rc ? w->why : "its objects were not listed yet");
+	}
+	return true;
+}
+
+void csi_site_stamp(const struct csi_site *s, struct csi_view *v)
+{
+	unsigned i, n = csi_kind_count(s->csi);
+	int64_t silence = s->silent_since ? clock_monotonic() - s->silent_since
+					  : 0;
+
+	if (!s->kube) {
+		stamp(v, REACH_UNCONFIGURED,
+		      "the configuration has no kubeconfig for it");
+		return;
+	}
+	if (s->silent_since) {
+		stamp(v, silence >= s->csi->silent_ms ? REACH_SILENT
+						      : REACH_UNKNOWN, s->why);
+		return;
+	}
+	if (s->rc == -EACCES || s->rc < 0 || !s->asked) {
+		stamp(v, s->rc == -EACCES ? REACH_REFUSED : REACH_UNKNOWN,
+		      s->asked ? s->why : "it was not asked yet");
+		return;
+	}
+	for (i = 0; i < n; i++)
+		if (stamp_kind(&s->watches[i], v))
+			return;
+	v->reach = REACH_OK;
+}
+
+/* ---- what watches tell ---- */
+
+static void seen(struct kube_listener *l, const json_t *object, int64_t as_of)
+{
+	struct csi_watch *w = (struct csi_watch *)l;
+	struct csi *csi = w->site->csi;
+
+	pthread_mutex_lock(&csi->lock);
+	csi_put(w->site, w->kind, object, false);
+	pthread_mutex_unlock(&csi->lock);
+}
+
+static void gone(struct kube_listener *l, const char *namespace,
+		 const char *name, const char *uid)
+{
+	struct csi_watch *w = (struct csi_watch *)l;
+	struct csi *csi = w->site->csi;
+	char key[320];
+
+	snprintf(key, sizeof key, "%s/%s", namespace, name);
+	pthread_mutex_lock(&csi->lock);
+	csi_drop(w->site, w->kind, key, uid);
+	pthread_mutex_unlock(&csi->lock);
+}
+
+/* With the lock held: everything at this site looks different now. */
+static void mark_site(struct csi_site *s)
+{
+	struct csi_pair *p;
+
+	for (p = s->csi->pairs; p; p = p->next)
+		if (p->tracked && (p->site[0] == s || p->site[1] == s))
+			csi_bring_up(p);
+}
+
+static void listed(struct kube_listener *l)
+{
+	struct csi_watch *w = (struct csi_watch *)l;
+	struct csi *csi = w->site->csi;
+
+	pthread_mutex_lock(&csi->lock);
+	w->listed = true;
+	w->rc = 0;
+	mark_site(w->site);
+	pthread_mutex_unlock(&csi->lock);
+}
+
+static void reached(struct kube_listener *l, int rc, const char *why)
+{
+	struct csi_watch *w = (struct csi_watch *)l;
+	struct csi *csi = w->site->csi;
+
+	pthread_mutex_lock(&csi->lock);
+	if (w->rc != rc) {
+		w->rc = rc;
+		mark_site(w->site);
+	}
+	snprintf(w->why, sizeof w->why, "%s", why);
+	/* The definition is gone, and with it all there were. */
+	if (rc == -ENOENT) {
+		csi_drop_kind(w->site, w->kind);
+		w->listed = false;
+	}
+	pthread_mutex_unlock(&csi->lock);
+}
+
+/* ---- does it answer? ---- */
+
+static void note(struct csi_site *s, int rc, const json_t *version,
+		 const struct error *err)
+{
+	struct csi_view v = {0};
+
+	s->asked = true;
+	s->rc = rc;
+	snprintf(s->why, sizeof s->why, "%.120s", rc < 0 ? err->msg : "");
+	if (!is_silence(rc))
+		s->silent_since = 0;
+	else if (!s->silent_since)
+		s->silent_since = clock_monotonic();
+	if (rc == 0)
+		snprintf(s->version, sizeof s->version, "%s",
+			 json_text_at(version, "gitVersion"));
+	csi_site_stamp(s, &v);
+	if (v.reach != s->told || s->csi->product->ages)
+		mark_site(s);
+	s->told = v.reach;
+}
+
+/* False: it is to end. */
+static bool probe(struct csi_site *s, struct kube_conn *c)
+{
+	struct csi *csi = s->csi;
+	int period = csi->silent_ms / 4;
+	const struct kube_request q = {
+		.method = "GET",
+		.path = "/version",
+		.timeout_ms = period < PROBE_MS ? period : PROBE_MS,
+	};
+	json_t *version = NULL;
+	bool was_silent, on;
+	struct error err;
+	unsigned i;
+	int rc = kube_call(c, &q, &version, &err);
+
+	if (rc == -ESHUTDOWN)
+		return false;
+	pthread_mutex_lock(&csi->lock);
+	was_silent = s->silent_since;
+	note(s, rc, version, &err);
+	on = !csi->stopping;
+	pthread_mutex_unlock(&csi->lock);
+	json_decref(version);
+	for (i = 0; was_silent && rc == 0 && i < csi_kind_count(csi); i++)
+		kube_reflector_hurry(s->watches[i].reflector);
+	if (rc < 0 && period > RETRY_MS)
+		period = RETRY_MS;
+	return on && kube_pause(c, period < PROBE_MS ? period : PROBE_MS);
+}
+
+static void *probe_main(void *arg)
+{
+	struct csi_site *s = arg;
+	struct error err;
+	struct kube_conn *c = kube_conn_new(s->kube, &err);
+
+	while (c && probe(s, c))
+		;
+	kube_conn_free(c);
+	return NULL;
+}
+
+/* ---- connections ---- */
+
+struct kube_conn *csi_conn_take(struct csi_site *s, struct error *err)
+{
+	struct kube_conn *c = NULL;
+
+	pthread_mutex_lock(&s->csi->lock);
+	if (s->conn_count)
+		c = s->conns[--s->conn_count];
+	pthread_mutex_unlock(&s->csi->lock);
+	return c ? c : kube_conn_new(s->kube, err);
+}
+
+void csi_conn_give(struct csi_site *s, struct kube_conn *c)
+{
+	pthread_mutex_lock(&s->csi->lock);
+	if (s->conn_count < CSI_CONNS_MAX) {
+		s->conns[s->conn_count++] = c;
+		c = NULL;
+	}
+	pthread_mutex_unlock(&s->csi->lock);
+	kube_conn_free(c);
+}
+
+/* ---- beginning and end ---- */
+
+static int start_watch(struct csi_site *s, int kind, struct error *err)
+{
+	const struct csi_kind *k = csi_kind_of(s->csi, kind);
+	struct csi_watch *w = &s->watches[kind];
+	char path[256], older[256];
+
+	*w = (struct csi_watch){
+		.listener = {
+			.seen = seen,
+			.gone = gone,
+			.listed = listed,
+			.reached = reached,
+		},
+		.site = s,
+		.kind = kind,
+	};
+	snprintf(path, sizeof path, "%s/%s", k->api, k->plural);
+	snprintf(older, sizeof older, "%s/%s", k->older ? k->older : "",
+		 k->plural);
+	w->reflector = kube_reflect(s->kube, path, k->older ? older : NULL,
+				    &w->listener, err);
+	return w->reflector ? 0 : -err->code;
+}
+
+int csi_site_start(struct csi_site *s, struct error *err)
+{
+	unsigned i;
+	int rc;
+
+	if (!s->access.server)
+		return 0;
+	s->kube = kube_new(&s->access, err);
+	if (!s->kube)
+		return -err->code;
+	for (i = 0; i < csi_kind_count(s->csi); i++)
+		if (start_watch(s, (int)i, err) < 0)
+			return -err->code;
+	rc = thread_start(&s->prober, probe_main, s);
+	s->has_prober = rc == 0;
+	return rc ? fail(err, rc, "no thread for %s", s->name) : 0;
+}
+
+void csi_site_stop(struct csi_site *s)
+{
+	unsigned i;
+
+	if (!s->kube)
+		return;
+	kube_stop(s->kube);
+	if (s->has_prober)
+		pthread_join(s->prober, NULL);
+	s->has_prober = false;
+	for (i = 0; i < CSI_KINDS_MAX; i++) {
+		kube_reflector_free(s->watches[i].reflector);
+		s->watches[i].reflector = NULL;
+	}
+}
+
+void csi_site_free(struct csi_site *s)
+{
+	csi_cache_free(s);
+	while (s->conn_count)
+		kube_conn_free(s->conns[--s->conn_count]);
+	kube_free(s->kube);
+	kube_access_finish(&s->access);
+	free(s->name);
+	free(s);
+}
