@@ -338,7 +338,7 @@ void ceph_describe(const struct csi_view *at, const struct csi_view *other,
 const struct csi_product csi_ceph = {
 	.type = "ceph",
 	.capabilities = CAP_STEP_DOWN_PEER | CAP_SECOND_FACT | CAP_GIVE_BACK |
-			CAP_LAG,
+			CAP_LAG | CAP_VERIFY,
 	.installed_as = "csi-addons",
 	.kinds = kinds,
 	.gather = gather,

@@ -185,14 +185,26 @@ static void judge_source(struct judging *j)
 		j->side->can_verify = j->proof.possible && !j->proof.proved;
 }
 
-/* Its final state is not looked at again, so it may be of long ago. */
+/* A promotion that failed leaves a side what it was. */
+static bool was_not_promoted(const struct ceph_vr *vr)
+{
+	return is_role(vr, ROLE_REPLICA) ||
+	       (vr->failed && vr->says == ROLE_REPLICA);
+}
+
+/*
+ * Its final state is not looked at again, so it may be of long ago.  Of a lost
+ * source there is what it told last: that whole copies arrived here.
+ */
 static enum role replica_fact(const struct judging *j)
 {
 	if (is_replaying(&j->at))
 		return ROLE_REPLICA;
-	if (!ceph_is_final(&j->at) || !j->other_answers)
+	if (!j->other_answers)
+		return j->view->known_time ? ROLE_REPLICA : ROLE_UNKNOWN;
+	if (!ceph_is_final(&j->at))
 		return ROLE_UNKNOWN;
-	if (is_role(&j->other, ROLE_REPLICA) ||
+	if (was_not_promoted(&j->other) ||
 	    (is_role(&j->other, ROLE_SOURCE) &&
 	     j->other.replicating == TRI_YES))
 		return ROLE_REPLICA;
@@ -250,6 +262,28 @@ static void judge_replica(struct judging *j)
 	s->has_last_copy = s->complete && !source;
 }
 
+/*
+ * Something failed at a side that says Secondary.  It was to be promoted, and is
+ * what it was; or it can't follow, since it has writes that the source lacks.
+ */
+static void judge_failed(struct judging *j)
+{
+	struct side *s = j->side;
+
+	if (j->at.asked != CEPH_PRIMARY) {
+		s->complete = j->at.asked == CEPH_SECONDARY;
+		s->diverged = j->other_answers &&
+			      is_role(&j->other, ROLE_SOURCE);
+		s->has_last_copy = s->complete && !s->diverged;
+		return;
+	}
+	s->data_time = copy_time(j);
+	s->complete = s->following = true;
+	s->caught_up = j->other_answers && ceph_is_final(&j->other);
+	if (s->caught_up || (!j->other_answers && s->data_time))
+		s->fact = ROLE_REPLICA;
+}
+
 static void put_native(const struct judging *j)
 {
 	static const char *const marks[] = {
@@ -305,13 +339,8 @@ static void judge_side(const struct csi_view *v, const struct csi_view *other,
 		judge_source(&j);
 	else if (is_role(&j.at, ROLE_REPLICA))
 		judge_replica(&j);
-	else if (j.at.failed && j.at.says == ROLE_REPLICA) {
-		/* A promotion that failed leaves the copy as it was. */
-		side->complete = true;
-		side->following = j.other_answers;
-		side->data_time = copy_time(&j);
-		side->caught_up = j.other_answers && ceph_is_final(&j.other);
-	}
+	else if (was_not_promoted(&j.at))
+		judge_failed(&j);
 	put_native(&j);
 }
 

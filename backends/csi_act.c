@@ -233,13 +233,18 @@ static json_t *sign(const struct csi_call *c, struct maker *m, json_t *body)
 	return meta;
 }
 
-/* Sends what was made, to @path; what comes back is kept.  Takes @q's body. */
+/* Sends what was made to @path, as ours; what comes back is kept. */
 static int send(struct csi_site *s, int kind, struct kube_request *q,
 		struct error *err)
 {
 	json_t *reply = NULL;
-	int rc = call(s, q, &reply, err);
+	char path[640];
+	int rc;
 
+	snprintf(path, sizeof path, "%s?fieldManager=" KUBE_FIELD_MANAGER,
+		 q->path);
+	q->path = path;
+	rc = call(s, q, &reply, err);
 	if (rc == 0)
 		keep(s, kind, reply);
 	json_decref(reply);
@@ -266,14 +271,13 @@ int csi_patch(struct csi_call *c, const struct csi_view *view, unsigned part,
 		.body = body,
 		.timeout_ms = left(c->private->end),
 	};
-	char path[640];
+	char path[600];
 	int rc;
 
 	/* Without it whatever was written since would be lost. */
 	maker_set(&m, sign(c, &m, body), "resourceVersion",
 		  json_string(csi_meta(p->object, "resourceVersion")));
 	csi_path(s->csi, p->kind, p->object, path);
-	strcat(path, "?fieldManager=" KUBE_FIELD_MANAGER);
 	q.path = path;
 	rc = m.failed ? fail(err, ENOMEM, "no memory for a patch")
 		      : written(send(s, p->kind, &q, err), err);
@@ -292,7 +296,7 @@ int csi_create(struct csi_call *c, const struct csi_view *view, int kind,
 		.body = body,
 		.timeout_ms = left(c->private->end),
 	};
-	char path[640];
+	char path[600];
 	int rc;
 
 	maker_set(&m, child(&m, meta, "labels"),
@@ -302,7 +306,6 @@ int csi_create(struct csi_call *c, const struct csi_view *view, int kind,
 	csi_path(s->csi, kind, body, path);
 	/* The collection's, without the name. */
 	*strrchr(path, '/') = '\0';
-	strcat(path, "?fieldManager=" KUBE_FIELD_MANAGER);
 	q.path = path;
 	rc = m.failed ? fail(err, ENOMEM, "no memory for an object")
 		      : send(s, kind, &q, err);

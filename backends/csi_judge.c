@@ -28,6 +28,13 @@ static struct csi_pair *take_dirty(struct csi *csi)
 	return p;
 }
 
+/* A source that is lost can't tell it any more. */
+static void remember(int64_t *known, const struct side *s)
+{
+	if (s->claim == ROLE_REPLICA && s->data_time > *known)
+		*known = s->data_time;
+}
+
 static void judge(struct csi *csi, struct csi_pair *p, struct observation *o)
 {
 	struct csi_view v[2];
@@ -37,6 +44,8 @@ static void judge(struct csi *csi, struct csi_pair *p, struct observation *o)
 	for (i = 0; i < 2; i++)
 		csi_view_fill(p, i, &v[i]);
 	csi_judge(csi, &v[p->here], &v[1 - p->here], o);
+	remember(&p->known_time[p->here], &o->here);
+	remember(&p->known_time[1 - p->here], &o->peer);
 	for (i = 0; i < 2; i++)
 		csi_view_finish(&v[i]);
 }

@@ -93,7 +93,7 @@ struct csi_pair {
 	char *volume_namespace, *handle;	/* at the other */
 	struct csi_topic **topics;	/* that were asked for */
 	size_t topic_count, topic_cap;
-	int64_t known_time;
+	int64_t known_time[2];		/* newest data_time of each end */
 	bool tracked;
 	bool anew;			/* tell the sink, news or not */
 	bool dirty;

@@ -57,9 +57,13 @@ static bool stamp_kind(const struct csi_watch *w, struct csi_view *v)
 		v->reach = REACH_UNCONFIGURED;
 		snprintf(v->why, sizeof v->why, "%s is not installed there: it "
 			 "has no %s", csi->product->installed_as, kind->plural);
-	} else {
+	} else if (w->rc) {
 		stamp(v, w->rc == -EACCES ? REACH_REFUSED : REACH_UNKNOWN,
-		      w->rc ? w->why : "its objects were not listed yet");
+		      w->why);
+	} else {
+		v->reach = REACH_UNKNOWN;
+		snprintf(v->why, sizeof v->why, "its %s were not listed yet",
+			 kind->plural);
 	}
 	return true;
 }

@@ -265,7 +265,7 @@ void csi_view_fill(struct csi_pair *p, int end, struct csi_view *v)
 	*v = (struct csi_view){
 		.cluster = p->site[end]->name,
 		.now = clock_wall(),
-		.known_time = p->known_time,
+		.known_time = p->known_time[end],
 	};
 	csi_site_stamp(p->site[end], v);
 	if (!p->site[end]->kube)

@@ -269,6 +269,18 @@ static void render_check(const struct check *c, struct buf *out)
 	buf_printf(out, "  %s: %s: %s\n", c->name, marks[c->verdict], c->text);
 }
 
+static void render_calls(const char *calls, struct buf *out)
+{
+	size_t len;
+
+	for (; *calls; calls += len) {
+		len = strcspn(calls, "\n");
+		len += calls[len] == '\n';
+		buf_puts(out, "     ");
+		buf_add(out, calls, len);
+	}
+}
+
 static void render_steps(const struct plan *plan, struct backend *backend,
 			 const struct target *target, struct buf *out)
 {
@@ -284,8 +296,7 @@ static void render_steps(const struct plan *plan, struct backend *backend,
 		if (backend && !act_is_wait(plan->steps[i]))
 			backend->ops->describe(backend, target, plan->steps[i],
 					       &calls);
-		if (calls.len)
-			buf_printf(out, "     %s", buf_str(&calls));
+		render_calls(buf_str(&calls), out);
 	}
 }
 

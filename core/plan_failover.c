@@ -337,6 +337,10 @@ static void roll_back_checks(struct planning *p)
 			  p->in->peer);
 	else if (peer_is_verified_source(p))
 		plan_pass(p, "peer", "%s is the source still", p->in->peer);
+	else if (!(p->in->capabilities & CAP_GIVE_BACK) && p->peer->busy)
+		plan_object(p, VERDICT_NOT_NOW, "peer",
+			    "an action runs at %s: whether it has stepped down "
+			    "shows when that has ended", p->in->peer);
 	else if (!(p->in->capabilities & CAP_GIVE_BACK))
 		plan_object(p, VERDICT_FORBIDDEN, "peer",
 			    "%s was made to step down, and this backend can't "
