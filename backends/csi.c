@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const struct csi_product *const products[] = {
-	&csi_ceph,
+	&csi_ceph, &csi_trident, &csi_powerstore,
 };
 
 const char *csi_type(size_t index)
@@ -195,7 +195,8 @@ static int csi_track(struct backend *b, const struct target *t,
 		return fail(err, ENOMEM, "no memory for a pair of volumes");
 	pthread_mutex_lock(&csi->lock);
 	p->tracked = p->anew = true;
-	p->known_time = t->data_time;
+	if (t->data_time > p->known_time[p->here])
+		p->known_time[p->here] = t->data_time;
 	csi_bring_up(p);
 	touch(p);
 	pthread_mutex_unlock(&csi->lock);
