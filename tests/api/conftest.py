@@ -28,8 +28,14 @@ make = e2e.make
 
 from kube import APISERVER, Cluster  # noqa: E402
 from proxy import Proxy  # noqa: E402
+from sites_ceph import CephSites  # noqa: E402
+from sites_dell import DellSites  # noqa: E402
+from sites_trident import TridentSites  # noqa: E402
 from daemons import (make_node, make_shared_node, shared_store,  # noqa
                      store)
+
+VENDORS = {"ceph": CephSites, "trident": TridentSites,
+           "powerstore": DellSites}
 
 PORTS = 4                       # of a cluster, one of which is spare
 
@@ -101,3 +107,18 @@ def make_proxy(cluster):
 @pytest.fixture
 def proxy(make_proxy):
     return make_proxy()
+
+
+@pytest.fixture(scope="session")
+def other_cluster():
+    """The peer's, likewise for all tests of a process."""
+    with running_cluster(number=7) as one:
+        yield one
+
+
+@pytest.fixture(params=VENDORS)
+def sites(request, cluster, other_cluster):
+    """Two sites of a vendor, for one test."""
+    made = VENDORS[request.param](other_cluster, cluster)
+    yield made
+    made.close()
