@@ -218,68 +218,6 @@ static void csi_untrack(struct backend *b, const char *key)
 	pthread_mutex_unlock(&csi->lock);
 }
 
-static void csi_describe(struct backend *b, const struct target *t,
-			 enum act act, struct buf *out)
-{
-	struct csi *csi = (struct csi *)b;
-	struct csi_pair *p = csi_pair_of(csi, t);
-	struct csi_view v[2];
-	int at, i;
-
-	if (!p)
-		return;
-	at = csi_end_of(p, act_is_at_peer(act) ? t->peer : t->here);
-	pthread_mutex_lock(&csi->lock);
-	for (i = 0; i < 2; i++)
-		csi_view_fill(p, i, &v[i]);
-	pthread_mutex_unlock(&csi->lock);
-	csi->product->describe(&v[at], &v[1 - at], act, out);
-	for (i = 0; i < 2; i++)
-		csi_view_finish(&v[i]);
-}
-
-static bool csi_available(struct backend *b, struct buf *why)
-{
-	struct csi *csi = (struct csi *)b;
-	struct csi_view v;
-	struct csi_site *s;
-	bool all = true;
-
-	pthread_mutex_lock(&csi->lock);
-	for (s = csi->sites; s; s = s->next) {
-		if (!s->kube)
-			continue;
-		csi_site_stamp(s, &v);
-		all = all && v.reach == REACH_OK;
-		buf_printf(why, "%s: ", s->name);
-		if (v.reach == REACH_OK)
-			buf_printf(why, "%s is installed",
-				   csi->product->installed_as);
-		else
-			buf_escape(why, v.why);
-		buf_putc(why, '\n');
-	}
-	pthread_mutex_unlock(&csi->lock);
-	return all;
-}
-
-static bool csi_version(struct backend *b, const char *cluster,
-			struct buf *out)
-{
-	struct csi *csi = (struct csi *)b;
-	struct csi_site *s;
-	bool known = false;
-
-	pthread_mutex_lock(&csi->lock);
-	for (s = csi->sites; s && !known; s = s->next)
-		if (strcmp(s->name, cluster) == 0 && *s->version) {
-			buf_escape(out, s->version);
-			known = true;
-		}
-	pthread_mutex_unlock(&csi->lock);
-	return known;
-}
-
 static int csi_start(struct backend *b, struct sink *sink, struct error *err)
 {
 	struct csi *csi = (struct csi *)b;
@@ -354,6 +292,7 @@ static void set_ops(struct csi *csi)
 		.describe = csi_describe,
 		.available = csi_available,
 		.version = csi_version,
+		.volume = csi_volume,
 		.act = csi_act,
 		.observe = csi_observe,
 	};

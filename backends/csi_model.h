@@ -191,6 +191,14 @@ void csi_judge(const struct csi *csi, const struct csi_view *here,
 json_t *csi_trim(int kind, const json_t *object);
 extern const struct csi_kind csi_common_kinds[CSI_COMMON];
 
+/* ---- csi_describe.c: as in struct backend_ops ---- */
+void csi_describe(struct backend *b, const struct target *t, enum act act,
+		  struct buf *out);
+bool csi_available(struct backend *b, struct buf *why);
+bool csi_version(struct backend *b, const char *cluster, struct buf *out);
+void csi_volume(struct backend *b, const struct target *t, int depth,
+		struct buf *out);
+
 /* ---- csi_judge.c ---- */
 void *csi_judge_main(void *csi);
 

@@ -156,6 +156,11 @@ struct backend_ops {
 	   be NULL; called on the loop. */
 	bool (*version)(struct backend *b, const char *cluster,
 			struct buf *out);
+
+	/* Appends what this site knows of the volume, as YAML at @depth.  May
+	   be NULL; called on the loop. */
+	void (*volume)(struct backend *b, const struct target *t, int depth,
+		       struct buf *out);
 };
 
 /* The start of every struct backend. */

@@ -341,9 +341,15 @@ const char *world_store_silence(const struct world *w)
 void world_describe_volume(struct world *w, const struct replication *r,
 			   int depth, struct buf *out)
 {
-	if (w->shared && r->spec)
+	struct target t;
+
+	if (w->shared && r->spec) {
 		w->store->ops->volume(w->store, r->spec->pvc_namespace,
 				      r->spec->pvc_name, depth, out);
+	} else if (r->backend && r->backend->ops->volume) {
+		replication_target(r, &t);
+		r->backend->ops->volume(r->backend, &t, depth, out);
+	}
 }
 
 void replication_event(struct world *w, struct replication *r, bool warning,

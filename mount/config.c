@@ -241,6 +241,16 @@ static bool share_files(const struct config_backend *a,
 	       strcmp(a->path ? a->path : "", b->path ? b->path : "") == 0;
 }
 
+static bool has_api_server(const struct config *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->cluster_count; i++)
+		if (c->clusters[i].kubeconfig || c->clusters[i].in_cluster)
+			return true;
+	return false;
+}
+
 static void check_backends(struct reader *rd, const struct config *c)
 {
 	const struct node *node = node_get(c->tree, "backends");
@@ -256,6 +266,10 @@ static void check_backends(struct reader *rd, const struct config *c)
 		if (!name_is_dns_label(node->key))
 			reader_fault(rd, "a backend's name is 1 to 63 of a-z, "
 					 "0-9 and -");
+		if (c->backends[i].type && csi_is_type(c->backends[i].type) &&
+		    !has_api_server(c))
+			reader_fault(rd, "no cluster has a kubeconfig, or "
+					 "inCluster: true");
 		for (k = 0; k < i; k++)
 			if (share_files(&c->backends[i], &c->backends[k]))
 				reader_fault(rd, "needs a path other than that "

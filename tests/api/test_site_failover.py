@@ -3,6 +3,8 @@
 unplanned, rolled back, failed and tried again, reversed."""
 import errno
 
+import yaml
+
 from shell import until
 from sites import await_equal
 
@@ -30,6 +32,10 @@ def test_planned(sites):
     assert one.state == "source" and one.ready.reason == "Verified"
     assert pair.is_writable("b") and pair.data("b") == 3
     assert "planned" in one.read("history")
+    known = yaml.safe_load(one.read("volumes"))
+    assert known["pvc"]["phase"] == "Bound" and known["pvc"]["volume"]
+    reason = (one.daemon.mnt / ".uvrfs/backends/vendor/reason").read_text()
+    assert reason.count("is installed") == 2
 
 
 def test_reversed(sites):

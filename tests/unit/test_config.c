@@ -201,6 +201,8 @@ static const struct {
 	 "backend type ontap is not built into this uvrfs"},
 	{"backends: {a: {}}\n", "backends.a (line 1): type is missing"},
 	{"backends: {a: sim}\n", "backends.a (line 1): must be a mapping"},
+	{"backends: {a: {type: trident}}\n",
+	 "backends.a (line 1): no cluster has a kubeconfig"},
 	{"backends: {A/b: {type: sim}}\n", "a backend's name is"},
 	{"backends:\n  a: {type: sim}\n  b: {type: sim}\n",
 	 "backends.b (line 3): needs a path other than that of a"},
