@@ -57,7 +57,8 @@ static void gather(struct csi_look *l)
 	csi_probe_gather(l, CEPH_PART_PROBE);
 	if (!group)
 		return;
-	snprintf(text, sizeof text, "volumegroupreplication %.100s", name);
+	snprintf(text, sizeof text, "volumegroupreplication %.40s/%.60s",
+		 v->namespace, name);
 	csi_take_group(l, text, "vgr %s/%s", v->namespace, name);
 }
 
@@ -87,15 +88,18 @@ static int ask(struct deed *d, enum ceph_word word, bool auto_resync)
 				 ceph_word(word), "autoResync", auto_resync);
 	json_t *notes;
 
-	/* What the source had copied before: what comes later is anew. */
-	if (word == CEPH_RESYNC && body) {
-		char when[TIME_TEXT_MAX] = "";
+	char when[TIME_TEXT_MAX] = "";
 
-		if (d->other.last_sync)
-			time_text_ms(d->other.last_sync, when);
-		notes = json_pack("{s:{s:s}}", "annotations",
-				  "uvrfs/synced-before", when);
-		json_object_set_new(body, "metadata", notes);
+	if (d->other.last_sync)
+		time_text_ms(d->other.last_sync, when);
+	/* What the source had copied before a resync; what comes later is anew.
+	   A side that is made to follow without one, or is the source, needs it
+	   no more. */
+	notes = json_pack("{s:{s:s?}}", "annotations", CEPH_SYNCED_BEFORE,
+			  word == CEPH_RESYNC ? when : NULL);
+	if (!body || !notes || json_object_set_new(body, "metadata", notes) < 0) {
+		json_decref(body);
+		return fail(d->err, ENOMEM, "no memory for a patch");
 	}
 	return csi_patch(d->call, at, written_part(at), body, d->err);
 }
@@ -180,7 +184,9 @@ static int force_promote(struct deed *d)
 {
 	if (d->at.asked == CEPH_PRIMARY)
 		return insist(d);
-	if (d->call->seen.peer.claim == ROLE_SOURCE &&
+	/* One that is being promoted may be primary any moment. */
+	if ((d->call->seen.peer.claim == ROLE_SOURCE ||
+	     d->other.asked == CEPH_PRIMARY) &&
 	    d->call->other->reach == REACH_OK &&
 	    !(d->call->order->overrides & OVERRIDE_PEER))
 		return fail(d->err, EBUSY, "%s answers and is primary: there "

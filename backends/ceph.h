@@ -7,6 +7,8 @@
 
 #define CEPH_API "/apis/replication.storage.openshift.io/v1alpha1"
 
+#define CEPH_SYNCED_BEFORE "uvrfs/synced-before"
+
 enum ceph_kind { CEPH_VR = CSI_COMMON, CEPH_VRC, CEPH_VGR };
 enum ceph_part { CEPH_PART_VR, CEPH_PART_VGR, CEPH_PART_PROBE };
 
@@ -29,8 +31,9 @@ struct ceph_vr {
 	/* Conditions of this generation; UNKNOWN when there is none. */
 	enum tri degraded, resyncing, replicating;
 	int64_t last_sync;		/* ms, of a primary; 0: none */
+	bool was_resynced;		/* by us, and not known to be done */
 	int64_t synced_before;		/* what last_sync of the other side was
-					   when a resync was asked for */
+					   when that was asked for */
 	const char *message;		/* of what failed; "" */
 };
 

@@ -102,6 +102,8 @@ void ceph_read(const struct csi_view *v, struct ceph_vr *vr)
 {
 	const json_t *o = v->part[CEPH_PART_VR].object;
 	const json_t *group = v->part[CEPH_PART_VGR].object;
+	const json_t *notes = json_object_get(json_object_get(o, "metadata"),
+					      "annotations");
 	bool observed = csi_status_generation(o) == csi_generation(o);
 
 	*vr = (struct ceph_vr){.there = o, .message = ""};
@@ -116,17 +118,18 @@ void ceph_read(const struct csi_view *v, struct ceph_vr *vr)
 	vr->replicating = truth(o, "Replicating");
 	if (vr->asked == CEPH_PRIMARY)
 		vr->last_sync = csi_time(csi_status(o), "lastSyncTime");
-	vr->synced_before = csi_time(json_object_get(
-		json_object_get(o, "metadata"), "annotations"),
-		"uvrfs/synced-before");
+	vr->was_resynced = json_object_get(notes, CEPH_SYNCED_BEFORE);
+	vr->synced_before = csi_time(notes, CEPH_SYNCED_BEFORE);
 	read_failure(o, vr);
 	vr->failed = vr->failed && observed;
 	vr->decided = observed && !vr->failed &&
 		      truth(o, "Completed") == TRI_YES &&
 		      vr->says == words[vr->asked].role;
 	/* What was asked of the group has not come to its members' object. */
-	if (group && asked_of(group) != vr->asked)
-		vr->decided = vr->failed = false;
+	if (group && asked_of(group) != vr->asked) {
+		vr->asked = asked_of(group);
+		vr->decided = vr->failed = vr->hopeless = false;
+	}
 }
 
 /* ---- what it means ---- */
@@ -200,10 +203,10 @@ static enum role replica_fact(const struct judging *j)
 {
 	if (is_replaying(&j->at))
 		return ROLE_REPLICA;
-	if (!j->other_answers)
-		return j->view->known_time ? ROLE_REPLICA : ROLE_UNKNOWN;
 	if (!ceph_is_final(&j->at))
 		return ROLE_UNKNOWN;
+	if (!j->other_answers)
+		return j->view->known_time ? ROLE_REPLICA : ROLE_UNKNOWN;
 	if (was_not_promoted(&j->other) ||
 	    (is_role(&j->other, ROLE_SOURCE) &&
 	     j->other.replicating == TRI_YES))
@@ -211,12 +214,17 @@ static enum role replica_fact(const struct judging *j)
 	return ROLE_UNKNOWN;
 }
 
-/* Time of the newest whole copy here, as the source has it. */
+/* Time of the newest whole copy here, as the source has it.  What was before a
+   resync is gone. */
 static int64_t copy_time(const struct judging *j)
 {
-	if (j->other_answers && j->other.last_sync > j->view->known_time)
-		return j->other.last_sync;
-	return j->view->known_time;
+	int64_t time = j->view->known_time;
+
+	if (j->other_answers && j->other.last_sync > time)
+		time = j->other.last_sync;
+	if (j->at.was_resynced && time <= j->at.synced_before)
+		return 0;
+	return time;
 }
 
 /*
@@ -253,7 +261,8 @@ static void judge_replica(struct judging *j)
 	s->diverged = source && is_at_a_loss(&j->at);
 	s->following = !s->diverged;
 	/* A first copy looks like any other, too. */
-	s->complete = !source || s->data_time || ceph_is_final(&j->at);
+	s->complete = (!source && !j->at.was_resynced) || s->data_time ||
+		      ceph_is_final(&j->at);
 	if (!s->complete)
 		s->progress = 0;
 	else if (!s->data_time && !ceph_is_final(&j->at))
@@ -270,15 +279,17 @@ static void judge_failed(struct judging *j)
 {
 	struct side *s = j->side;
 
+	bool source = j->other_answers && is_role(&j->other, ROLE_SOURCE);
+
+	s->complete = j->at.asked != CEPH_RESYNC &&
+		      ((!source && !j->at.was_resynced) || copy_time(j));
 	if (j->at.asked != CEPH_PRIMARY) {
-		s->complete = j->at.asked == CEPH_SECONDARY;
-		s->diverged = j->other_answers &&
-			      is_role(&j->other, ROLE_SOURCE);
-		s->has_last_copy = s->complete && !s->diverged;
+		s->diverged = source;
+		s->has_last_copy = s->complete && !source;
 		return;
 	}
 	s->data_time = copy_time(j);
-	s->complete = s->following = true;
+	s->following = true;
 	s->caught_up = j->other_answers && ceph_is_final(&j->other);
 	if (s->caught_up || (!j->other_answers && s->data_time))
 		s->fact = ROLE_REPLICA;

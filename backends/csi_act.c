@@ -108,34 +108,38 @@ static void fill(struct csi_pair *p, int end, struct csi_view *v)
 	pthread_mutex_unlock(&csi->lock);
 }
 
-/* A side that gives no answer is left as it was last seen, and says so. */
-static void look(struct csi_pair *p, int i, int64_t end, struct csi_view *v)
+/* Asks for what is known of one side; one that gives no answer is not asked. */
+static int fetch_all(struct csi_pair *p, int i, int64_t end, struct error *err)
 {
-	struct error err = {.code = 0};
+	struct csi_view v;
 	unsigned n;
 	int rc = 0;
 
-	fill(p, i, v);
-	if (v->reach != REACH_OK)
-		return;
-	for (n = 0; n < CSI_PARTS_MAX && rc == 0; n++)
-		if (v->part[n].object)
-			rc = fetch(p->site[i], &v->part[n], end, &err);
-	csi_view_finish(v);
-	fill(p, i, v);
-	if (rc < 0 && v->reach == REACH_OK) {
-		v->reach = rc == -EACCES ? REACH_REFUSED : REACH_UNKNOWN;
-		snprintf(v->why, sizeof v->why, "%.100s", err.msg);
-	}
+	fill(p, i, &v);
+	for (n = 0; v.reach == REACH_OK && n < CSI_PARTS_MAX && rc == 0; n++)
+		if (v.part[n].object)
+			rc = fetch(p->site[i], &v.part[n], end, err);
+	csi_view_finish(&v);
+	return rc;
 }
 
+/* Both as they are once both have answered: a watch may have told meanwhile what
+   the one that was asked first did not know yet. */
 static void look_at_both(struct csi_pair *p, int64_t end,
 			 struct csi_view v[static 2])
 {
-	int i;
+	struct error err[2];
+	int i, rc[2];
 
 	for (i = 0; i < 2; i++)
-		look(p, i, end, &v[i]);
+		rc[i] = fetch_all(p, i, end, &err[i]);
+	for (i = 0; i < 2; i++) {
+		fill(p, i, &v[i]);
+		if (rc[i] == 0 || v[i].reach != REACH_OK)
+			continue;
+		v[i].reach = rc[i] == -EACCES ? REACH_REFUSED : REACH_UNKNOWN;
+		snprintf(v[i].why, sizeof v[i].why, "%.100s", err[i].msg);
+	}
 }
 
 int csi_observe(struct backend *b, const struct target *t, int timeout_ms,
@@ -253,10 +257,10 @@ static int send(struct csi_site *s, int kind, struct kube_request *q,
 
 static int written(int rc, struct error *err)
 {
-	if (rc == -ECANCELED || rc == -ENOENT)
-		return fail(err, EAGAIN, "somebody else changed it just now: %s",
-			    *err->msg ? err->msg : "");
-	return rc;
+	if (rc != -ECANCELED && rc != -ENOENT)
+		return rc;
+	err->code = EAGAIN;
+	return error_prefix(err, "somebody else changed it just now: ");
 }
 
 int csi_patch(struct csi_call *c, const struct csi_view *view, unsigned part,

@@ -262,6 +262,32 @@ static bool is_overtaken(struct csi_object *o, const char *version)
 	return false;
 }
 
+static uint64_t hash(const char *text)
+{
+	uint64_t value = 14695981039346656037U;	/* FNV-1a */
+
+	for (; *text; text++)
+		value = (value ^ (unsigned char)*text) * 1099511628211U;
+	return value;
+}
+
+static void note_told(struct csi_object *o, const char *version)
+{
+	const unsigned n = sizeof o->told / sizeof *o->told;
+
+	o->told[o->told_count++ % n] = hash(version);
+}
+
+static bool was_told(const struct csi_object *o, const char *version)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof o->told / sizeof *o->told; i++)
+		if (o->told[i] == hash(version))
+			return true;
+	return false;
+}
+
 void csi_put(struct csi_site *s, int kind, const json_t *object, bool awaited)
 {
 	const char *version = csi_meta(object, "resourceVersion");
@@ -271,7 +297,11 @@ void csi_put(struct csi_site *s, int kind, const json_t *object, bool awaited)
 
 	csi_key(object, key);
 	o = object_of(s, kind, key);
-	if (!o || (!awaited && is_overtaken(o, version)))
+	if (!o)
+		return;
+	if (!awaited)
+		note_told(o, version);
+	if (awaited ? was_told(o, version) : is_overtaken(o, version))
 		return;
 	json = csi_trim(kind, object);
 	if (!json)

@@ -48,6 +48,10 @@ struct csi_object {
 	   has to tell, up to the event with this version. */
 	char awaits[64];		/* "": nothing */
 	int64_t got_at;			/* monotonic ms: of that call */
+	/* Versions, hashed, that a watch has told lately: a call that brings one
+	   of these is older than what is here. */
+	uint64_t told[8];
+	unsigned told_count;
 };
 
 struct csi_watch {

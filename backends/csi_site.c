@@ -167,6 +167,7 @@ static void note(struct csi_site *s, int rc, const json_t *version,
 		 const struct error *err)
 {
 	struct csi_view v = {0};
+	bool news = !s->asked || s->rc != rc;
 
 	s->asked = true;
 	s->rc = rc;
@@ -179,7 +180,8 @@ static void note(struct csi_site *s, int rc, const json_t *version,
 		snprintf(s->version, sizeof s->version, "%s",
 			 json_text_at(version, "gitVersion"));
 	csi_site_stamp(s, &v);
-	if (v.reach != s->told || s->csi->product->ages)
+	/* Watches change its reach, too, and tell that themselves. */
+	if (news || v.reach != s->told || s->csi->product->ages)
 		mark_site(s);
 	s->told = v.reach;
 }

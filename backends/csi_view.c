@@ -299,7 +299,10 @@ void csi_judge(const struct csi *csi, const struct csi_view *here,
 	struct side *sides[2] = {&o->here, &o->peer};
 	int i;
 
-	*o = (struct observation){.at = clock_wall()};
+	/* As of the older of the two: a newer look must not lose to it. */
+	*o = (struct observation){
+		.at = here->now < peer->now ? here->now : peer->now,
+	};
 	for (i = 0; i < 2; i++) {
 		*sides[i] = (struct side){
 			.reach = views[i]->reach,

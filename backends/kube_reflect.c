@@ -208,7 +208,8 @@ static void *run(void *ctx)
 		rc = lists ? reflect_list(r, &err) : go_on(r, &err);
 		if (rc == -ESHUTDOWN)
 			break;
-		if (rc == -ESTALE)
+		/* A kind that is not there begins anew when it comes. */
+		if (rc == -ESTALE || rc == -ENOENT)
 			*r->version = '\0';
 		if ((lists && rc == 0) || is_fine(r, rc, &err))
 			continue;

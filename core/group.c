@@ -13,6 +13,7 @@
 
 struct group {
 	const struct backend *backend;
+	const char *cluster;		/* names are of a cluster */
 	char *name;
 	struct replication **list;
 	size_t count, cap;
@@ -24,6 +25,8 @@ static int compare(const void *a, const void *b)
 
 	if (x->backend != y->backend)
 		return x->backend < y->backend ? -1 : 1;
+	if (strcmp(x->cluster, y->cluster) != 0)
+		return strcmp(x->cluster, y->cluster);
 	return strcmp(x->name, y->name);
 }
 
@@ -31,6 +34,7 @@ static void group_free(void *p)
 {
 	struct group *g = p;
 
+	free((char *)g->cluster);
 	free(g->name);
 	free(g->list);
 	free(g);
@@ -46,8 +50,9 @@ static struct group *group_make(struct world *w, struct group *probe)
 	if (!g)
 		return NULL;
 	g->backend = probe->backend;
+	g->cluster = strdup(probe->cluster);
 	g->name = strdup(probe->name);
-	if (g->name && tsearch(g, &w->groups, compare))
+	if (g->cluster && g->name && tsearch(g, &w->groups, compare))
 		return g;
 	group_free(g);
 	return NULL;
@@ -79,6 +84,10 @@ void group_leave(struct world *w, struct replication *r)
 		i++;
 	g->list[i] = g->list[--g->count];
 	r->work->group = NULL;
+	/* Whether its volume has left, too, or moves along for nobody, the
+	   others' storage is to say. */
+	for (i = 0; i < g->count; i++)
+		g->list[i]->work->trust_after = w->now + 1;
 	if (g->count)
 		return;
 	tdelete(g, &w->groups, compare);
@@ -92,8 +101,8 @@ void group_update(struct world *w, struct replication *r)
 	/* While the storage gives no answer nobody says that it was left. */
 	if (!*r->seen.group && r->seen.here.reach != REACH_OK)
 		return;
-	if (r->work->group && r->work->group->backend == r->backend &&
-	    strcmp(r->work->group->name, r->seen.group) == 0)
+	probe.cluster = replication_here(r)->cluster;
+	if (r->work->group && compare(r->work->group, &probe) == 0)
 		return;
 	group_leave(w, r);
 	g = *r->seen.group ? group_make(w, &probe) : NULL;
@@ -134,7 +143,7 @@ static bool has_asked(const struct replication *r, enum word word)
 		return false;
 	if (req->word == word && req->outcome != OUTCOME_FAILED)
 		return true;
-	if (word == WORD_PROMOTING)
+	if (word == WORD_PROMOTING || word == WORD_SOURCE)
 		return state == STATE_PROMOTING || state == STATE_SOURCE;
 	if (word == WORD_DEMOTING || word == WORD_REPLICA)
 		return state == STATE_DEMOTING || state == STATE_REPLICA;
@@ -145,9 +154,14 @@ void group_list_unasked(const struct replication *r, enum word word, char *out,
 			size_t size)
 {
 	const struct replication *other = NULL;
+	struct world *w = r->ns->world;
 	size_t len = 0;
 
 	*out = '\0';
+	/* Just loaded, it may be the first of them that is told of. */
+	if (!world_is_observed(w) && w->now < first_word_by(w))
+		len = (size_t)snprintf(out, size, "those that were not looked "
+						  "at yet");
 	while ((other = world_group_next(r, other)))
 		if (other->status && !has_asked(other, word) && len < size)
 			len += (size_t)snprintf(out + len, size - len,

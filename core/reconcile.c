@@ -76,7 +76,7 @@ static int conclude(struct world *w, struct replication *r,
 }
 
 /* By then a backend has told what it sees, or it is not going to. */
-static int64_t first_word_by(const struct world *w)
+int64_t first_word_by(const struct world *w)
 {
 	return w->loaded_at + w->config->act_timeout_ms;
 }

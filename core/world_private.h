@@ -267,6 +267,7 @@ void request_note_history(struct status *s, const struct request *req,
 /* --- reconcile.c, act.c --- */
 void reconcile(struct world *w, struct replication *r);
 void look_again(struct world *w, struct replication *r);
+int64_t first_word_by(const struct world *w);
 void world_observe(struct world *w, struct replication *r,
 		   const struct observation *seen);
 void act_begin(struct world *w, struct replication *r, enum act act);
