@@ -20,6 +20,9 @@ enum {RG_PART};			/* where views have it */
 #define RG_BEFORE "uvrfs/before"
 #define RG_NOTHING "none"
 
+/* And with this one which action that was. */
+#define RG_ASKED "uvrfs/action"
+
 /* A poll comes every 60 s, or every second time when it is late; three that
    are missed are too many. */
 #define RG_OLD_MS 180000

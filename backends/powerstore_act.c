@@ -187,6 +187,14 @@ static int force_promote(struct deal *d)
 		return rc;
 	if (d->at.is_source || !d->at.polled)
 		return need_role(d);
+	/* The array there has stepped down, so the one here has taken over, or
+	   is about to: force is for a replica. */
+	if (d->other.known && !d->other.is_source)
+		return fail(d->err, EAGAIN,
+			    "%s has stepped down, and no poll of %s shows yet "
+			    "what that is now: %s",
+			    d->c->other->cluster, d->c->at->cluster,
+			    d->c->seen.here.native);
 	if (d->other.known && d->other.is_source &&
 	    !(d->c->order->overrides & OVERRIDE_PEER))
 		return fail(d->err, EBUSY,

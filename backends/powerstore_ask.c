@@ -60,23 +60,29 @@ static int not_believed(struct asking *k)
 		    g->is_source ? "source" : "replica", rg_link_word(g));
 }
 
+/* It was asked for this request, is not there any more, and nothing has ended
+   since. */
+static bool was_dropped(const struct asking *k, bool own)
+{
+	const json_t *o = k->g.object;
+	bool same = csi_is_of_request(k->c, o) &&
+		    strcmp(csi_annotation(o, RG_ASKED),
+			   rg_action_word(k->action)) == 0;
+
+	return (own || same) &&
+	       strcmp(k->g.finish, csi_annotation(o, RG_BEFORE)) == 0;
+}
+
 /*
- * What became of this very act, when it has reached the group: 1 when that is
- * known to be nothing at all, and all that is left is to ask again.
+ * What is said to be done can't be seen, as there is no good poll: to do it once
+ * more might be for a side that is the source by now.
  */
-static int after_own(struct asking *k)
+static bool is_blind(const struct asking *k)
 {
 	const struct rg *g = &k->g;
-	const char *before = csi_annotation(g->object, RG_BEFORE);
 
-	if (strcmp(g->finish, before) == 0)
-		return fail(k->err, EOPNOTSUPP,
-			    "%s: %s of %s was dropped and not carried out; the "
-			    "driver may not support it: see the events of the "
-			    "group",
-			    k->v->cluster, rg_action_word(k->action), rg_name(g));
-	/* Somebody else's took its place before it was seen. */
-	return g->action == k->action ? 0 : 1;
+	return !g->known && g->ended && g->action == k->action &&
+	       csi_is_of_request(k->c, g->object);
 }
 
 static int check_ready(struct asking *k)
@@ -121,9 +127,21 @@ static int decide(struct asking *k)
 		return fail(k->err, EINVAL, "%s: %s of %s failed: %s",
 			    k->v->cluster, g->action_name, rg_name(g),
 			    g->failure);
-	rc = own ? after_own(k) : 1;
-	if (rc <= 0)
-		return rc;
+	if (was_dropped(k, own))
+		return fail(k->err, EOPNOTSUPP,
+			    "%s: %s of %s was dropped and not carried out; the "
+			    "driver may not support it: see the events of the "
+			    "group",
+			    k->v->cluster, rg_action_word(k->action), rg_name(g));
+	/* Or somebody else's took its place before it was seen. */
+	if (own && g->action == k->action)
+		return 0;
+	if (is_blind(k))
+		return fail(k->err, EAGAIN,
+			    "%s: %s of %s has ended, and no poll tells what has "
+			    "come of it (link %s)",
+			    k->v->cluster, g->action_name, rg_name(g),
+			    rg_link_word(g));
 	if (rg_awaits_poll(g, &k->other))
 		return fail(k->err, EAGAIN,
 			    "%s: the array has not been polled for %s since "
@@ -152,9 +170,10 @@ int rg_ask(struct csi_call *c, const struct csi_view *v, enum rg_action action,
 	json_t *body;
 
 	rg_read(v, &g);
-	body = json_pack("{s:{s:s}, s:{s:{s:s}}}", "spec", "action",
+	body = json_pack("{s:{s:s}, s:{s:{s:s, s:s}}}", "spec", "action",
 			 rg_action_word(action), "metadata", "annotations",
-			 RG_BEFORE, g.finish);
+			 RG_BEFORE, g.finish, RG_ASKED,
+			 rg_action_word(action));
 	if (!body)
 		return fail(err, ENOMEM, "no memory for %s",
 			    rg_action_word(action));

@@ -153,7 +153,10 @@ static void put_action(const struct rg *g, struct buf *out)
 		buf_printf(out, "; Action %s failed: %s", g->action_name,
 			   g->failure);
 	else if (g->succeeded)
-		buf_printf(out, "; Action %s succeeded", g->action_name);
+		buf_printf(out, "; Action %s succeeded%s", g->action_name,
+			   g->fresh && !rg_is_done(g, g->action)
+				   ? ", not believed"
+				   : "");
 }
 
 static void put_native(const struct rg *g, const struct rg *other,
@@ -174,7 +177,8 @@ static void put_native(const struct rg *g, const struct rg *other,
 	else if (*error)
 		buf_printf(&text, "link %s: %.80s", rg_link_word(g), error);
 	else if (!g->fresh)
-		buf_printf(&text, "not polled since %s, link %s then",
+		buf_printf(&text, "not polled since %s (%s then): does Dell's "
+			   "sidecar run?",
 			   time_text(g->polled, when), rg_link_word(g));
 	else
 		buf_printf(&text, "%s, link %s, %s",

@@ -92,6 +92,10 @@ static void ready_steady(struct deriving *d)
 	else if (observation_is_split(d->in->seen))
 		put(d, CONDITION_READY, CONDITION_FALSE, "SplitBrain",
 		    "both %s and %s are writable", name, d->in->peer);
+	else if (here->claim == ROLE_UNKNOWN)
+		put(d, CONDITION_READY, CONDITION_UNKNOWN, "RoleUnknown",
+		    "%s answers, and its role can't be told: %s", name,
+		    here->native);
 	else if (here->claim != d->meant)
 		put(d, CONDITION_READY, CONDITION_FALSE, "Drifted",
 		    "the storage at %s says %s", name, role_text(here->claim));
@@ -138,6 +142,10 @@ static void derive_synced(struct deriving *d)
 	if (d->in->store_silence)
 		put(d, CONDITION_SYNCED, CONDITION_UNKNOWN, "StoreUnreachable",
 		    "%s", d->in->store_silence);
+	else if (here->reach == REACH_OK && here->claim == ROLE_UNKNOWN)
+		put(d, CONDITION_SYNCED, CONDITION_UNKNOWN, "RoleUnknown",
+		    "the storage at %s answers, and does not tell its role: %s",
+		    d->in->here, here->native);
 	else if (here->reach == REACH_OK)
 		put(d, CONDITION_SYNCED, CONDITION_TRUE, "StatusUpdated",
 		    "the storage at %s answers", d->in->here);
@@ -210,16 +218,33 @@ static bool degraded_by_peer(struct deriving *d)
 	return true;
 }
 
+/* There is nothing that could be said of this site's role. */
+static bool is_untold(const struct deriving *d)
+{
+	const struct side *here = &d->in->seen->here;
+
+	return !d->in->has_backend || here->reach != REACH_OK ||
+	       (here->claim == ROLE_UNKNOWN && !observation_is_split(d->in->seen));
+}
+
+static const char *untold_reason(const struct deriving *d)
+{
+	const struct side *here = &d->in->seen->here;
+
+	if (!d->in->has_backend)
+		return "NoBackend";
+	return here->reach == REACH_OK ? "RoleUnknown"
+				       : reach_reason(here->reach);
+}
+
 static void derive_degraded(struct deriving *d)
 {
 	const struct side *here = &d->in->seen->here;
 	int64_t rpo = d->in->spec->rpo ? duration_parse(d->in->spec->rpo) : -1;
 	char when[TIME_TEXT_MAX];
 
-	if (!d->in->has_backend || here->reach != REACH_OK)
-		put(d, CONDITION_DEGRADED, CONDITION_UNKNOWN,
-		    d->in->has_backend ? reach_reason(here->reach)
-				       : "NoBackend",
+	if (is_untold(d))
+		put(d, CONDITION_DEGRADED, CONDITION_UNKNOWN, untold_reason(d),
 		    "%s", "see Synced");
 	else if (observation_is_split(d->in->seen))
 		degraded(d, "SplitBrain",
@@ -255,10 +280,8 @@ static void derive_drifted(struct deriving *d)
 	bool steady = d->in->status->request.outcome != OUTCOME_PENDING &&
 		      !d->in->status->failed;
 
-	if (!d->in->has_backend || here->reach != REACH_OK)
-		put(d, CONDITION_DRIFTED, CONDITION_UNKNOWN,
-		    d->in->has_backend ? reach_reason(here->reach)
-				       : "NoBackend",
+	if (is_untold(d))
+		put(d, CONDITION_DRIFTED, CONDITION_UNKNOWN, untold_reason(d),
 		    "%s", "see Synced");
 	else if (steady && here->claim != d->meant)
 		put(d, CONDITION_DRIFTED, CONDITION_TRUE, "RoleDiffers",

@@ -215,6 +215,8 @@ static void wait_for_circuit(const struct plan_input *in, struct planning *p)
 void plan_progress(const struct plan_input *in, struct plan *out)
 {
 	const struct request *req = &in->status->request;
+	const struct side *busy = in->seen->here.busy ? &in->seen->here
+						      : &in->seen->peer;
 	struct planning p;
 
 	begin(&p, in, out);
@@ -232,8 +234,9 @@ void plan_progress(const struct plan_input *in, struct plan *out)
 	}
 	/* One action at a time, also one whose answer we never got. */
 	if (p.here->busy || p.peer->busy)
-		plan_wait(&p, "Busy", "an action runs at %s",
-			  p.here->busy ? in->here : in->peer);
+		plan_wait(&p, "Busy", "an action runs at %s%s%s",
+			  p.here->busy ? in->here : in->peer,
+			  *busy->native ? ": " : "", busy->native);
 	else
 		row_for(req->from, req->word)->steps(&p);
 	if (out->step_count && !out->waits_for &&

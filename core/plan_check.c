@@ -72,9 +72,10 @@ bool check_here(struct planning *p)
 	}
 	if (p->here_role == ROLE_UNKNOWN) {
 		plan_need(p, OVERRIDE_COPY, "this site",
-			    "%s says that it is %s, but its volume is %s", name,
-			    role_text(p->here->claim),
-			    role_text(p->here->fact));
+			    "%s says that it is %s, but its volume is %s%s%s",
+			    name, role_text(p->here->claim),
+			    role_text(p->here->fact),
+			    *p->here->native ? ": " : "", p->here->native);
 		return true;
 	}
 	plan_pass(p, "this site", "%s answers: %s", name,

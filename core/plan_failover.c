@@ -192,9 +192,10 @@ static void promote_planned(struct planning *p)
 	} else if (p->peer_role != ROLE_REPLICA) {
 		plan_wait(p, "PeerUnverified",
 			  "%s says that it is %s, but its volume is %s: not "
-			  "believed",
+			  "believed%s%s",
 			  p->in->peer, role_text(p->peer->claim),
-			  role_text(p->peer->fact));
+			  role_text(p->peer->fact),
+			  *p->peer->native ? "; " : "", p->peer->native);
 		return;
 	} else if (lacks_second_fact(p, p->peer) &&
 		   !(p->overrides & OVERRIDE_PEER)) {
