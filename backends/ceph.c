@@ -152,7 +152,8 @@ static int demote(struct deed *d)
 {
 	const struct side *at = &d->call->seen.here;
 
-	if (at->in_use != TRI_NO &&
+	/* One that was never promoted is not pulled away from anybody. */
+	if (at->in_use != TRI_NO && !at->promotes &&
 	    !(d->call->order->overrides & OVERRIDE_IN_USE))
 		return fail(d->err, EBUSY, "%s: the volume is in use%s%s",
 			    name_at(d), *at->in_use_by ? " by " : "",
@@ -236,7 +237,7 @@ static int create_at(struct deed *d, const struct csi_view *v,
 	rc = csi_create(d->call, v, CEPH_VR,
 			json_pack("{s:s, s:s, s:{s:s}, s:{s:s, s:s, s:b, "
 				  "s:{s:s, s:s, s:s}}}", "apiVersion",
-				  CEPH_API + strlen("/apis/"), "kind",
+				  CEPH_VERSION, "kind",
 				  "VolumeReplication", "metadata", "name",
 				  v->claim_name, "spec",
 				  "volumeReplicationClass", class,

@@ -5,7 +5,8 @@
 
 #include "csi_product.h"
 
-#define CEPH_API "/apis/replication.storage.openshift.io/v1alpha1"
+#define CEPH_VERSION "replication.storage.openshift.io/v1alpha1"
+#define CEPH_API "/apis/" CEPH_VERSION
 
 #define CEPH_SYNCED_BEFORE "uvrfs/synced-before"
 

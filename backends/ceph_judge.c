@@ -288,6 +288,7 @@ static void judge_failed(struct judging *j)
 		s->has_last_copy = s->complete && !source;
 		return;
 	}
+	s->promotes = true;
 	s->data_time = copy_time(j);
 	s->following = true;
 	s->caught_up = j->other_answers && ceph_is_final(&j->other);

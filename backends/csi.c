@@ -107,7 +107,7 @@ static void pair_free(struct csi_pair *p)
 	free(p->claim_name);
 	free(p->volume_namespace);
 	free(p->handle);
-	free(p->topics);
+	free(p->asked);
 	free(p);
 }
 
@@ -212,7 +212,8 @@ static void csi_untrack(struct backend *b, const char *key)
 	p = pair_by_key(csi, key);
 	if (p) {
 		p->tracked = false;
-		csi_forget_topics(p);
+		csi_begin_asking(p);
+		csi_end_asking(p);
 		touch(p);
 	}
 	pthread_mutex_unlock(&csi->lock);

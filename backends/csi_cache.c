@@ -377,43 +377,62 @@ void csi_cache_free(struct csi_site *s)
 
 /* ---- who asks ---- */
 
+/*
+ * A claim that a pair is found to be for, or no longer is, is a member of its
+ * group or a stranger: others who look at that group are to know.
+ */
+static void tell_members(struct csi_site *s, const struct csi_topic *t)
+{
+	if (t->kind == CSI_CLAIM && t->object_count && *t->text == '=')
+		csi_touch(s, CSI_CLAIM, t->objects[0]->key);
+}
+
+static struct csi_site *site_of(const struct csi_pair *p,
+				const struct csi_topic *t)
+{
+	return topic_find(p->site[0], t->kind, t->text) == t ? p->site[0]
+							     : p->site[1];
+}
+
 static void forget(struct csi_pair *p, struct csi_topic *t)
 {
-	size_t i;
+	struct csi_site *s = site_of(p, t);
+	size_t i = 0;
 
-	for (i = 0; i < t->pair_count; i++)
-		if (t->pairs[i] == p) {
-			t->pairs[i] = t->pairs[--t->pair_count];
-			return;
-		}
+	while (t->pairs[i] != p)
+		i++;
+	t->pairs[i] = t->pairs[--t->pair_count];
+	tell_members(s, t);
+	topic_tidy(s, t);
 }
 
-void csi_forget_topics(struct csi_pair *p)
-{
-	struct csi_topic *t;
-	size_t i;
-	int end;
-
-	for (i = 0; i < p->topic_count; i++) {
-		t = p->topics[i];
-		forget(p, t);
-		/* A topic is of one of the two sites. */
-		for (end = 0; end < 2; end++)
-			if (topic_find(p->site[end], t->kind, t->text) == t) {
-				topic_tidy(p->site[end], t);
-				break;
-			}
-	}
-	p->topic_count = 0;
-}
-
-static bool asks_already(const struct csi_pair *p, const struct csi_topic *t)
+void csi_begin_asking(struct csi_pair *p)
 {
 	size_t i;
 
-	for (i = 0; i < p->topic_count; i++)
-		if (p->topics[i] == t)
-			return true;
+	for (i = 0; i < p->asked_count; i++)
+		p->asked[i].again = false;
+}
+
+void csi_end_asking(struct csi_pair *p)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < p->asked_count; i++)
+		if (p->asked[i].again)
+			p->asked[kept++] = p->asked[i];
+		else
+			forget(p, p->asked[i].topic);
+	p->asked_count = kept;
+}
+
+static bool asks_already(struct csi_pair *p, const struct csi_topic *t)
+{
+	size_t i;
+
+	for (i = 0; i < p->asked_count; i++)
+		if (p->asked[i].topic == t)
+			return p->asked[i].again = true;
 	return false;
 }
 
@@ -426,11 +445,11 @@ static struct csi_topic *ask(struct csi_look *l, int kind, const char *text)
 	if (!t || asks_already(p, t))
 		return t;
 	if (!grow(&t->pairs, t->pair_count, &t->pair_cap, sizeof *t->pairs) ||
-	    !grow(&p->topics, p->topic_count, &p->topic_cap,
-		  sizeof *p->topics))
+	    !grow(&p->asked, p->asked_count, &p->asked_cap, sizeof *p->asked))
 		return t;
 	t->pairs[t->pair_count++] = p;
-	p->topics[p->topic_count++] = t;
+	p->asked[p->asked_count++] = (struct csi_asked){t, true};
+	tell_members(l->site, t);
 	return t;
 }
 

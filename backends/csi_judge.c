@@ -40,9 +40,10 @@ static void judge(struct csi *csi, struct csi_pair *p, struct observation *o)
 	struct csi_view v[2];
 	int i;
 
-	csi_forget_topics(p);
+	csi_begin_asking(p);
 	for (i = 0; i < 2; i++)
 		csi_view_fill(p, i, &v[i]);
+	csi_end_asking(p);
 	csi_judge(csi, &v[p->here], &v[1 - p->here], o);
 	remember(&p->known_time[p->here], &o->here);
 	remember(&p->known_time[1 - p->here], &o->peer);

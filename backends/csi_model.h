@@ -38,6 +38,11 @@ struct csi_topic {
 	size_t pair_count, pair_cap;
 };
 
+struct csi_asked {
+	struct csi_topic *topic;
+	bool again;			/* in the look that is under way */
+};
+
 struct csi_object {
 	int kind;
 	char *key;			/* NAMESPACE/NAME */
@@ -95,8 +100,8 @@ struct csi_pair {
 	/* Of the volumes, by the manifest. */
 	char *claim_namespace, *claim_name;	/* at the holder */
 	char *volume_namespace, *handle;	/* at the other */
-	struct csi_topic **topics;	/* that were asked for */
-	size_t topic_count, topic_cap;
+	struct csi_asked *asked;	/* topics, the last time it was judged */
+	size_t asked_count, asked_cap;
 	int64_t known_time[2];		/* newest data_time of each end */
 	bool tracked;
 	bool anew;			/* tell the sink, news or not */
@@ -178,7 +183,9 @@ bool csi_has_replication(struct csi_site *s, const char *namespace,
 
 /* It is to be judged anew. */
 void csi_bring_up(struct csi_pair *p);
-void csi_forget_topics(struct csi_pair *p);
+/* Around a look: what is not asked for again is forgotten. */
+void csi_begin_asking(struct csi_pair *p);
+void csi_end_asking(struct csi_pair *p);
 void csi_key(const json_t *object, char out[static 320]);
 
 /* ---- csi_view.c: with the lock held ---- */

@@ -55,11 +55,11 @@ static int make(struct hand *h, const struct csi_view *v, int kind, json_t *body
 	int rc = csi_create(h->deed->call, v, kind, body, err);
 
 	h->deed->lacking = rc == -ENOENT;
-	if (rc == -ENOENT)
-		return fail(err, EOPNOTSUPP, "%s: Trident's objects for handing "
-			    "over a volume are not installed there: %.200s",
-			    v->cluster, err->msg);
-	return rc == -EEXIST ? 0 : rc;
+	if (rc != -ENOENT)
+		return rc == -EEXIST ? 0 : rc;
+	err->code = EOPNOTSUPP;
+	return error_prefix(err, "%s: Trident's objects for handing over a "
+			    "volume are not installed there: ", v->cluster);
 }
 
 /* ---- the final snapshot ---- */

@@ -46,6 +46,8 @@ struct side {
 				   following the other would destroy */
 	bool has_last_copy;	/* would lose the last consistent copy when
 				   rebuilt */
+	bool promotes;		/* a replica that the storage still tries to
+					   make the source, as it was once told */
 	bool can_verify;	/* ACT_VERIFY would bring a second fact, which
 				   is not there */
 	int progress;		/* percent of the running copy, -1: none */

@@ -400,6 +400,9 @@ static void roll_back_steps(struct planning *p)
 		return;
 	if (here_may_be_writable(p)) {
 		roll_back_writable(p);
+	} else if (p->here->promotes) {
+		/* It failed, and would be tried again behind our back. */
+		plan_step(p, ACT_DEMOTE);
 	} else if (p->asked_peer && !peer_is_source(p)) {
 		give_back(p);
 	} else if (given_up && (p->here->diverged || !p->here->following)) {

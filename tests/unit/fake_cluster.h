@@ -8,6 +8,7 @@
 #define UVRFS_FAKE_CLUSTER_H
 
 #include "fake_world.h"
+#include "merge_patch.h"
 
 #include <jansson.h>
 
@@ -25,26 +26,6 @@ struct cluster_fake {
 
 static struct cluster_fake *cluster;
 
-/* RFC 7386. */
-static void merge(json_t *into, json_t *patch)
-{
-	const char *key;
-	json_t *value, *old;
-
-	json_object_foreach(patch, key, value) {
-		old = json_object_get(into, key);
-		if (json_is_null(value)) {
-			json_object_del(into, key);
-		} else if (json_is_object(value)) {
-			if (!json_is_object(old))
-				json_object_set_new(into, key, json_object());
-			merge(json_object_get(into, key), value);
-		} else {
-			json_object_set_new(into, key, json_deep_copy(value));
-		}
-	}
-}
-
 static json_t *at(const char *key)
 {
 	return json_object_get(cluster->object, key);
@@ -57,7 +38,7 @@ static void keep(json_t *patch)
 	json_t *meta = at("metadata");
 	char version[16];
 
-	merge(cluster->object, patch);
+	merge_patch(cluster->object, patch);
 	json_decref(patch);
 	snprintf(version, sizeof version, "v%d", ++cluster->version);
 	json_object_set_new(meta, "resourceVersion", json_string(version));

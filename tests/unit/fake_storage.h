@@ -237,6 +237,14 @@ static int act(struct backend *b, const struct target *t,
 		set_role(here, ROLE_ABSENT);
 		set_role(peer, ROLE_ABSENT);
 		break;
+	case ACT_VERIFY:
+		here->fact = f->lie ? ROLE_UNKNOWN : here->claim;
+		here->can_verify = false;
+		break;
+	case ACT_VERIFY_PEER:
+		peer->fact = f->lie ? ROLE_UNKNOWN : peer->claim;
+		peer->can_verify = false;
+		break;
 	default:
 		ck_abort_msg("act %s is no call", act_text(order->act));
 	}

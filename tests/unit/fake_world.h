@@ -237,6 +237,13 @@ UNUSED static void lose_peer(void)
 	look();
 }
 
+/* Only an act would tell what it is. */
+UNUSED static void doubt(struct side *side)
+{
+	side->fact = ROLE_UNKNOWN;
+	side->can_verify = true;
+}
+
 /* The whole way: this site is the source, and prod follows it. */
 UNUSED static void become_source(void)
 {
