@@ -72,6 +72,8 @@ struct csi_view {
 	const json_t *volume;		/* PersistentVolume, NULL: none */
 	enum tri in_use;		/* by pods and attachments */
 	char in_use_by[SIDE_TEXT_MAX];
+	int64_t used_at;		/* ms: when it was last seen in use, since
+					   this daemon began; 0: never */
 	bool can_snapshot;		/* VolumeSnapshots are installed, and there
 					   is a class for the volume's driver */
 	char snapshot_class[CSI_NAME_MAX];

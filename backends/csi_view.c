@@ -279,6 +279,9 @@ void csi_view_fill(struct csi_pair *p, int end, struct csi_view *v)
 	look_at_use(&l, v->namespace, v->claim_name,
 		    csi_meta(v->volume, "name"));
 	csi->product->gather(&l);
+	if (v->in_use == TRI_YES)
+		p->used_at[end] = v->now;
+	v->used_at = p->used_at[end];
 }
 
 void csi_view_finish(struct csi_view *v)

@@ -43,8 +43,15 @@ int trident_note(struct trident_deed *d, bool at, json_t *notes)
 const char *trident_label(const struct csi_call *c, const struct csi_view *source,
 			  char out[static TRIDENT_REQUEST_MAX])
 {
+	char used[24] = "";
+
+	/* What was taken before somebody used it once more is not the last. */
+	if (source->in_use != TRI_NO)
+		snprintf(used, sizeof used, ".used");
+	else if (source->used_at)
+		snprintf(used, sizeof used, ".%" PRId64, source->used_at);
 	snprintf(out, TRIDENT_REQUEST_MAX, "%016" PRIx64 "%s",
-		 c->order->request, source->in_use == TRI_NO ? "" : ".used");
+		 c->order->request, used);
 	return out;
 }
 

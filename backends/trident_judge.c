@@ -141,6 +141,16 @@ static bool can_verify(const struct judging *j)
 		 csi_age(j->view, made) < CSI_RETRY_MS);
 }
 
+/* It has arrived, and was not noted yet. */
+static bool made_is_final(const struct judging *j)
+{
+	const json_t *made = j->view->part[TRIDENT_PART_MADE].object;
+	const char *handle = j->other.stepped.handle;
+
+	return *handle && csi_spec_is(made, "snapshotHandle", handle) &&
+	       trident_update_time(&j->at, made);
+}
+
 /* What a mirror holds, whatever becomes of it now. */
 static void judge_copy(struct judging *j)
 {
@@ -150,7 +160,7 @@ static void judge_copy(struct judging *j)
 	s->data_time = data_time(j);
 	s->caught_up = tmr_has_stepped_down(&j->other) &&
 		       copies_from(&j->at, &j->other) &&
-		       final_was_taken(&j->other, &j->at);
+		       (final_was_taken(&j->other, &j->at) || made_is_final(j));
 	s->has_last_copy = !is_source(&j->other);
 }
 

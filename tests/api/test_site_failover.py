@@ -2,10 +2,11 @@
 """The tutorial on two clusters, for each vendor, typed at the mount: planned,
 unplanned, rolled back, failed and tried again, reversed."""
 import errno
+import signal
 
 import yaml
 
-from shell import until
+from shell import never, until
 from sites import await_equal
 
 
@@ -131,19 +132,40 @@ def test_rolled_back(sites):
     assert not pair.is_writable("b")
 
 
-def test_failed_and_tried_again(sites):
-    pair, one = ready_pair(sites, "failed", deadline="3s")
+def give_more_time(one):
+    """SIGHUP: timeouts are live."""
+    one.daemon.config.write_text(
+        one.daemon.config.read_text().replace("minDeadline: 3s",
+                                              "minDeadline: 60s"))
+    one.daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: "read" in one.daemon.stderr(), "the configuration")
+
+
+def failed_pair(sites, name):
+    pair, one = ready_pair(sites, name, deadline="3s")
     sites.fail_promotions()
     assert one.ask("promoting") == 0
     until(lambda: one.state == "failed", "that it gives up", 40)
     assert one.ready.reason == "Failed" and one.error
+    give_more_time(one)
+    return pair, one
+
+
+def test_failed_and_tried_again(sites):
+    pair, one = failed_pair(sites, "failed")
     sites.mend_promotions()
-    one.daemon.config.write_text(
-        one.daemon.config.read_text().replace("minDeadline: 3s",
-                                              "minDeadline: 60s"))
-    one.daemon.process.send_signal(1)           # SIGHUP: timeouts are live
-    until(lambda: "read" in one.daemon.stderr(), "the configuration")
-    assert one.ask("promoting") == 0, one.error
+    until(lambda: one.ask("promoting") == 0, "that it can be retried", 20)
     one.done(seconds=40)
     one.go("source")
     assert pair.is_writable("b") and pair.data("b") == 3
+
+
+def test_failed_and_rolled_back(sites):
+    """And nobody goes on with the promotion behind our back."""
+    pair, one = failed_pair(sites, "givenup")
+    until(lambda: one.ask("replica") == 0, "that it can be undone", 20)
+    one.done(seconds=40)
+    sites.mend_promotions()
+    until(lambda: pair.is_writable("a"), "the old source", 20)
+    never(lambda: pair.is_writable("b"), "a late promotion", 1.5)
+    assert one.state == "replica"

@@ -1166,6 +1166,11 @@ START_TEST(without_the_final_copy_there_is_more_at_the_old_side)
 	step_down(A);
 	fake_edit(fake_tmr(B), "{\"metadata\": {\"annotations\": "
 			       "{\"uvrfs/transferred\": null}}}");
+	/* The update itself proves it, too, as long as it is there. */
+	judge();
+	ck_assert(o.peer.caught_up);
+	while (fake_find(B, TRIDENT_TAMU, NULL))
+		fake_remove(B, fake_find(B, TRIDENT_TAMU, NULL));
 	judge();
 	ck_assert(!o.peer.caught_up);
 	overrides = OVERRIDE_PEER;
