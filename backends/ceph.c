@@ -35,6 +35,20 @@ static const struct csi_kind kinds[] = {
 	 false, true, NULL},
 	{NULL}};
 
+/* Of several that name the claim csi-addons serves the one that owns it. */
+static const json_t *vr_of_claim(struct csi_look *l)
+{
+	const struct csi_view *v = csi_look_view(l);
+	const char *owner = csi_annotation(v->claim, CEPH_OWNER);
+	const char *slash = strrchr(owner, '/');
+	const json_t *vr = csi_get(l, CEPH_VR, v->namespace,
+				   slash ? slash + 1 : owner);
+
+	return vr ? vr
+		  : csi_next(l, CEPH_VR, NULL, "claim %s/%s", v->namespace,
+			     v->claim_name);
+}
+
 static void gather(struct csi_look *l)
 {
 	const struct csi_view *v = csi_look_view(l);
@@ -51,8 +65,7 @@ static void gather(struct csi_look *l)
 	   its VolumeReplication. */
 	vr = group ? csi_get(l, CEPH_VR, v->namespace,
 			     csi_spec(group, "volumeReplicationName"))
-		   : csi_next(l, CEPH_VR, NULL, "claim %s/%s", v->namespace,
-			      v->claim_name);
+		   : vr_of_claim(l);
 	csi_take(l, CEPH_PART_VR, CEPH_VR, vr);
 	csi_probe_gather(l, CEPH_PART_PROBE);
 	if (!group)

@@ -10,6 +10,9 @@
 
 #define CEPH_SYNCED_BEFORE "uvrfs/synced-before"
 
+/* Of a claim: its VolumeReplication. */
+#define CEPH_OWNER "replication.storage.openshift.io/volume-replication-name"
+
 enum ceph_kind { CEPH_VR = CSI_COMMON, CEPH_VRC, CEPH_VGR };
 enum ceph_part { CEPH_PART_VR, CEPH_PART_VGR, CEPH_PART_PROBE };
 

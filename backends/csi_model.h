@@ -86,6 +86,7 @@ struct csi_site {
 	char why[SIDE_TEXT_MAX];
 	char version[64];
 	int64_t silent_since;		/* monotonic ms, 0: it answers */
+	int64_t ill_since;		/* ... with errors; 0: it does not */
 	enum reach told;
 	pthread_t prober;
 	bool has_prober;

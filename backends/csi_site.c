@@ -45,6 +45,13 @@ static void stamp(struct csi_view *v, enum reach reach, const char *why)
 	snprintf(v->why, sizeof v->why, "%s", why);
 }
 
+/* It answers, with nothing but errors, for as long as makes others silent. */
+static bool is_ill(const struct csi_site *s)
+{
+	return s->ill_since &&
+	       clock_monotonic() - s->ill_since >= s->csi->silent_ms;
+}
+
 /* What the server says of one kind that can't be done without. */
 static bool stamp_kind(const struct csi_watch *w, struct csi_view *v)
 {
@@ -84,8 +91,9 @@ void csi_site_stamp(const struct csi_site *s, struct csi_view *v)
 						      : REACH_UNKNOWN, s->why);
 		return;
 	}
-	if (s->rc == -EACCES || s->rc < 0 || !s->asked) {
-		stamp(v, s->rc == -EACCES ? REACH_REFUSED : REACH_UNKNOWN,
+	if (s->rc < 0 || !s->asked) {
+		stamp(v, s->rc == -EACCES || is_ill(s) ? REACH_REFUSED
+						       : REACH_UNKNOWN,
 		      s->asked ? s->why : "it was not asked yet");
 		return;
 	}
@@ -176,6 +184,10 @@ static void note(struct csi_site *s, int rc, const json_t *version,
 		s->silent_since = 0;
 	else if (!s->silent_since)
 		s->silent_since = clock_monotonic();
+	if (rc == 0 || is_silence(rc))
+		s->ill_since = 0;
+	else if (!s->ill_since)
+		s->ill_since = clock_monotonic();
 	if (rc == 0)
 		snprintf(s->version, sizeof s->version, "%s",
 			 json_text_at(version, "gitVersion"));

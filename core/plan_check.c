@@ -13,7 +13,7 @@ const char *side_silence(const struct side *side)
 		[REACH_UNKNOWN] = "has not answered yet",
 		[REACH_OK] = "answers",
 		[REACH_SILENT] = "gives no answer",
-		[REACH_REFUSED] = "refuses our credentials",
+		[REACH_REFUSED] = "refuses us",
 		[REACH_UNCONFIGURED] = "is not configured here",
 	};
 
