@@ -179,7 +179,8 @@ static void judge_source(struct judging *j)
 
 	csi_probe_read(j->view, CEPH_PART_VR, CEPH_PART_PROBE, &j->proof);
 	if (j->at.replicating == TRI_YES ||
-	    (j->other_answers && is_replaying(&j->other)) ||
+	    (j->at.replicating != TRI_NO && j->other_answers &&
+	     is_replaying(&j->other)) ||
 	    (j->proof.proved && !idle))
 		j->side->fact = ROLE_SOURCE;
 	else if (j->proof.running)
@@ -261,8 +262,9 @@ static void judge_replica(struct judging *j)
 	s->diverged = source && is_at_a_loss(&j->at);
 	s->following = !s->diverged;
 	/* A first copy looks like any other, too. */
-	s->complete = (!source && !j->at.was_resynced) || s->data_time ||
-		      ceph_is_final(&j->at);
+	s->complete = (!source && !j->at.was_resynced &&
+		       !j->view->was_incomplete) ||
+		      s->data_time || ceph_is_final(&j->at);
 	if (!s->complete)
 		s->progress = 0;
 	else if (!s->data_time && !ceph_is_final(&j->at))

@@ -35,6 +35,11 @@ static void remember(int64_t *known, const struct side *s)
 		*known = s->data_time;
 }
 
+static bool is_incomplete(const struct side *s)
+{
+	return s->claim == ROLE_REPLICA && !s->complete;
+}
+
 static void judge(struct csi *csi, struct csi_pair *p, struct observation *o)
 {
 	struct csi_view v[2];
@@ -47,6 +52,10 @@ static void judge(struct csi *csi, struct csi_pair *p, struct observation *o)
 	csi_judge(csi, &v[p->here], &v[1 - p->here], o);
 	remember(&p->known_time[p->here], &o->here);
 	remember(&p->known_time[1 - p->here], &o->peer);
+	if (o->here.reach == REACH_OK && o->peer.reach == REACH_OK) {
+		p->was_incomplete[p->here] = is_incomplete(&o->here);
+		p->was_incomplete[1 - p->here] = is_incomplete(&o->peer);
+	}
 	for (i = 0; i < 2; i++)
 		csi_view_finish(&v[i]);
 }

@@ -104,6 +104,7 @@ struct csi_pair {
 	struct csi_asked *asked;	/* topics, the last time it was judged */
 	size_t asked_count, asked_cap;
 	int64_t used_at[2];		/* of each end: last seen in use */
+	bool was_incomplete[2];		/* as last judged with both answering */
 	int64_t known_time[2];		/* newest data_time of each end */
 	bool tracked;
 	bool anew;			/* tell the sink, news or not */

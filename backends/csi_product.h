@@ -83,6 +83,8 @@ struct csi_view {
 	unsigned member_count;
 	char strangers[SIDE_TEXT_MAX];	/* members that no replication is for:
 					   NAMESPACE/NAME, ... */
+	bool was_incomplete;		/* when the other side last answered, there
+					   was no whole copy here */
 	int64_t known_time;		/* ms: data_time that is kept with the
 					   replication, 0: none */
 };

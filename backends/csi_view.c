@@ -266,6 +266,7 @@ void csi_view_fill(struct csi_pair *p, int end, struct csi_view *v)
 		.cluster = p->site[end]->name,
 		.now = clock_wall(),
 		.known_time = p->known_time[end],
+		.was_incomplete = p->was_incomplete[end],
 	};
 	csi_site_stamp(p->site[end], v);
 	if (!p->site[end]->kube)

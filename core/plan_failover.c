@@ -197,7 +197,7 @@ static void promote_planned(struct planning *p)
 			  role_text(p->peer->fact),
 			  *p->peer->native ? "; " : "", p->peer->native);
 		return;
-	} else if (lacks_second_fact(p, p->peer) &&
+	} else if (lacks_second_fact(p, p->peer) && p->here->caught_up &&
 		   !(p->overrides & OVERRIDE_PEER)) {
 		plan_wait(p, "PeerUnverified",
 			  "%s says that it has stepped down, and a second look "

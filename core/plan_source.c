@@ -138,13 +138,23 @@ const struct word_plan plan_take_back = {take_back_checks, take_back_steps};
 
 /* ---- swap: replicate in the reverse direction ---- */
 
+/* A source for which there is no second fact yet, as after a split brain. */
+static bool can_be_verified(const struct planning *p)
+{
+	return p->here->claim == ROLE_SOURCE &&
+	       p->here->fact == ROLE_UNKNOWN && p->here->can_verify;
+}
+
 static void swap_checks(struct planning *p)
 {
 	const char *peer = p->in->peer;
 
 	if (!check_here(p))
 		return;
-	if (side_verified_role(p->here) != ROLE_SOURCE)
+	if (can_be_verified(p))
+		plan_pass(p, "role", "%s says that it is the source, which is "
+			  "verified first", p->in->here);
+	else if (side_verified_role(p->here) != ROLE_SOURCE)
 		plan_object(p, VERDICT_NOT_NOW, "role",
 			    "%s is not verified as the source", p->in->here);
 	if (p->peer->reach != REACH_OK) {
@@ -220,7 +230,9 @@ static void swap_steps(struct planning *p)
 {
 	if (wait_for_site(p))
 		return;
-	if (side_verified_role(p->here) != ROLE_SOURCE)
+	if (can_be_verified(p))
+		plan_step(p, ACT_VERIFY);
+	else if (side_verified_role(p->here) != ROLE_SOURCE)
 		plan_wait(p, "SourceUnverified",
 			  "%s is not verified as the source any more",
 			  p->in->here);
