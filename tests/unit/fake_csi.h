@@ -89,6 +89,9 @@ static inline void fake_teardown(void)
 }
 
 static inline void fake_note(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2)));
+
+static inline void fake_note(const char *fmt, ...)
 {
 	size_t len = strlen(fake_log);
 	va_list ap;
