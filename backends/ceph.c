@@ -27,22 +27,19 @@ static void vr_topics(const json_t *object, struct csi_topics *t)
 }
 
 static const struct csi_kind kinds[] = {
-	{"volumereplications", CEPH_API, NULL, "volumereplication", false,
-	 false, vr_topics},
-	{"volumereplicationclasses", CEPH_API, NULL, "volumereplicationclass",
-	 true, true, NULL},
-	{"volumegroupreplications", CEPH_API, NULL, "volumegroupreplication",
-	 false, true, NULL},
-	{NULL}};
+	{.plural = "volumereplications", .api = CEPH_API, .topics = vr_topics},
+	{.plural = "volumereplicationclasses", .api = CEPH_API,
+	 .cluster_wide = true, .optional = true, .unwatched = true},
+	{.plural = "volumegroupreplications", .api = CEPH_API,
+	 .optional = true},
+	{.plural = NULL}};
 
 /* Of several that name the claim csi-addons serves the one that owns it. */
 static const json_t *vr_of_claim(struct csi_look *l)
 {
 	const struct csi_view *v = csi_look_view(l);
-	const char *owner = csi_annotation(v->claim, CEPH_OWNER);
-	const char *slash = strrchr(owner, '/');
-	const json_t *vr = csi_get(l, CEPH_VR, v->namespace,
-				   slash ? slash + 1 : owner);
+	const char *owner = csi_bare_name(csi_annotation(v->claim, CEPH_OWNER));
+	const json_t *vr = csi_get(l, CEPH_VR, v->namespace, owner);
 
 	return vr ? vr
 		  : csi_next(l, CEPH_VR, NULL, "claim %s/%s", v->namespace,
@@ -52,12 +49,11 @@ static const json_t *vr_of_claim(struct csi_look *l)
 static void gather(struct csi_look *l)
 {
 	const struct csi_view *v = csi_look_view(l);
-	const char *name = csi_annotation(v->claim, CSI_VGR_ANNOTATION);
-	const char *slash = strrchr(name, '/');
+	const char *name = csi_bare_name(csi_annotation(v->claim,
+							CSI_VGR_ANNOTATION));
 	const json_t *group = NULL, *vr;
 	char text[SIDE_TEXT_MAX];
 
-	name = slash ? slash + 1 : name;
 	if (*name)
 		group = csi_get(l, CEPH_VGR, v->namespace, name);
 	csi_take(l, CEPH_PART_VGR, CEPH_VGR, group);

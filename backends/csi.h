@@ -18,9 +18,10 @@ struct csi_access {
 	struct kube_access access;	/* taken over, also on failure */
 };
 
-/* True when there is a product of that name; *@next lists them one by one. */
+/* True when there is a product of that name. */
 bool csi_is_type(const char *type);
-const char *csi_type(size_t index);	/* NULL at the end */
+/* Their names, NULL at the end. */
+const char *csi_type(size_t index);
 
 /*
  * A backend named @name for the product @type and these clusters.  One that has

@@ -34,12 +34,12 @@ static int left(int64_t end)
 
 /* ---- calls ---- */
 
-void csi_path(const struct csi *csi, int kind, const json_t *object,
-	      char out[static 600])
+/* Of an object that has a name. */
+static void path_of(const struct csi *csi, int kind, const json_t *object,
+		    char out[static 600])
 {
 	const struct csi_kind *k = csi_kind_of(csi, kind);
 	const char *version = json_text_at(object, "apiVersion");
-	const char *name = csi_meta(object, "name");
 	bool group = strchr(version, '/');
 	size_t len;
 
@@ -50,8 +50,8 @@ void csi_path(const struct csi *csi, int kind, const json_t *object,
 	if (!k->cluster_wide)
 		len += (size_t)snprintf(out + len, 600 - len, "/namespaces/%s",
 					csi_meta(object, "namespace"));
-	snprintf(out + len, 600 - len, "/%s%s%s", k->plural, *name ? "/" : "",
-		 name);
+	snprintf(out + len, 600 - len, "/%s/%s", k->plural,
+		 csi_meta(object, "name"));
 }
 
 static int call(struct csi_site *s, struct kube_request *q, json_t **reply,
@@ -84,7 +84,7 @@ static int fetch(struct csi_site *s, const struct csi_part *part, int64_t end,
 	char path[600], key[320];
 	int rc;
 
-	csi_path(s->csi, part->kind, part->object, path);
+	path_of(s->csi, part->kind, part->object, path);
 	q.path = path;
 	rc = call(s, &q, &reply, err);
 	if (rc == 0)
@@ -281,7 +281,7 @@ int csi_patch(struct csi_call *c, const struct csi_view *view, unsigned part,
 	/* Without it whatever was written since would be lost. */
 	maker_set(&m, sign(c, &m, body), "resourceVersion",
 		  json_string(csi_meta(p->object, "resourceVersion")));
-	csi_path(s->csi, p->kind, p->object, path);
+	path_of(s->csi, p->kind, p->object, path);
 	q.path = path;
 	rc = m.failed ? fail(err, ENOMEM, "no memory for a patch")
 		      : written(send(s, p->kind, &q, err), err);
@@ -307,7 +307,7 @@ int csi_create(struct csi_call *c, const struct csi_view *view, int kind,
 		  "app.kubernetes.io/managed-by", json_string("uvrfs"));
 	if (!csi_kind_of(s->csi, kind)->cluster_wide)
 		maker_set(&m, meta, "namespace", json_string(view->namespace));
-	csi_path(s->csi, kind, body, path);
+	path_of(s->csi, kind, body, path);
 	/* The collection's, without the name. */
 	*strrchr(path, '/') = '\0';
 	q.path = path;
@@ -332,7 +332,7 @@ int csi_delete(struct csi_call *c, const struct csi_view *view, int kind,
 	char path[600];
 	int rc;
 
-	csi_path(s->csi, kind, object, path);
+	path_of(s->csi, kind, object, path);
 	q.path = path;
 	rc = call(s, &q, NULL, err);
 	json_decref(body);

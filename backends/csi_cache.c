@@ -5,6 +5,8 @@
  */
 #include "csi_model.h"
 
+#include "text.h"
+
 #include <search.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -262,20 +264,11 @@ static bool is_overtaken(struct csi_object *o, const char *version)
 	return false;
 }
 
-static uint64_t hash(const char *text)
-{
-	uint64_t value = 14695981039346656037U;	/* FNV-1a */
-
-	for (; *text; text++)
-		value = (value ^ (unsigned char)*text) * 1099511628211U;
-	return value;
-}
-
 static void note_told(struct csi_object *o, const char *version)
 {
 	const unsigned n = sizeof o->told / sizeof *o->told;
 
-	o->told[o->told_count++ % n] = hash(version);
+	o->told[o->told_count++ % n] = text_hash(version);
 }
 
 static bool was_told(const struct csi_object *o, const char *version)
@@ -283,7 +276,7 @@ static bool was_told(const struct csi_object *o, const char *version)
 	size_t i;
 
 	for (i = 0; i < sizeof o->told / sizeof *o->told; i++)
-		if (o->told[i] == hash(version))
+		if (o->told[i] == text_hash(version))
 			return true;
 	return false;
 }

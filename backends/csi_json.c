@@ -27,6 +27,13 @@ const char *csi_label(const json_t *object, const char *key)
 	return json_text_at(json_object_get(meta, "labels"), key);
 }
 
+const char *csi_bare_name(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return slash ? slash + 1 : name;
+}
+
 const char *csi_spec(const json_t *object, const char *key)
 {
 	return json_text_at(json_object_get(object, "spec"), key);
@@ -53,6 +60,17 @@ int64_t csi_status_generation(const json_t *object)
 {
 	return json_integer_value(json_object_get(csi_status(object),
 						  "observedGeneration"));
+}
+
+bool csi_is_going(const json_t *object)
+{
+	return *csi_meta(object, "deletionTimestamp");
+}
+
+bool csi_is_newer(const json_t *object, const json_t *than)
+{
+	return !than || strcmp(csi_meta(object, "creationTimestamp"),
+			       csi_meta(than, "creationTimestamp")) >= 0;
 }
 
 /* metav1.MicroTime has a fraction of six digits, metav1.Time none. */

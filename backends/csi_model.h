@@ -222,8 +222,4 @@ int csi_act(struct backend *b, const struct target *t, const struct order *o,
 int csi_observe(struct backend *b, const struct target *t, int timeout_ms,
 		struct observation *o, struct error *err);
 
-/* The path of an object, or of its kind when it has no name. */
-void csi_path(const struct csi *csi, int kind, const json_t *object,
-	      char out[static 600]);
-
 #endif

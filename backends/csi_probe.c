@@ -69,11 +69,6 @@ enum csi_snap csi_snap_read(const struct csi_view *v, const json_t *snapshot,
 	return *why ? CSI_SNAP_FAILED : CSI_SNAP_RUNS;
 }
 
-static const char *made_at(const json_t *object)
-{
-	return csi_meta(object, "creationTimestamp");
-}
-
 const json_t *csi_snap_newest(struct csi_look *l, const char *label)
 {
 	const struct csi_view *v = csi_look_view(l);
@@ -82,8 +77,8 @@ const json_t *csi_snap_newest(struct csi_look *l, const char *label)
 	/* Of the same second, the last by name. */
 	while ((o = csi_next(l, CSI_SNAPSHOT, o, "claim %s/%s", v->namespace,
 			     v->claim_name)))
-		if (*csi_label(o, label) && !*csi_meta(o, "deletionTimestamp") &&
-		    (!newest || strcmp(made_at(o), made_at(newest)) >= 0))
+		if (*csi_label(o, label) && !csi_is_going(o) &&
+		    csi_is_newer(o, newest))
 			newest = o;
 	return newest;
 }

@@ -42,9 +42,9 @@ struct csi_kind {
 	const char *plural;	/* "volumereplications" */
 	const char *api;	/* "/apis/GROUP/VERSION" */
 	const char *older;	/* the same, where `api' is not served; or NULL */
-	const char *name;	/* as kubectl takes it: "volumereplication" */
 	bool cluster_wide;	/* has no namespace */
 	bool optional;		/* the product can be served without it */
+	bool unwatched;		/* asked for by csi_list() when it is needed */
 	void (*topics)(const json_t *object, struct csi_topics *t);
 };
 
@@ -198,6 +198,9 @@ void csi_probe_describe(const struct csi_view *v, struct buf *out);
 
 /* ---- reading objects ---- */
 
+/* Of a claim or a volume: the DellCSIReplicationGroup that it is in. */
+#define CSI_RG_LABEL "replication.storage.dell.com/replicationGroupName"
+
 /* Of a claim: the VolumeGroupReplication that it is replicated by. */
 #define CSI_VGR_ANNOTATION                                                     \
 	"replication.storage.openshift.io/volume-group-replication-name"
@@ -206,11 +209,17 @@ void csi_probe_describe(const struct csi_view *v, struct buf *out);
 const char *csi_meta(const json_t *object, const char *key);
 const char *csi_annotation(const json_t *object, const char *key);
 const char *csi_label(const json_t *object, const char *key);
+/* An object's name out of NAMESPACE/NAME, or NAME alone. */
+const char *csi_bare_name(const char *name);
 const char *csi_spec(const json_t *object, const char *key);
 const json_t *csi_status(const json_t *object);
 bool csi_spec_is(const json_t *object, const char *key, const char *text);
 int64_t csi_generation(const json_t *object);
 int64_t csi_status_generation(const json_t *object);
+/* Somebody has deleted it, and finalizers keep it. */
+bool csi_is_going(const json_t *object);
+/* Not made before @than, NULL: none; of the same second it is newer. */
+bool csi_is_newer(const json_t *object, const json_t *than);
 /* RFC 3339 at @key of @map in ms, 0 for none. */
 int64_t csi_time(const json_t *map, const char *key);
 

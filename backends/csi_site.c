@@ -32,6 +32,14 @@ const struct csi_kind *csi_kind_of(const struct csi *csi, int kind)
 				 : &csi->product->kinds[kind - CSI_COMMON];
 }
 
+/* A thread and a connection each: not for what nobody looks at. */
+static bool is_watched(const struct csi *csi, int kind)
+{
+	if (kind == CSI_SNAPSHOT || kind == CSI_SNAPSHOT_CLASS)
+		return csi->product->capabilities & CAP_VERIFY;
+	return !csi_kind_of(csi, kind)->unwatched;
+}
+
 /* ---- how it stands ---- */
 
 static bool is_silence(int rc)
@@ -53,10 +61,11 @@ static bool is_ill(const struct csi_site *s)
 }
 
 /* What the server says of one kind that can't be done without. */
-static bool stamp_kind(const struct csi_watch *w, struct csi_view *v)
+static bool stamp_kind(const struct csi_site *s, int at, struct csi_view *v)
 {
-	const struct csi *csi = w->site->csi;
-	const struct csi_kind *kind = csi_kind_of(csi, w->kind);
+	const struct csi_watch *w = &s->watches[at];
+	const struct csi *csi = s->csi;
+	const struct csi_kind *kind = csi_kind_of(csi, at);
 
 	if (kind->optional || (w->listed && w->rc == 0))
 		return false;
@@ -98,7 +107,7 @@ void csi_site_stamp(const struct csi_site *s, struct csi_view *v)
 		return;
 	}
 	for (i = 0; i < n; i++)
-		if (stamp_kind(&s->watches[i], v))
+		if (stamp_kind(s, (int)i, v))
 			return;
 	v->reach = REACH_OK;
 }
@@ -223,7 +232,8 @@ static bool probe(struct csi_site *s, struct kube_conn *c)
 	pthread_mutex_unlock(&csi->lock);
 	json_decref(version);
 	for (i = 0; was_silent && rc == 0 && i < csi_kind_count(csi); i++)
-		kube_reflector_hurry(s->watches[i].reflector);
+		if (s->watches[i].reflector)
+			kube_reflector_hurry(s->watches[i].reflector);
 	if (rc < 0 && period > RETRY_MS)
 		period = RETRY_MS;
 	return on && kube_pause(c, period < PROBE_MS ? period : PROBE_MS);
@@ -302,7 +312,8 @@ int csi_site_start(struct csi_site *s, struct error *err)
 	if (!s->kube)
 		return -err->code;
 	for (i = 0; i < csi_kind_count(s->csi); i++)
-		if (start_watch(s, (int)i, err) < 0)
+		if (is_watched(s->csi, (int)i) &&
+		    start_watch(s, (int)i, err) < 0)
 			return -err->code;
 	rc = thread_start(&s->prober, probe_main, s);
 	s->has_prober = rc == 0;

@@ -11,13 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define GROUP_LABEL "replication.storage.dell.com/replicationGroupName"
-
 /* ---- the kinds that every product looks at ---- */
 
 static void group_topic(const json_t *object, struct csi_topics *t)
 {
-	const char *group = csi_label(object, GROUP_LABEL);
+	const char *group = csi_label(object, CSI_RG_LABEL);
 
 	if (*group)
 		csi_topic(t, "group %s", group);
@@ -27,11 +25,10 @@ static void group_topic(const json_t *object, struct csi_topics *t)
 static void claim_topics(const json_t *object, struct csi_topics *t)
 {
 	const char *group = csi_annotation(object, CSI_VGR_ANNOTATION);
-	const char *slash = strrchr(group, '/');
 
 	if (*group)
 		csi_topic(t, "vgr %s/%s", csi_meta(object, "namespace"),
-			  slash ? slash + 1 : group);
+			  csi_bare_name(group));
 	group_topic(object, t);
 }
 
@@ -82,22 +79,25 @@ static void class_topics(const json_t *object, struct csi_topics *t)
 	csi_topic(t, "driver %s", json_text_at(object, "driver"));
 }
 
+#define CORE_API "/api/v1"
+#define STORAGE_API "/apis/storage.k8s.io/v1"
+#define SNAPSHOT_API "/apis/snapshot.storage.k8s.io/v1"
+
 const struct csi_kind csi_common_kinds[CSI_COMMON] = {
-	[CSI_CLAIM] = {"persistentvolumeclaims", "/api/v1", NULL, "pvc",
-		       false, false, claim_topics},
-	[CSI_VOLUME] = {"persistentvolumes", "/api/v1", NULL, "pv", true,
-			false, volume_topics},
-	[CSI_ATTACHMENT] = {"volumeattachments", "/apis/storage.k8s.io/v1",
-			    NULL, "volumeattachment", true, true,
-			    attachment_topics},
-	[CSI_POD] = {"pods", "/api/v1", NULL, "pod", false, true, pod_topics},
-	[CSI_SNAPSHOT] = {"volumesnapshots",
-			  "/apis/snapshot.storage.k8s.io/v1", NULL,
-			  "volumesnapshot", false, true, snapshot_topics},
-	[CSI_SNAPSHOT_CLASS] = {"volumesnapshotclasses",
-				"/apis/snapshot.storage.k8s.io/v1", NULL,
-				"volumesnapshotclass", true, true,
-				class_topics},
+	[CSI_CLAIM] = {.plural = "persistentvolumeclaims", .api = CORE_API,
+		       .topics = claim_topics},
+	[CSI_VOLUME] = {.plural = "persistentvolumes", .api = CORE_API,
+			.cluster_wide = true, .topics = volume_topics},
+	[CSI_ATTACHMENT] = {.plural = "volumeattachments", .api = STORAGE_API,
+			    .cluster_wide = true, .optional = true,
+			    .topics = attachment_topics},
+	[CSI_POD] = {.plural = "pods", .api = CORE_API, .optional = true,
+		     .topics = pod_topics},
+	[CSI_SNAPSHOT] = {.plural = "volumesnapshots", .api = SNAPSHOT_API,
+			  .optional = true, .topics = snapshot_topics},
+	[CSI_SNAPSHOT_CLASS] = {.plural = "volumesnapshotclasses",
+				.api = SNAPSHOT_API, .cluster_wide = true,
+				.optional = true, .topics = class_topics},
 };
 
 /* ---- no more of an object than anybody reads ---- */

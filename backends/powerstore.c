@@ -8,15 +8,12 @@
 
 #include <stdio.h>
 
-#define GROUP_LABEL "replication.storage.dell.com/replicationGroupName"
-
 static const struct csi_kind kinds[] = {
 	{
 		.plural = "dellcsireplicationgroups",
 		.api = "/apis/replication.storage.dell.com/v1",
 		/* Before csm-replication 1.4.0. */
 		.older = "/apis/replication.storage.dell.com/v1alpha1",
-		.name = "rg",
 		.cluster_wide = true,
 	},
 	{.plural = NULL},
@@ -29,15 +26,15 @@ static const struct csi_kind kinds[] = {
 static const char *find_group(struct csi_look *l)
 {
 	const struct csi_view *v = csi_look_view(l);
-	const char *group = csi_label(v->claim, GROUP_LABEL);
+	const char *group = csi_label(v->claim, CSI_RG_LABEL);
 	const json_t *volume = NULL;
 
 	if (!*group)
-		group = csi_label(v->volume, GROUP_LABEL);
+		group = csi_label(v->volume, CSI_RG_LABEL);
 	while (!*group && !v->volume &&
 	       (volume = csi_next(l, CSI_VOLUME, volume, "claim %s/%s",
 				  v->namespace, v->claim_name)))
-		group = csi_label(volume, GROUP_LABEL);
+		group = csi_label(volume, CSI_RG_LABEL);
 	return group;
 }
 

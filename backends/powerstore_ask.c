@@ -90,7 +90,7 @@ static int check_ready(struct asking *k)
 	const struct rg *g = &k->g;
 	const char *state = json_text_at(csi_status(g->object), "state");
 
-	if (*csi_meta(g->object, "deletionTimestamp"))
+	if (csi_is_going(g->object))
 		return fail(k->err, EINVAL, "%s: %s is being deleted",
 			    k->v->cluster, rg_name(g));
 	if (strcmp(state, "Invalid") == 0)

@@ -37,20 +37,15 @@ static void tsi_topics(const json_t *object, struct csi_topics *t)
 }
 
 static const struct csi_kind kinds[] = {
-	{"tridentmirrorrelationships", TRIDENT_API, NULL,
-	 "tridentmirrorrelationship", false, false, tmr_topics},
-	{"tridentactionmirrorupdates", TRIDENT_API, NULL,
-	 "tridentactionmirrorupdate", false, true, tamu_topics},
-	{"tridentsnapshotinfos", TRIDENT_API, NULL, "tridentsnapshotinfo",
-	 false, true, tsi_topics},
+	{.plural = "tridentmirrorrelationships", .api = TRIDENT_API,
+	 .topics = tmr_topics},
+	{.plural = "tridentactionmirrorupdates", .api = TRIDENT_API,
+	 .optional = true, .topics = tamu_topics},
+	{.plural = "tridentsnapshotinfos", .api = TRIDENT_API,
+	 .optional = true, .topics = tsi_topics},
 	{.plural = NULL}};
 
 /* ---- finding them ---- */
-
-static bool goes_away(const json_t *object)
-{
-	return *csi_meta(object, "deletionTimestamp");
-}
 
 /* The snapshot, until something tells its handle. */
 static void gather_final(struct csi_look *l)
@@ -61,17 +56,10 @@ static void gather_final(struct csi_look *l)
 	while (snap && (o = csi_next(l, TRIDENT_TSI, o, "snapshot %s/%s",
 				     csi_meta(snap, "namespace"),
 				     csi_meta(snap, "name"))))
-		if (*csi_label(o, TRIDENT_FINAL) && !goes_away(o)) {
+		if (*csi_label(o, TRIDENT_FINAL) && !csi_is_going(o)) {
 			csi_take(l, TRIDENT_PART_FINAL, TRIDENT_TSI, o);
 			return;
 		}
-}
-
-/* Of the same second, the last by name. */
-static bool is_newer(const json_t *o, const json_t *than)
-{
-	return !than || strcmp(csi_meta(o, "creationTimestamp"),
-			       csi_meta(than, "creationTimestamp")) >= 0;
 }
 
 static bool has_ended_later(const json_t *o, const json_t *than)
@@ -90,10 +78,10 @@ static void gather_updates(struct csi_look *l, const json_t *tmr)
 			     csi_meta(tmr, "name")))) {
 		by = csi_label(o, "app.kubernetes.io/managed-by");
 		state = json_text_at(csi_status(o), "state");
-		if (goes_away(o))
+		if (csi_is_going(o))
 			continue;
 		if (strcmp(by, "uvrfs") == 0)
-			made = is_newer(o, made) ? o : made;
+			made = csi_is_newer(o, made) ? o : made;
 		else if (strcmp(state, "Succeeded") == 0)
 			done = has_ended_later(o, done) ? o : done;
 	}

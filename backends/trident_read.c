@@ -227,7 +227,7 @@ static enum tmr_phase phase_of(const struct csi_view *v, const struct tmr *t)
 	if (!t->object)
 		return TMR_NONE;
 	if (v->part[TRIDENT_PART_SECOND].object ||
-	    *csi_meta(t->object, "deletionTimestamp"))
+	    csi_is_going(t->object))
 		return TMR_UNCLEAR;
 	if (unanswered && ms < (said_before ? SETTLE_MS : STUCK_MS))
 		return TMR_PENDING;

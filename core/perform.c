@@ -2,6 +2,8 @@
 /* Carrying one act out: the call on a worker, then a fresh look. */
 #include "world_private.h"
 
+#include "text.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,16 +120,11 @@ static void done(struct job *job)
 /*
  * Intents and requests are counted per replication; the storage outlives those,
  * so their names hold the replication's uid too.  Two uids meet by a chance of
- * 2^-64 (64-bit FNV-1a).
+ * 2^-64.
  */
 static uint64_t number_for_ever(const struct status *s, uint64_t number)
 {
-	uint64_t hash = 14695981039346656037U;
-	const char *p;
-
-	for (p = s->uid; *p; p++)
-		hash = (hash ^ (unsigned char)*p) * 1099511628211U;
-	return hash + number;
+	return text_hash(s->uid) + number;
 }
 
 void act_begin(struct world *w, struct replication *r, enum act act)

@@ -157,9 +157,14 @@ bool wait_for_use(struct planning *p, const struct side *side,
 	return true;
 }
 
+bool lacks_look(const struct side *side)
+{
+	return side->fact == ROLE_UNKNOWN && side->can_verify;
+}
+
 bool verify_here(struct planning *p)
 {
-	if (p->here->fact != ROLE_UNKNOWN || !p->here->can_verify)
+	if (!lacks_look(p->here))
 		return false;
 	plan_step(p, ACT_VERIFY);
 	return true;

@@ -82,7 +82,9 @@ enum role role_meant(enum word word);
    when the second fact agrees, else a wait that says why not. */
 void await_writable(struct planning *p);
 
-/* A call would bring the second fact that is missing here: it is a step. */
+/* A call would bring the second fact that is missing of this side. */
+bool lacks_look(const struct side *side);
+/* It is missing here: that call is the step. */
 bool verify_here(struct planning *p);
 
 /* What moves as a whole: what is said when somebody asks, and the wait. */

@@ -138,20 +138,14 @@ const struct word_plan plan_take_back = {take_back_checks, take_back_steps};
 
 /* ---- swap: replicate in the reverse direction ---- */
 
-/* A source for which there is no second fact yet, as after a split brain. */
-static bool can_be_verified(const struct planning *p)
-{
-	return p->here->claim == ROLE_SOURCE &&
-	       p->here->fact == ROLE_UNKNOWN && p->here->can_verify;
-}
-
 static void swap_checks(struct planning *p)
 {
 	const char *peer = p->in->peer;
 
 	if (!check_here(p))
 		return;
-	if (can_be_verified(p))
+	/* After a split brain nobody has looked twice. */
+	if (p->here->claim == ROLE_SOURCE && lacks_look(p->here))
 		plan_pass(p, "role", "%s says that it is the source, which is "
 			  "verified first", p->in->here);
 	else if (side_verified_role(p->here) != ROLE_SOURCE)
@@ -217,7 +211,7 @@ static void turn_peer(struct planning *p)
 		plan_step(p, ACT_AWAIT_PEER_RESYNC);
 	else if (p->peer->fact == ROLE_REPLICA)
 		p->out->done = true;
-	else if (p->peer->fact == ROLE_UNKNOWN && p->peer->can_verify)
+	else if (lacks_look(p->peer))
 		plan_step(p, ACT_VERIFY_PEER);
 	else
 		plan_wait(p, "Unverified",
@@ -230,9 +224,9 @@ static void swap_steps(struct planning *p)
 {
 	if (wait_for_site(p))
 		return;
-	if (can_be_verified(p))
-		plan_step(p, ACT_VERIFY);
-	else if (side_verified_role(p->here) != ROLE_SOURCE)
+	if (p->here->claim == ROLE_SOURCE && verify_here(p))
+		return;
+	if (side_verified_role(p->here) != ROLE_SOURCE)
 		plan_wait(p, "SourceUnverified",
 			  "%s is not verified as the source any more",
 			  p->in->here);

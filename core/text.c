@@ -13,6 +13,15 @@ void text_free(void *p)
 	free(*(void **)p);
 }
 
+uint64_t text_hash(const char *s)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *s; s++)
+		hash = (hash ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
 static const char *format_time(int64_t ms, bool millis, char *out)
 {
 	time_t t = (time_t)(ms / 1000);

@@ -2,6 +2,8 @@
 /* Inode numbers: packing and unpacking. */
 #include "inode.h"
 
+#include "text.h"
+
 #define KIND_SHIFT 57
 #define ID_SHIFT 8
 #define ID_MASK ((UINT64_C(1) << (KIND_SHIFT - ID_SHIFT)) - 1)
@@ -34,10 +36,8 @@ struct inode inode_parse(uint64_t number)
 /* FNV-1a, folded into an id's width. */
 uint64_t inode_hash(const char *name)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	uint64_t h = text_hash(name);
 
-	for (; *name; name++)
-		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
 	h = (h ^ h >> (KIND_SHIFT - ID_SHIFT)) & ID_MASK;
 	return h ? h : 1;
 }

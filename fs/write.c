@@ -208,18 +208,18 @@ static bool is_forced(const struct asked *a)
 	       memcmp(a->text + a->len - n, force, n) == 0;
 }
 
-/* The first that the caller may not write to, or NULL. */
+/* The first that it moves and the caller may not write to, or NULL. */
 static struct replication *member_of_others(struct fs *fs, fuse_req_t req,
 					    const struct asked *a)
 {
-	const struct file *state = file_find(&attribute_files, "state");
+	struct inode node = {.kind = KIND_ATTRIBUTE};
 	struct replication *r = NULL;
-	struct inode node = {
-		.kind = KIND_ATTRIBUTE,
-		.row = (unsigned)(state - attribute_files.rows) + 1,
-	};
 
-	while (is_forced(a) && (r = world_group_next(a->r, r))) {
+	if (!is_forced(a))
+		return NULL;
+	node.row = (unsigned)(file_find(&attribute_files, "state") -
+			      attribute_files.rows) + 1;
+	while ((r = world_group_next(a->r, r))) {
 		node.id = r->id;
 		if (!change_may_write(fs, req, node))
 			return r;
@@ -231,7 +231,6 @@ static void submit(struct fs *fs, fuse_req_t req, const struct asked *a)
 {
 	struct replication *other = member_of_others(fs, req, a);
 	struct error err;
-
 	struct pending *p;
 	struct caller c;
 	struct edit *e;

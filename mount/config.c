@@ -14,25 +14,36 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool config_is_type(const char *type)
+static bool is_type(const char *type)
 {
 	return strcmp(type, "sim") == 0 || strcmp(type, "ceph-rbd") == 0 ||
 	       csi_is_type(type);
+}
+
+static void list_types(struct buf *out)
+{
+	size_t i;
+
+	buf_puts(out, "sim, ceph-rbd");
+	for (i = 0; csi_type(i); i++)
+		buf_printf(out, ", %s", csi_type(i));
 }
 
 static void read_type(struct reader *rd, const struct key *key,
 		      const struct node *node, void *into)
 {
 	const char *type = NULL;
+	auto_buf all;
 
+	buf_init(&all, 1024);
+	list_types(&all);
 	read_string(rd, key, node, &type);
 	if (type && strcmp(type, "ceph-rbd") == 0 && !rbd_is_built())
 		reader_fault(rd, "backend type ceph-rbd is not built into this "
 				 "uvrfs: it was built without librbd");
-	else if (type && !config_is_type(type))
+	else if (type && !is_type(type))
 		reader_fault(rd, "backend type %.63s is not built into this "
-				 "uvrfs; there are: sim, ceph-rbd, ceph, "
-				 "trident, powerstore", type);
+				 "uvrfs; there are: %s", type, buf_str(&all));
 	else if (type)
 		*(const char **)into = type;
 }
