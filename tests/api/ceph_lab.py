@@ -19,7 +19,7 @@ import crds
 from doubles import Seen
 from proxy import Proxy
 from shell import FACTOR, until
-from sites import NS, await_equal
+from sites import NS, await_equal, making
 from sites_ceph import CephSites
 from vendor import Informer
 from vendor_rbd import Image
@@ -347,14 +347,8 @@ class Vr(Seen):
 @pytest.fixture
 def make_ceph(cluster, other_cluster):
     """With options of the double's."""
-    made = []
-
-    def new(**options):
-        made.append(CephLab(other_cluster, cluster, **options))
-        return made[-1]
-    yield new
-    for one in made:
-        one.close()
+    with making(CephLab, other_cluster, cluster) as new:
+        yield new
 
 
 @pytest.fixture

@@ -116,6 +116,11 @@ def other_cluster():
         yield one
 
 
+@pytest.fixture(scope="session")
+def pair(cluster, other_cluster):
+    return cluster, other_cluster
+
+
 @pytest.fixture(params=VENDORS)
 def sites(request, cluster, other_cluster):
     """Two sites of a vendor, for one test."""

@@ -20,7 +20,7 @@ import yaml
 import crds
 from proxy import Proxy
 from shell import until
-from sites import NS, Pair, await_equal
+from sites import NS, Pair, await_equal, making
 from sites_dell import DellSites
 from test_doubles_dell import Rg
 from vendor_dell import GROUP_NAME
@@ -262,15 +262,8 @@ def finish(one, pair, orders=1):
 
 @pytest.fixture
 def make_dell(cluster, other_cluster):
-    made = []
-
-    def new(**options):
-        made.append(DellLab(other_cluster, cluster,
-                            **{"monitor": 0.1, **options}))
-        return made[-1]
-    yield new
-    for one in made:
-        one.close()
+    with making(DellLab, other_cluster, cluster, monitor=0.1) as new:
+        yield new
 
 
 @pytest.fixture

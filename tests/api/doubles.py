@@ -2,8 +2,11 @@
 """What the tests of the doubles share."""
 import itertools
 
+import pytest
+
 import crds
 from shell import until
+from vendor_ceph import Ceph
 
 numbers = itertools.count(1)
 
@@ -138,3 +141,14 @@ class CephLab:
 
     def calls(self, site, verb):
         return len(self.storage.actions(site, verb, self.handle))
+
+
+@pytest.fixture
+def ceph(pair):
+    with Ceph(*pair) as double:
+        yield double
+
+
+@pytest.fixture
+def lab(ceph):
+    return CephLab(ceph)

@@ -2,6 +2,7 @@
 """Two clusters with a vendor's double, replications over them, and a daemon at
 one site or at both.  `prod-cluster` (the double's site a) begins as the source,
 `dr-cluster` (b) as the replica."""
+import contextlib
 import itertools
 import pathlib
 import shutil
@@ -181,3 +182,16 @@ def await_equal(pair, seconds=20):
     """All that the source has is at the other side."""
     until(lambda: pair.writes("a") == pair.writes("b"),
           "both sides to have the same", seconds)
+
+
+@contextlib.contextmanager
+def making(kind, *clusters, **defaults):
+    """Sites of that kind, one after the other; closed at the end."""
+    made = []
+
+    def new(**options):
+        made.append(kind(*clusters, **{**defaults, **options}))
+        return made[-1]
+    yield new
+    for one in made:
+        one.close()

@@ -5,31 +5,12 @@ test_doubles_ceph.py, test_doubles_trident.py and test_doubles_dell.py."""
 import pytest
 
 import crds
-from conftest import running_cluster
-from doubles import (FINAL, PRIMARY, CephLab, Seen, Vr, error_of, is_ready,
-                     snapshot)
+from doubles import (FINAL, PRIMARY, CephLab, Seen, Vr, ceph,  # noqa: F401
+                     error_of, is_ready, lab, snapshot)
 from shell import never, until
-from vendor_ceph import Ceph
 from vendor_storage import Faults
 
 pytestmark = pytest.mark.limit(120)
-
-
-@pytest.fixture(scope="module")
-def pair(cluster):
-    with running_cluster(31) as other:
-        yield cluster, other
-
-
-@pytest.fixture
-def ceph(pair):
-    with Ceph(*pair) as double:
-        yield double
-
-
-@pytest.fixture
-def lab(ceph):
-    return CephLab(ceph)
 
 
 def test_snapshots_are_of_what_is_writable(lab):

@@ -1,34 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""That the double of Ceph behaves as backends-kubernetes says, one quirk a
+"""That the double of Ceph behaves as its makers wrote it, one quirk a
 test."""
 import pytest
 
 import crds
-from conftest import running_cluster
-from doubles import FINAL, JUST_DEMOTED, PRIMARY, REPLICA, CephLab, Seen, Vr
+from doubles import (FINAL, JUST_DEMOTED, PRIMARY, REPLICA,  # noqa: F401
+                     CephLab, Seen, Vr, ceph, lab)
 from shell import never, until
 from vendor_ceph import Ceph
 from vendor_rbd import ERROR, REPLAYING, UNKNOWN
 from vendor_status import OWNER, PREFIX
 
 pytestmark = pytest.mark.limit(120)
-
-
-@pytest.fixture(scope="module")
-def pair(cluster):
-    with running_cluster(34) as other:
-        yield cluster, other
-
-
-@pytest.fixture
-def ceph(pair):
-    with Ceph(*pair) as double:
-        yield double
-
-
-@pytest.fixture
-def lab(ceph):
-    return CephLab(ceph)
 
 
 def test_generation_is_on_the_status_and_each_condition(lab):

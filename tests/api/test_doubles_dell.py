@@ -1,23 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""That the double of Dell's controllers behaves as backends-kubernetes says,
+"""That the double of Dell's controllers behaves as its makers wrote it,
 one quirk a test."""
 import json
 
 import pytest
 
 import crds
-from conftest import running_cluster
 from doubles import Seen, error_of, events, is_ready, snapshot
 from shell import never, until
 from vendor_dell import FINALIZERS, GROUP_NAME, PREFIX, Dell
 
 pytestmark = pytest.mark.limit(120)
-
-
-@pytest.fixture(scope="module")
-def pair(cluster):
-    with running_cluster(33) as other:
-        yield cluster, other
 
 
 class Rg(Seen):

@@ -1,21 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""That the double of Trident behaves as backends-kubernetes says, one quirk a
+"""That the double of Trident behaves as its makers wrote it, one quirk a
 test."""
 import pytest
 
 import crds
-from conftest import running_cluster
 from doubles import Seen, error_of, events, is_ready, snapshot
 from shell import never, until
 from vendor_trident import FINALIZER, Trident
 
 pytestmark = pytest.mark.limit(120)
-
-
-@pytest.fixture(scope="module")
-def pair(cluster):
-    with running_cluster(32) as other:
-        yield cluster, other
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import crds
 from doubles import Seen
 from proxy import Proxy
 from shell import FACTOR, until
-from sites import NS, await_equal
+from sites import NS, await_equal, making
 from sites_trident import TridentSites
 from vendor import Informer
 
@@ -356,14 +356,8 @@ def await_state(one, state, seconds=20):
 @pytest.fixture
 def make_trident(cluster, other_cluster):
     """With options of the double's."""
-    made = []
-
-    def new(**options):
-        made.append(TridentLab(other_cluster, cluster, **options))
-        return made[-1]
-    yield new
-    for one in made:
-        one.close()
+    with making(TridentLab, other_cluster, cluster) as new:
+        yield new
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@
 #ifndef UVRFS_FAKE_CEPH_H
 #define UVRFS_FAKE_CEPH_H
 
+#include "ear.h"
 #include "ceph_vr.h"
 #include "csi.h"
 #include "fake_api.h"
@@ -39,16 +40,6 @@ const char *__tsan_default_suppressions(void)
 			   .replicating = "T", .synced = T1}
 #define REPLICA(marks) (struct vr){.asked = "secondary", .cdr = marks}
 
-struct ear {
-	struct sink sink;
-	pthread_mutex_t lock;
-	pthread_cond_t heard;
-	unsigned count;
-	char key[4][BACKEND_KEY_MAX];
-	struct observation first[4], last[4];
-	unsigned keys;
-};
-
 static struct {
 	struct api prod, dr;
 	struct backend *b;
@@ -62,69 +53,7 @@ static struct {
 	int timeout_ms;
 } t;
 
-/* ---- listening ---- */
-
-static void observed(struct sink *sink, const char *key,
-		     const struct observation *o)
-{
-	struct ear *ear = (struct ear *)sink;
-	unsigned i;
-
-	pthread_mutex_lock(&ear->lock);
-	for (i = 0; i < ear->keys && strcmp(ear->key[i], key); i++)
-		;
-	ck_assert_uint_lt(i, 4);
-	if (i == ear->keys) {
-		strcpy(ear->key[ear->keys++], key);
-		ear->first[i] = *o;
-	}
-	ear->last[i] = *o;
-	ear->count++;
-	pthread_cond_broadcast(&ear->heard);
-	pthread_mutex_unlock(&ear->lock);
-}
-
-static void print_side(const char *name, const struct side *s)
-{
-	fprintf(stderr,
-		"%s: reach %d claim %d fact %d in use %d busy %d complete %d "
-		"following %d caught up %d diverged %d can verify %d data "
-		"%lld [%s] %s\n", name, s->reach, s->claim, s->fact, s->in_use,
-		s->busy, s->complete, s->following, s->caught_up, s->diverged,
-		s->can_verify, (long long)s->data_time, s->native, s->why);
-}
-
-typedef bool condition(const struct observation *o);
-
-/* Waits until the observation of @key is so, and returns it. */
-static struct observation await_key(const char *key, condition *is,
-				    const char *what)
-{
-	struct observation o = {0};
-	struct timespec until;
-	unsigned i;
-	int rc = 0;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += API_PATIENCE_S;
-	pthread_mutex_lock(&t.ear.lock);
-	for (;;) {
-		for (i = 0; i < t.ear.keys; i++)
-			if (strcmp(t.ear.key[i], key) == 0)
-				o = t.ear.last[i];
-		if (o.at && is(&o))
-			break;
-		if (rc) {
-			print_side("here", &o.here);
-			print_side("peer", &o.peer);
-			ck_abort_msg("waited in vain for: %s", what);
-		}
-		rc = pthread_cond_timedwait(&t.ear.heard, &t.ear.lock, &until);
-	}
-	pthread_mutex_unlock(&t.ear.lock);
-	return o;
-}
-
+#define await_key(key, is, what) ear_await(&t.ear, key, is, what)
 #define AWAIT(is) await_key(t.key, is, #is)
 
 /* ---- what is in the clusters ---- */
@@ -269,9 +198,7 @@ static void end(void)
 static void setup_clusters(void)
 {
 	memset(&t, 0, sizeof t);
-	pthread_mutex_init(&t.ear.lock, NULL);
-	pthread_cond_init(&t.ear.heard, NULL);
-	t.ear.sink.observed = observed;
+	ear_init(&t.ear);
 	t.spec = (struct spec){.source = {PROD, "east", "fast"},
 			       .destination = {DR, "west", "fast"},
 			       .pvc_name = "db",

@@ -6,6 +6,7 @@
  */
 #include "sim.h"
 
+#include "ear.h"
 #include "suite.h"
 #include "text.h"
 
@@ -26,19 +27,6 @@
 #define DR "dr-cluster"
 #define SOURCE_FILE PROD "/database/db"
 #define REPLICA_FILE DR "/database/db-replica"
-#define PATIENCE_S 20
-
-/* A sink that remembers the newest observation of each key. */
-struct ear {
-	struct sink sink;
-	pthread_mutex_t lock;
-	pthread_cond_t heard;
-	unsigned count;
-	char key[8][BACKEND_KEY_MAX];
-	struct observation last[8];
-	size_t keys;
-	int progress_min, progress_max;	/* of `here`, while one is shown */
-};
 
 static struct {
 	char dir[64];
@@ -51,72 +39,7 @@ static struct {
 	uint64_t serial;
 } t;
 
-static void observed(struct sink *sink, const char *key,
-		     const struct observation *o)
-{
-	struct ear *ear = (struct ear *)sink;
-	size_t i;
-
-	pthread_mutex_lock(&ear->lock);
-	for (i = 0; i < ear->keys && strcmp(ear->key[i], key); i++)
-		;
-	ck_assert_uint_lt(i, 8);
-	if (i == ear->keys)
-		strcpy(ear->key[ear->keys++], key);
-	ear->last[i] = *o;
-	ear->count++;
-	if (o->here.progress >= 0) {
-		if (o->here.progress < ear->progress_min)
-			ear->progress_min = o->here.progress;
-		if (o->here.progress > ear->progress_max)
-			ear->progress_max = o->here.progress;
-	}
-	pthread_cond_broadcast(&ear->heard);
-	pthread_mutex_unlock(&ear->lock);
-}
-
-static void print_side(const char *name, const struct side *s)
-{
-	fprintf(stderr,
-		"%s: reach %d claim %d fact %d complete %d following %d caught "
-		"up %d diverged %d last %d progress %d data %lld [%s] %s\n",
-		name, s->reach, s->claim, s->fact, s->complete, s->following,
-		s->caught_up, s->diverged, s->has_last_copy, s->progress,
-		(long long)s->data_time, s->native, s->why);
-}
-
-typedef bool condition(const struct observation *o);
-
-/* Waits until the observation of @key is so. */
-static struct observation await_key(const char *key, condition *is,
-				    const char *what)
-{
-	struct observation o = {0};
-	struct timespec until;
-	size_t i;
-	int rc = 0;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += PATIENCE_S;
-	pthread_mutex_lock(&t.ear.lock);
-	for (;;) {
-		for (i = 0; i < t.ear.keys; i++)
-			if (strcmp(t.ear.key[i], key) == 0)
-				o = t.ear.last[i];
-		if (o.at && is(&o))
-			break;
-		if (rc) {
-			print_side("here", &o.here);
-			print_side("peer", &o.peer);
-			ck_abort_msg("waited in vain for: %s", what);
-		}
-		rc = pthread_cond_timedwait(&t.ear.heard, &t.ear.lock, &until);
-	}
-	pthread_mutex_unlock(&t.ear.lock);
-	return o;
-}
-
-#define AWAIT(is) await_key(t.key, is, #is)
+#define AWAIT(is) ear_await(&t.ear, t.key, is, #is)
 
 /* ---- files ---- */
 
@@ -224,11 +147,7 @@ static void setup(void)
 	memset(&t, 0, sizeof t);
 	strcpy(t.dir, "/tmp/uvrfs-sim-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(t.dir));
-	pthread_mutex_init(&t.ear.lock, NULL);
-	pthread_cond_init(&t.ear.heard, NULL);
-	t.ear.sink.observed = observed;
-	t.ear.progress_min = 1000;
-	t.ear.progress_max = -1;
+	ear_init(&t.ear);
 	t.spec = (struct spec){.source = {PROD, "east", "fast"},
 			       .destination = {DR, "west", "fast"},
 			       .pvc_name = "db",
@@ -1206,7 +1125,7 @@ START_TEST(test_change_from_outside)
 	begin("data\n");
 	snprintf(path, sizeof path, "%s/%s", t.dir, REPLICA_FILE);
 	ck_assert_int_eq(chmod(path, 0644), 0);
-	await_key(t.key, is_peer_ok, "ok");
+	ear_await(&t.ear, t.key, is_peer_ok, "ok");
 	ck_assert_int_eq(look().here.fact, ROLE_SOURCE);
 	/* A writable volume is not overwritten. */
 	put(REPLICA_FILE, "mine\n");
@@ -1233,8 +1152,8 @@ START_TEST(test_bulk_start)
 	t.ear.keys = 0;
 	t.target = here;
 	start();
-	await_key(t.key, is_protected, "first");
-	await_key(key, is_any, "second");
+	ear_await(&t.ear, t.key, is_protected, "first");
+	ear_await(&t.ear, key, is_any, "second");
 	ck_assert_uint_eq(t.ear.keys, 2);
 }
 END_TEST
