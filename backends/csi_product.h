@@ -105,7 +105,7 @@ const json_t *csi_next(struct csi_look *l, int kind, const json_t *after,
 		       const char *topic_fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* Makes @object a part of the view.  Takes NULL. */
+/* Makes @object a part of the view, instead of what was there.  Takes NULL. */
 void csi_take(struct csi_look *l, unsigned part, int kind,
 	      const json_t *object);
 

@@ -333,6 +333,7 @@ struct csi_view *csi_look_view(struct csi_look *l)
 
 void csi_take(struct csi_look *l, unsigned part, int kind, const json_t *object)
 {
+	json_decref((json_t *)l->view->part[part].object);
 	l->view->part[part] = (struct csi_part){
 		.kind = kind,
 		.object = json_incref((json_t *)object),
