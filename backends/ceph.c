@@ -126,13 +126,13 @@ static int insist(struct deed *d)
 	if (!d->at.failed)
 		return 0;
 	if (d->at.hopeless && csi_is_of_request(d->call, object))
-		return fail(d->err, EINVAL, "%s: VolumeReplication: %.300s",
+		return fail(d->err, EINVAL, "%s: VolumeReplication: %.440s",
 			    name_at(d), d->at.message);
 	if (!csi_is_of_request(d->call, object) &&
 	    d->at.asked != CEPH_SECONDARY)
 		return ask(d, d->at.asked, !d->at.auto_resync);
 	return fail(d->err, EAGAIN, "%s: VolumeReplication, asked for %s: "
-		    "%.300s", name_at(d), ceph_word(d->at.asked),
+		    "%.440s", name_at(d), ceph_word(d->at.asked),
 		    d->at.message);
 }
 
@@ -262,6 +262,24 @@ static int create_at(struct deed *d, const struct csi_view *v,
 	return rc;
 }
 
+/* One that fails is not gone on with: nothing comes of the other side either. */
+static int check_made(struct deed *d, const struct csi_view *v)
+{
+	struct ceph_vr vr;
+	int code;
+
+	ceph_read(v, &vr);
+	if (!vr.failed)
+		return 0;
+	code = vr.hopeless &&
+			       csi_is_of_request(d->call,
+						 v->part[CEPH_PART_VR].object)
+		       ? EINVAL
+		       : EAGAIN;
+	return fail(d->err, code, "%s: VolumeReplication, asked for %s: %.440s",
+		    v->cluster, ceph_word(vr.asked), vr.message);
+}
+
 static int create(struct deed *d)
 {
 	struct csi_call *c = d->call;
@@ -269,6 +287,7 @@ static int create(struct deed *d)
 	bool here = strcmp(c->at->cluster, source) == 0;
 	const struct csi_view *from = here ? c->at : c->other;
 	const struct csi_view *to = here ? c->other : c->at;
+	int rc;
 
 	if (c->other->reach != REACH_OK)
 		return fail(d->err, EHOSTUNREACH, "%s gives no answer",
@@ -276,9 +295,12 @@ static int create(struct deed *d)
 	/* Mirroring begins at the source. */
 	if (!from->part[CEPH_PART_VR].object)
 		return create_at(d, from, CEPH_PRIMARY);
+	rc = check_made(d, from);
+	if (rc < 0)
+		return rc;
 	if (!to->part[CEPH_PART_VR].object)
 		return create_at(d, to, CEPH_SECONDARY);
-	return 0;
+	return check_made(d, to);
 }
 
 int ceph_act(struct csi_call *c, struct error *err)

@@ -310,13 +310,13 @@ static void put_native(const struct judging *j)
 		snprintf(out, size, "no VolumeReplication%s",
 			 j->view->claim ? "" : ", no PersistentVolumeClaim");
 	else if (vr->failed)
-		snprintf(out, size, "asked for %s: %.90s",
+		snprintf(out, size, "asked for %s: %s",
 			 words[vr->asked].spec, vr->message);
 	else if (!vr->decided)
 		snprintf(out, size, "asked for %s, not done yet (it says %s)",
 			 words[vr->asked].spec, role_text(vr->says));
 	else if (*j->proof.failure)
-		snprintf(out, size, "%s, and a snapshot fails: %.90s",
+		snprintf(out, size, "%s, and a snapshot fails: %.420s",
 			 words[vr->asked].spec, j->proof.failure);
 	else if (vr->says == ROLE_SOURCE)
 		snprintf(out, size, "%s, Replicating %s", words[vr->asked].spec,

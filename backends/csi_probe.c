@@ -47,7 +47,7 @@ const char *csi_name(const struct csi_call *c, const char *object,
 
 /* An error that is told may still be overcome: external-snapshotter goes on. */
 enum csi_snap csi_snap_read(const struct csi_view *v, const json_t *snapshot,
-			    char why[static SIDE_TEXT_MAX])
+			    char why[static NATIVE_MAX])
 {
 	const json_t *status = csi_status(snapshot);
 	const json_t *error = json_object_get(status, "error");
@@ -59,12 +59,12 @@ enum csi_snap csi_snap_read(const struct csi_view *v, const json_t *snapshot,
 	    csi_time(status, "creationTime"))
 		return CSI_SNAP_READY;
 	if (json_is_object(error))
-		snprintf(why, SIDE_TEXT_MAX, "%s",
+		snprintf(why, NATIVE_MAX, "%s",
 			 *json_text_at(error, "message")
 				 ? json_text_at(error, "message")
 				 : "failed, and does not say why");
 	else if (csi_age(v, snapshot) >= CSI_PATIENCE_MS)
-		snprintf(why, SIDE_TEXT_MAX, "not ready after %d minutes",
+		snprintf(why, NATIVE_MAX, "not ready after %d minutes",
 			 CSI_PATIENCE_MS / 60000);
 	return *why ? CSI_SNAP_FAILED : CSI_SNAP_RUNS;
 }
@@ -107,7 +107,7 @@ static bool is_of(const json_t *probe, const json_t *object)
 }
 
 static enum csi_snap state_of(const struct csi_view *v, unsigned part,
-			      unsigned probe, char why[static SIDE_TEXT_MAX])
+			      unsigned probe, char why[static NATIVE_MAX])
 {
 	const json_t *snapshot = v->part[probe].object;
 
@@ -188,7 +188,7 @@ int csi_probe_act(struct csi_call *c, unsigned part, unsigned probe,
 {
 	const json_t *object = c->at->part[part].object;
 	const json_t *snapshot = c->at->part[probe].object;
-	char why[SIDE_TEXT_MAX];
+	char why[NATIVE_MAX];
 	struct csi_proof proof;
 	enum csi_snap state;
 	int rc = 0;

@@ -27,7 +27,7 @@ enum csi_snap { CSI_SNAP_NONE, CSI_SNAP_RUNS, CSI_SNAP_FAILED, CSI_SNAP_READY };
 
 /* How @snapshot, of the volume of @v, has got on; why it failed, into @why. */
 enum csi_snap csi_snap_read(const struct csi_view *v, const json_t *snapshot,
-			    char why[static SIDE_TEXT_MAX]);
+			    char why[static NATIVE_MAX]);
 
 /* The newest of this volume's that has @label and is not going away, or NULL. */
 const json_t *csi_snap_newest(struct csi_look *l, const char *label);

@@ -6,6 +6,7 @@
 #include "csi_model.h"
 
 #include "json_parts.h"
+#include "text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -322,6 +323,10 @@ void csi_judge(const struct csi *csi, const struct csi_view *here,
 	memcpy(o->group, here->group, sizeof o->group);
 	memcpy(o->strangers, here->strangers, sizeof o->strangers);
 	csi->product->judge(here, peer, o);
+	for (i = 0; i < 2; i++) {
+		text_clip(sides[i]->native);
+		text_clip(sides[i]->why);
+	}
 }
 
 /* ---- for products ---- */

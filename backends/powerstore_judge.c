@@ -175,7 +175,7 @@ static void put_native(const struct rg *g, const struct rg *other,
 		buf_printf(&text, "%.60s is not the counterpart of the group "
 			   "there", rg_name(g));
 	else if (*error)
-		buf_printf(&text, "link %s: %.80s", rg_link_word(g), error);
+		buf_printf(&text, "link %s: %.250s", rg_link_word(g), error);
 	else if (!g->fresh)
 		buf_printf(&text, "not polled since %s (%s then): does Dell's "
 			   "sidecar run?",

@@ -61,7 +61,7 @@ struct tmr_written {
 
 /* It has been told that nobody uses it any more: see trident_hand.c. */
 struct tmr_stepped {
-	bool valid;				/* nothing was asked of it since */
+	bool valid;				/* nothing else was asked of it since */
 	int64_t at;
 	char label[TRIDENT_REQUEST_MAX];	/* of the final snapshot */
 	char handle[CSI_NAME_MAX];		/* that snapshot; "": none */
@@ -109,6 +109,11 @@ const char *tmr_note_stepped(const struct csi_view *v, const struct tmr *t,
 const char *tmr_note_copied(const struct tmr *t, int64_t at, const char *handle,
 			    char out[static TRIDENT_NOTE_MAX]);
 
+/* It is made to follow: should that fail, it is still one that has stepped down.
+   The same, for the generation that this makes; NULL when it has not. */
+const char *tmr_note_still_stepped(const struct tmr *t,
+				   char out[static TRIDENT_NOTE_MAX]);
+
 /* A promotion that failed is taken back: the same, for the generation that this
    makes; NULL when nothing was known to have been copied before it. */
 const char *tmr_note_kept(const struct tmr *t,
@@ -125,9 +130,9 @@ enum trident_stage {
 	STAGE_DONE,
 };
 enum trident_stage trident_final(const struct csi_view *v,
-				 char why[static SIDE_TEXT_MAX]);
+				 char why[static NATIVE_MAX]);
 enum trident_stage trident_update(const struct csi_view *v,
-				  char why[static SIDE_TEXT_MAX]);
+				  char why[static NATIVE_MAX]);
 
 /* The handle of the final snapshot, "" as long as there is none. */
 const char *trident_final_handle(const struct csi_view *v);
@@ -154,7 +159,8 @@ int trident_act(struct csi_call *c, struct error *err);
 
 /*
  * Writes a spec, and what is known now beside it.  @remote, where there is none
- * yet, and @snapshot may be NULL.  That the side has stepped down counts no more.
+ * yet, and @snapshot may be NULL.  That the side has stepped down counts no more,
+ * but for one that fails to be made to follow.
  */
 int trident_ask(struct trident_deed *d, const char *state, const char *remote,
 		const char *snapshot);

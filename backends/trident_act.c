@@ -8,6 +8,7 @@
 
 #include "json_parts.h"
 #include "plan.h"
+#include "text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -96,12 +97,16 @@ int trident_ask(struct trident_deed *d, const char *state, const char *remote,
 	notes = json_pack("{s:s, s:n, s:n}", TRIDENT_WRITTEN,
 			  tmr_note_written(d->call, &d->at, note),
 			  TRIDENT_STEPPED, TRIDENT_FAILURE);
+	if (strcmp(state, REESTABLISHED) == 0 &&
+	    tmr_note_still_stepped(&d->at, note))
+		json_object_set_new(notes, TRIDENT_STEPPED, json_string(note));
 	if (again && tmr_note_kept(&d->at, note))
 		json_object_set_new(notes, TRIDENT_COPIED, json_string(note));
 	if (d->failure) {
 		snprintf(note, sizeof note, "%016" PRIx64 " %.400s",
 			 d->call->order->request, d->failure);
-		json_object_set_new(notes, TRIDENT_FAILURE, json_string(note));
+		json_object_set_new(notes, TRIDENT_FAILURE,
+				    json_string(text_clip(note)));
 	}
 	return csi_patch(d->call, d->call->at, TRIDENT_PART_TMR,
 			 json_pack("{s:{s:o}, s:{s:s, s:[o]}}", "metadata",
@@ -135,7 +140,7 @@ static const char *own_failure(const struct trident_deed *d)
 
 static int say_failed(struct trident_deed *d, const char *what)
 {
-	return fail(d->err, EINVAL, "%s: Trident: %.300s", here(d),
+	return fail(d->err, EINVAL, "%s: Trident: %.440s", here(d),
 		    *what ? what : "failed, and does not say why: see the events "
 				   "of the TridentMirrorRelationship");
 }

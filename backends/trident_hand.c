@@ -75,7 +75,7 @@ static int take_final(struct hand *h, const char *label)
 {
 	const struct csi_part *old = &h->from->part[TRIDENT_PART_FINAL];
 	struct csi_call *c = h->deed->call;
-	char name[CSI_NAME_MAX], why[SIDE_TEXT_MAX];
+	char name[CSI_NAME_MAX], why[NATIVE_MAX];
 	int rc;
 
 	h->deed->lacking = !h->from->can_snapshot;
@@ -134,7 +134,7 @@ static int make_update(struct hand *h, const char *handle)
 {
 	const json_t *old = h->to->part[TRIDENT_PART_MADE].object;
 	struct csi_call *c = h->deed->call;
-	char name[CSI_NAME_MAX], why[SIDE_TEXT_MAX];
+	char name[CSI_NAME_MAX], why[NATIVE_MAX];
 	enum trident_stage stage = trident_update(h->to, why);
 	json_t *body;
 	int rc = 0;
@@ -169,7 +169,7 @@ static int update_failed(struct hand *h, const char *handle, const char *why)
 static int copy_final(struct hand *h, const char *handle)
 {
 	const json_t *made = h->to->part[TRIDENT_PART_MADE].object;
-	char why[SIDE_TEXT_MAX];
+	char why[NATIVE_MAX];
 	enum trident_stage stage;
 
 	if (h->mirror->phase != TMR_FOLLOWS)
@@ -203,7 +203,7 @@ int trident_final_copy(struct trident_deed *d, bool to_at, const char **handle)
 		.source = to_at ? &d->other : &d->at,
 		.mirror = to_at ? &d->at : &d->other,
 	};
-	char label[TRIDENT_REQUEST_MAX], why[SIDE_TEXT_MAX];
+	char label[TRIDENT_REQUEST_MAX], why[NATIVE_MAX];
 	enum trident_stage stage;
 	const char *name;
 	int rc;
@@ -314,7 +314,7 @@ static int verify_mirror(struct trident_deed *d)
 	};
 	const json_t *made = h.to->part[TRIDENT_PART_MADE].object;
 	int64_t time = trident_update_time(&d->at, made);
-	char note[TRIDENT_NOTE_MAX], why[SIDE_TEXT_MAX];
+	char note[TRIDENT_NOTE_MAX], why[NATIVE_MAX];
 	enum trident_stage stage;
 
 	if (time)

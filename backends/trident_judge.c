@@ -19,8 +19,8 @@ struct judging {
 	struct side *side;
 	struct csi_proof proof;
 	enum trident_stage final, update;
-	char final_why[SIDE_TEXT_MAX];
-	char update_why[SIDE_TEXT_MAX];
+	char final_why[NATIVE_MAX];
+	char update_why[NATIVE_MAX];
 };
 
 /* ---- evidence ---- */
@@ -54,6 +54,12 @@ static bool final_was_taken(const struct tmr *t, const struct tmr *other)
 	       (strcmp(other->copied.handle, handle) == 0 ||
 		strcmp(json_text_at(other->mapping, "promotedSnapshotHandle"),
 		       handle) == 0);
+}
+
+/* Trident could not make it follow, and has left it as it was. */
+static bool is_still_stepped_down(const struct tmr *t)
+{
+	return t->phase == TMR_FAILED && t->stepped.valid;
 }
 
 static bool is_source(const struct tmr *t)
@@ -252,10 +258,10 @@ static void judge_halted(struct judging *j)
 static void put_source(const struct judging *j, char *out, size_t size)
 {
 	if (!j->at.stepped.valid && *j->proof.failure)
-		snprintf(out, size, "promoted, and a snapshot fails: %.90s",
+		snprintf(out, size, "promoted, and a snapshot fails: %.420s",
 			 j->proof.failure);
 	else if (!j->at.stepped.valid && j->final == STAGE_FAILED)
-		snprintf(out, size, "promoted; the final snapshot failed: %.80s",
+		snprintf(out, size, "promoted; the final snapshot failed: %.420s",
 			 j->final_why);
 	else if (!j->at.stepped.valid)
 		snprintf(out, size, "promoted");
@@ -269,7 +275,7 @@ static void put_source(const struct judging *j, char *out, size_t size)
 static void put_mirror(const struct judging *j, char *out, size_t size)
 {
 	if (j->update == STAGE_FAILED && j->side->fact == ROLE_UNKNOWN)
-		snprintf(out, size, "%.20s; the last update failed: %.80s",
+		snprintf(out, size, "%.20s; the last update failed: %.420s",
 			 j->at.says, j->update_why);
 	else if (j->side->following)
 		snprintf(out, size, "%.20s", j->at.says);
@@ -306,7 +312,7 @@ static void put_native(const struct judging *j)
 					: ": no PersistentVolumeClaim");
 		break;
 	case TMR_FAILED:
-		snprintf(out, size, "asked for %.20s: %.10s: %.80s", j->at.asked,
+		snprintf(out, size, "asked for %.20s: %.10s: %s", j->at.asked,
 			 j->at.says, j->at.message);
 		break;
 	case TMR_COPYING:
@@ -345,7 +351,7 @@ static void judge_side(const struct csi_view *v, const struct csi_view *other,
 		judge_to_come(&j);
 	else if (is_source(&j.at))
 		judge_source(&j, j.other_answers ? other : &nothing);
-	else if (j.at.phase == TMR_SOURCE)
+	else if (j.at.phase == TMR_SOURCE || is_still_stepped_down(&j.at))
 		judge_stepped(&j);
 	else if (j.at.phase == TMR_FOLLOWS)
 		judge_mirror(&j);

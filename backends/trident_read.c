@@ -159,6 +159,21 @@ const char *tmr_note_stepped(const struct csi_view *v, const struct tmr *t,
 	return out;
 }
 
+const char *tmr_note_still_stepped(const struct tmr *t,
+				   char out[static TRIDENT_NOTE_MAX])
+{
+	const struct tmr_stepped *s = &t->stepped;
+	char time[TIME_TEXT_MAX];
+
+	if (!s->valid)
+		return NULL;
+	snprintf(out, TRIDENT_NOTE_MAX, "%" PRId64 "/%.50s %s %s %s",
+		 csi_generation(t->object) + 1, csi_meta(t->object, "uid"),
+		 time_text(s->at, time), s->label,
+		 *s->handle ? s->handle : "-");
+	return out;
+}
+
 const char *tmr_note_copied(const struct tmr *t, int64_t at, const char *handle,
 			    char out[static TRIDENT_NOTE_MAX])
 {
@@ -294,7 +309,7 @@ const char *trident_final_handle(const struct csi_view *v)
 }
 
 enum trident_stage trident_final(const struct csi_view *v,
-				 char why[static SIDE_TEXT_MAX])
+				 char why[static NATIVE_MAX])
 {
 	static const enum trident_stage stages[] = {
 		[CSI_SNAP_NONE] = STAGE_NONE,
@@ -308,19 +323,19 @@ enum trident_stage trident_final(const struct csi_view *v,
 		return stages[csi_snap_read(v, p->object, why)];
 	if (*trident_final_handle(v))
 		return STAGE_DONE;
-	snprintf(why, SIDE_TEXT_MAX, "Trident does not tell its handle");
+	snprintf(why, NATIVE_MAX, "Trident does not tell its handle");
 	return csi_age(v, p->object) < CSI_PATIENCE_MS ? STAGE_RUNS
 						       : STAGE_FAILED;
 }
 
 enum trident_stage trident_update(const struct csi_view *v,
-				  char why[static SIDE_TEXT_MAX])
+				  char why[static NATIVE_MAX])
 {
 	const json_t *o = v->part[TRIDENT_PART_MADE].object;
 	const json_t *status = csi_status(o);
 	const char *state = json_text_at(status, "state");
 
-	snprintf(why, SIDE_TEXT_MAX, "%s", json_text_at(status, "message"));
+	snprintf(why, NATIVE_MAX, "%s", json_text_at(status, "message"));
 	if (!o)
 		return STAGE_NONE;
 	if (strcmp(state, "Succeeded") == 0)

@@ -104,12 +104,14 @@ static void ready_steady(struct deriving *d)
 		    "%s is verified as the %s", name, role_text(d->meant));
 	else if (here->fact == ROLE_UNKNOWN)
 		put(d, CONDITION_READY, CONDITION_UNKNOWN, "Unverified",
-		    "%s says %s, and there is no second fact", name,
-		    role_text(here->claim));
+		    "%s says %s, and there is no second fact%s%s", name,
+		    role_text(here->claim), *here->native ? ": " : "",
+		    here->native);
 	else
 		put(d, CONDITION_READY, CONDITION_FALSE, "Unverified",
-		    "%s says %s, but its volume is %s: not believed", name,
-		    role_text(here->claim), role_text(here->fact));
+		    "%s says %s, but its volume is %s: not believed%s%s", name,
+		    role_text(here->claim), role_text(here->fact),
+		    *here->native ? ": " : "", here->native);
 }
 
 static void derive_ready(struct deriving *d)
@@ -175,7 +177,7 @@ static void degraded(struct deriving *d, const char *reason, const char *fmt,
 static void degraded(struct deriving *d, const char *reason, const char *fmt,
 		     ...)
 {
-	char text[400];
+	char text[PLAN_TEXT_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -200,11 +202,12 @@ static bool degraded_by_peer(struct deriving *d)
 			 *peer->why ? ": " : "", peer->why);
 	else if (d->meant == ROLE_SOURCE &&
 		 (role_of(peer) != ROLE_REPLICA || !peer->following))
-		degraded(d, "Unprotected", "%s does not follow this site%s",
+		degraded(d, "Unprotected", "%s does not follow this site%s%s%s",
 			 name,
 			 d->in->spec->state == STATE_SOURCE
 				 ? ": write swap to endpoints"
-				 : "");
+				 : "",
+			 *peer->native ? "; it says: " : "", peer->native);
 	else if (d->meant == ROLE_SOURCE && !peer->complete)
 		degraded(d, "InitialSync", "%s has no complete copy yet", name);
 	else if (d->meant == ROLE_REPLICA && role_of(peer) != ROLE_SOURCE)
@@ -212,7 +215,9 @@ static bool degraded_by_peer(struct deriving *d)
 			 role_text(role_of(peer)));
 	else if (d->meant == ROLE_REPLICA && !here->following)
 		degraded(d, "NotFollowing",
-			 "the replica does not follow %s: write syncing", name);
+			 "the replica does not follow %s: write syncing%s%s",
+			 name, *here->native ? "; it says: " : "",
+			 here->native);
 	else
 		return false;
 	return true;

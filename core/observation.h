@@ -29,6 +29,9 @@ enum role {
 enum tri { TRI_UNKNOWN, TRI_NO, TRI_YES };
 
 #define SIDE_TEXT_MAX 128
+/* Fits what a driver says of a failure, the cause at its end, and before that
+   what failed. */
+#define NATIVE_MAX 480
 
 struct side {
 	enum reach reach;
@@ -52,7 +55,7 @@ struct side {
 				   is not there */
 	int progress;		/* percent of the running copy, -1: none */
 	int64_t data_time;	/* ms: when a replica's data was current; 0 */
-	char native[SIDE_TEXT_MAX];	/* the product's own words */
+	char native[NATIVE_MAX];	/* the product's own words */
 	char in_use_by[SIDE_TEXT_MAX];	/* who uses it, when in_use is yes */
 	char why[SIDE_TEXT_MAX];	/* why reach is not OK, a phrase */
 };

@@ -83,7 +83,7 @@ static void report(struct world *w, const struct act_job *j)
 	};
 	if (j->rc < 0)
 		snprintf(result->sentence, sizeof result->sentence,
-			 "%s at %s: %.300s", act, j->cluster->name, j->err.msg);
+			 "%s at %s: %.800s", act, j->cluster->name, j->err.msg);
 	world_note(w, j->r, &(struct who){0}, j->rc < 0 ? "failing" : "did",
 		   "%s at %s%s%s", act, j->cluster->name,
 		   j->rc < 0 ? ": " : "", j->rc < 0 ? j->err.msg : "");

@@ -99,6 +99,22 @@ void plan_wait(struct planning *p, const char *reason, const char *fmt, ...)
 	va_end(ap);
 }
 
+void plan_doubt(struct planning *p, const struct side *side, const char *reason,
+		const char *fmt, ...)
+{
+	char *text = p->out->waits_text;
+	size_t size = sizeof p->out->waits_text, len;
+	va_list ap;
+
+	p->out->waits_for = reason;
+	va_start(ap, fmt);
+	vsnprintf(text, size, fmt, ap);
+	va_end(ap);
+	len = strlen(text);
+	if (*side->native)
+		snprintf(text + len, size - len, " (%s)", side->native);
+}
+
 static void begin(struct planning *p, const struct plan_input *in,
 		  struct plan *out)
 {

@@ -20,10 +20,13 @@ enum verdict {
 	VERDICT_FORBIDDEN,	/* EPERM */
 };
 
+/* Fits a sentence of ours with the text of a side in it. */
+#define PLAN_TEXT_MAX 900
+
 struct check {
 	enum verdict verdict;	/* ALLOWED: it passed */
 	const char *name;	/* a few words, static */
-	char text[256];		/* what was seen, and what to do */
+	char text[PLAN_TEXT_MAX];	/* what was seen, and what to do */
 };
 
 /*
@@ -58,7 +61,7 @@ struct plan {
 	bool done;			/* nothing left, and verified */
 	const char *waits_for;		/* a CamelCase reason when the reconcile
 					   must wait and not act, else NULL */
-	char waits_text[256];		/* and the sentence: what to do */
+	char waits_text[PLAN_TEXT_MAX];	/* and the sentence: what to do */
 	char cost[256];			/* what is lost, "" when nothing */
 	int64_t look_at;		/* when a wait is over by itself, or 0 */
 };
@@ -119,7 +122,7 @@ void plan_render(const struct plan *plan, struct backend *backend,
  * observation has now; @out keeps `since` where a status did not flip.  The
  * strings are static or point into @text.
  */
-struct condition_text { char reason[48]; char message[512]; };
+struct condition_text { char reason[48]; char message[PLAN_TEXT_MAX + 64]; };
 void conditions_derive(const struct plan_input *in, const struct plan *plan,
 		       struct condition out[CONDITION_COUNT],
 		       struct condition_text text[CONDITION_COUNT]);

@@ -48,12 +48,6 @@ bool peer_is_half_demoted(const struct planning *p)
 	       p->peer_role == ROLE_UNKNOWN && peer_may_be_writable(p);
 }
 
-bool peer_follows(const struct planning *p)
-{
-	return p->peer_role == ROLE_REPLICA && p->peer->following &&
-	       p->peer->complete && !p->peer->diverged;
-}
-
 /* The site that `state` speaks of must answer, and agree with itself. */
 bool check_here(struct planning *p)
 {
@@ -157,6 +151,12 @@ bool wait_for_use(struct planning *p, const struct side *side,
 	return true;
 }
 
+bool lacks_second_fact(const struct planning *p, const struct side *side)
+{
+	return side->fact == ROLE_UNKNOWN &&
+	       p->in->capabilities & CAP_SECOND_FACT;
+}
+
 bool lacks_look(const struct side *side)
 {
 	return side->fact == ROLE_UNKNOWN && side->can_verify;
@@ -232,14 +232,14 @@ void await_writable(struct planning *p)
 	else if (verify_here(p))
 		return;
 	else if (p->here->fact == ROLE_UNKNOWN)
-		plan_wait(p, "Unverified",
-			  "%s says that it is the source (%s), and there is no "
-			  "second fact: look yourself, then write 'source "
-			  "force'",
-			  p->in->here, p->here->native);
+		plan_doubt(p, p->here, "Unverified",
+			   "%s says that it is the source, and there is no "
+			   "second fact: look yourself, then write 'source "
+			   "force'",
+			   p->in->here);
 	else
-		plan_wait(p, "Unverified",
-			  "%s says that it is the source, but its volume is "
-			  "not writable: not believed",
-			  p->in->here);
+		plan_doubt(p, p->here, "Unverified",
+			   "%s says that it is the source, but its volume is "
+			   "not writable: not believed",
+			   p->in->here);
 }

@@ -65,13 +65,6 @@ static void check_copy(struct planning *p)
 	}
 }
 
-/* The backend has a second fact, and for this side it can't be told now. */
-static bool lacks_second_fact(const struct planning *p, const struct side *side)
-{
-	return side->fact == ROLE_UNKNOWN &&
-	       p->in->capabilities & CAP_SECOND_FACT;
-}
-
 /* A failover has been waiting for the final copy, and is asked for again. */
 static bool final_copy_is_late(const struct planning *p)
 {
@@ -190,12 +183,11 @@ static void promote_planned(struct planning *p)
 			return;
 		plan_step(p, ACT_DEMOTE_PEER);
 	} else if (p->peer_role != ROLE_REPLICA) {
-		plan_wait(p, "PeerUnverified",
-			  "%s says that it is %s, but its volume is %s: not "
-			  "believed%s%s",
-			  p->in->peer, role_text(p->peer->claim),
-			  role_text(p->peer->fact),
-			  *p->peer->native ? "; " : "", p->peer->native);
+		plan_doubt(p, p->peer, "PeerUnverified",
+			   "%s says that it is %s, but its volume is %s: not "
+			   "believed",
+			   p->in->peer, role_text(p->peer->claim),
+			   role_text(p->peer->fact));
 		return;
 	} else if (lacks_second_fact(p, p->peer) && p->here->caught_up &&
 		   !(p->overrides & OVERRIDE_PEER)) {
@@ -384,10 +376,10 @@ static void give_back(struct planning *p)
 			  "answers",
 			  p->in->peer, side_silence(p->peer));
 	else if (p->peer->claim == ROLE_SOURCE)
-		plan_wait(p, "PeerUnverified",
-			  "%s says that it is the source, but its volume is "
-			  "%s: not believed",
-			  p->in->peer, role_text(p->peer->fact));
+		plan_doubt(p, p->peer, "PeerUnverified",
+			   "%s says that it is the source, but its volume is "
+			   "%s: not believed",
+			   p->in->peer, role_text(p->peer->fact));
 	else
 		plan_step(p, ACT_PROMOTE_PEER);
 }
@@ -408,10 +400,10 @@ static void roll_back_steps(struct planning *p)
 	} else if (given_up && (p->here->diverged || !p->here->following)) {
 		/* What was written here was given up: follow again. */
 		if (!peer_is_verified_source(p)) {
-			plan_wait(p, "PeerUnverified",
-				  "%s is not a verified source: nothing is "
-				  "rebuilt until it is",
-				  p->in->peer);
+			plan_doubt(p, p->peer, "PeerUnverified",
+				   "%s is not a verified source: nothing is "
+				   "rebuilt until it is",
+				   p->in->peer);
 			return;
 		}
 		plan_step(p, ACT_RESYNC);
@@ -421,9 +413,9 @@ static void roll_back_steps(struct planning *p)
 	} else if (is_fact(p, ROLE_REPLICA)) {
 		p->out->done = true;
 	} else if (!verify_here(p)) {
-		plan_wait(p, "Unverified",
-			  "%s says that it is a replica, and its volume is %s",
-			  p->in->here, role_text(p->here->fact));
+		plan_doubt(p, p->here, "Unverified",
+			   "%s says that it is a replica, and its volume is %s",
+			   p->in->here, role_text(p->here->fact));
 	}
 }
 

@@ -46,6 +46,11 @@ void plan_step(struct planning *p, enum act act);
 void plan_wait(struct planning *p, const char *reason, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* It waits because of what that side is, which its storage says in its own
+   words. */
+void plan_doubt(struct planning *p, const struct side *side, const char *reason,
+		const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
 /* The rows of the words: what is checked and what is left to do. */
 struct word_plan {
 	void (*checks)(struct planning *p);
@@ -65,7 +70,6 @@ bool peer_is_source(const struct planning *p);
 bool peer_is_verified_source(const struct planning *p);
 bool peer_may_be_writable(const struct planning *p);
 bool peer_is_half_demoted(const struct planning *p);
-bool peer_follows(const struct planning *p);
 
 /* The waits that several words share; true when there is one. */
 bool wait_for_site(struct planning *p);
@@ -81,6 +85,9 @@ enum role role_meant(enum word word);
 /* The steps of a side that was made writable, as far as its object says: done
    when the second fact agrees, else a wait that says why not. */
 void await_writable(struct planning *p);
+
+/* The backend has a second fact, and for this side it can't be told now. */
+bool lacks_second_fact(const struct planning *p, const struct side *side);
 
 /* A call would bring the second fact that is missing of this side. */
 bool lacks_look(const struct side *side);

@@ -92,10 +92,10 @@ static void resync_steps(struct planning *p)
 	else if (is_fact(p, ROLE_REPLICA))
 		p->out->done = true;
 	else if (!verify_here(p))
-		plan_wait(p, "Unverified",
-			  "%s says that it follows, and there is no second "
-			  "fact: look yourself, then write 'replica force'",
-			  p->in->here);
+		plan_doubt(p, p->here, "Unverified",
+			   "%s says that it follows, and there is no second "
+			   "fact: look yourself, then write 'replica force'",
+			   p->in->here);
 }
 
 const struct word_plan plan_resync = {resync_checks, resync_steps};
@@ -127,9 +127,10 @@ static void settle_steps(struct planning *p)
 	if (p->here->claim == meant && is_fact(p, meant))
 		p->out->done = true;
 	else if (p->here->claim != meant || !verify_here(p))
-		plan_wait(p, "Unverified", "%s says %s, its volume is %s",
-			  p->in->here, role_text(p->here->claim),
-			  role_text(p->here->fact));
+		plan_doubt(p, p->here, "Unverified",
+			   "%s says %s, its volume is %s", p->in->here,
+			   role_text(p->here->claim),
+			   role_text(p->here->fact));
 }
 
 const struct word_plan plan_settle = {settle_checks, settle_steps};
@@ -180,13 +181,15 @@ static void adopt_steps(struct planning *p)
 	else if (p->here->claim == meant && verify_here(p))
 		return;
 	else if (p->here->claim != ROLE_ABSENT)
-		plan_wait(p,
-			  p->here->claim == meant ? "Unverified"
-						  : "RoleConflict",
-			  "%s says %s, its volume is %s, and making a "
-			  "replication never changes a role",
-			  p->in->here, role_text(p->here->claim),
-			  role_text(p->here->fact));
+		plan_doubt(p, p->here,
+			   p->here->claim == meant ? "Unverified"
+			   : p->here->claim == ROLE_UNKNOWN
+				   ? "RoleUnknown"
+				   : "RoleConflict",
+			   "%s says %s, its volume is %s, and making a "
+			   "replication never changes a role",
+			   p->in->here, role_text(p->here->claim),
+			   role_text(p->here->fact));
 	else if (p->peer->reach != REACH_OK)
 		plan_wait(p, "PeerUnreachable",
 			  "%s %s: whether a relationship exists can't be told",

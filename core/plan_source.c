@@ -7,6 +7,27 @@
 
 /* ---- demoting: final sync, then read-only ---- */
 
+static bool peer_follows(const struct planning *p)
+{
+	return p->peer_role == ROLE_REPLICA && p->peer->following &&
+	       p->peer->complete && !p->peer->diverged;
+}
+
+static void check_follower(struct planning *p)
+{
+	if (lacks_look(p->peer))
+		plan_pass(p, "peer", "%s says that it follows this site, which "
+			  "is verified first",
+			  p->in->peer);
+	else if (lacks_second_fact(p, p->peer))
+		plan_need(p, OVERRIDE_PEER, "peer",
+			  "%s says that it follows this site, and there is no "
+			  "second fact (%s): it may never have the data",
+			  p->in->peer, p->peer->native);
+	else
+		plan_pass(p, "peer", "%s follows this site", p->in->peer);
+}
+
 static void demote_checks(struct planning *p)
 {
 	if (!check_here(p))
@@ -16,7 +37,7 @@ static void demote_checks(struct planning *p)
 			    "there is no volume at %s", p->in->here);
 	check_not_in_use(p, p->here, p->in->here);
 	if (peer_follows(p))
-		plan_pass(p, "peer", "%s follows this site", p->in->peer);
+		check_follower(p);
 	else if (p->peer->reach != REACH_OK)
 		plan_need(p, OVERRIDE_PEER, "peer",
 			  "%s %s: nobody would have the data", p->in->peer,
@@ -52,6 +73,16 @@ static void step_down(struct planning *p)
 			  p->in->peer, side_silence(p->peer));
 		return;
 	}
+	if (peer_follows(p) && lacks_look(p->peer)) {
+		plan_step(p, ACT_VERIFY_PEER);
+	} else if (lacks_second_fact(p, p->peer) &&
+		   !(p->overrides & OVERRIDE_PEER)) {
+		plan_doubt(p, p->peer, "PeerUnverified",
+			   "%s says that it follows this site, and there is no "
+			   "second fact: 'demoting force' goes on all the same",
+			   p->in->peer);
+		return;
+	}
 	plan_step(p, ACT_DEMOTE);
 	if (final_sync_expected(p))
 		plan_step(p, ACT_AWAIT_PEER_COPY);
@@ -71,10 +102,10 @@ static void demote_steps(struct planning *p)
 	else if (!is_fact(p, ROLE_REPLICA) && verify_here(p))
 		return;
 	else if (!is_fact(p, ROLE_REPLICA))
-		plan_wait(p, "Unverified",
-			  "%s says that it has stepped down, but its volume is "
-			  "%s: not believed",
-			  p->in->here, role_text(p->here->fact));
+		plan_doubt(p, p->here, "Unverified",
+			   "%s says that it has stepped down, but its volume is "
+			   "%s: not believed",
+			   p->in->here, role_text(p->here->fact));
 	else if (!final_sync_expected(p) || p->peer->caught_up)
 		p->out->done = true;
 	else if (p->peer->reach != REACH_OK)
@@ -200,9 +231,10 @@ static void turn_peer(struct planning *p)
 			return;
 		plan_step(p, ACT_DEMOTE_PEER);
 	} else if (p->peer_role != ROLE_REPLICA) {
-		plan_wait(p, "PeerUnverified", "%s says %s, its volume is %s",
-			  peer, role_text(p->peer->claim),
-			  role_text(p->peer->fact));
+		plan_doubt(p, p->peer, "PeerUnverified",
+			   "%s says %s, its volume is %s", peer,
+			   role_text(p->peer->claim),
+			   role_text(p->peer->fact));
 		return;
 	}
 	if (steps_down || !p->peer->following || p->peer->diverged)
@@ -214,10 +246,10 @@ static void turn_peer(struct planning *p)
 	else if (lacks_look(p->peer))
 		plan_step(p, ACT_VERIFY_PEER);
 	else
-		plan_wait(p, "Unverified",
-			  "%s says that it follows, and there is no second "
-			  "fact",
-			  peer);
+		plan_doubt(p, p->peer, "Unverified",
+			   "%s says that it follows, and there is no second "
+			   "fact",
+			   peer);
 }
 
 static void swap_steps(struct planning *p)
@@ -227,9 +259,9 @@ static void swap_steps(struct planning *p)
 	if (p->here->claim == ROLE_SOURCE && verify_here(p))
 		return;
 	if (side_verified_role(p->here) != ROLE_SOURCE)
-		plan_wait(p, "SourceUnverified",
-			  "%s is not verified as the source any more",
-			  p->in->here);
+		plan_doubt(p, p->here, "SourceUnverified",
+			   "%s is not verified as the source any more",
+			   p->in->here);
 	else if (p->peer->reach != REACH_OK)
 		plan_wait(p, "PeerUnreachable",
 			  "%s %s: it is made to follow when it answers",

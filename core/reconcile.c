@@ -27,7 +27,7 @@ static int finish(struct world *w, struct replication *r, enum outcome outcome,
 	auto_free struct transition *history =
 		calloc(draft.history_count + 1, sizeof *history);
 	auto_spec spec = spec_ref(r->spec);
-	char text[512];
+	char text[PLAN_TEXT_MAX + 64];
 
 	if (!history)
 		return -ENOMEM;
@@ -65,7 +65,7 @@ static int conclude(struct world *w, struct replication *r,
 		    enum outcome outcome, const char *why)
 {
 	struct error err;
-	char text[600];
+	char text[PLAN_TEXT_MAX + 64];
 
 	if (r->status->request.word != WORD_REMOVE)
 		return finish(w, r, outcome, why);
@@ -201,7 +201,7 @@ static int64_t deadline_of(const struct replication *r)
 static void give_up(struct world *w, struct replication *r,
 		    const struct plan *plan)
 {
-	char why[512];
+	char why[PLAN_TEXT_MAX + 32];
 
 	snprintf(why, sizeof why, "the deadline passed; last: %s",
 		 plan->waits_for    ? plan->waits_text

@@ -178,6 +178,18 @@ bool text_is_utf8(const char *s, size_t n)
 	return true;
 }
 
+char *text_clip(char *s)
+{
+	size_t n = strlen(s), tail = 0;
+
+	while (tail < 3 && tail < n && (s[n - 1 - tail] & 0xc0) == 0x80)
+		tail++;
+	if (tail < n && (s[n - 1 - tail] & 0xc0) == 0xc0 &&
+	    !text_utf8_length(s + n - 1 - tail, tail + 1))
+		s[n - 1 - tail] = '\0';
+	return s;
+}
+
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' ||

@@ -47,6 +47,9 @@ size_t text_utf8_length(const char *s, size_t n);
 /* True when the @n bytes at @s are valid UTF-8 without a NUL. */
 bool text_is_utf8(const char *s, size_t n);
 
+/* Drops the start of a character at the end of @s, which was cut there.  @s. */
+char *text_clip(char *s);
+
 /*
  * Copies the @n bytes at @s without leading and trailing white space into @out,
  * a NUL after them.  Returns false when they don't fit or hold a NUL.

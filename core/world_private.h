@@ -69,7 +69,7 @@ struct act_result {
 	enum act act;
 	uint64_t request;
 	int rc;
-	char sentence[400];
+	char sentence[PLAN_TEXT_MAX];
 };
 
 /* What is in flight for one replication. */

@@ -166,8 +166,8 @@ def test_a_peer_that_answers_so_may_be_forced(ceph, how):
     pair, one = ceph.ready("broken")
     proxy = ceph.proxy("b", "a")
     NOT_SILENT[how](proxy)
-    until(lambda: one.verdict("promoting") == "needs force", "a verdict", 20)
-    assert "unplanned" in one.plan("promoting")
+    until(lambda: one.verdict("promoting") == "needs force" and
+          "failover: unplanned" in one.plan("promoting"), "a verdict", 20)
     ceph.expect(forced=1, two_primaries=True)
     assert one.ask("promoting force") == 0, one.error
     one.done().go("source")

@@ -127,6 +127,27 @@ static const struct {
 	{"\xf4\x90\x80\x80", 4, 0},	/* past the last */
 };
 
+static const struct {
+	const char *cut, *clipped;
+} cuts[] = {{"", ""},
+	    {"plain", "plain"},
+	    {"gr\xc3\xbc", "gr\xc3\xbc"},
+	    {"gr\xc3", "gr"},
+	    {"5 \xe2\x82\xac", "5 \xe2\x82\xac"},
+	    {"5 \xe2\x82", "5 "},
+	    {"\xf0\x9f\x98", ""},
+	    {"\x80\x80\x80\x80", "\x80\x80\x80\x80"}};
+
+START_TEST(what_is_cut_ends_with_a_whole_character)
+{
+	char text[16];
+
+	strcpy(text, cuts[_i].cut);
+	ck_assert_ptr_eq(text_clip(text), text);
+	ck_assert_str_eq(text, cuts[_i].clipped);
+}
+END_TEST
+
 START_TEST(characters_are_strict_utf8)
 {
 	ck_assert_uint_eq(text_utf8_length(characters[_i].bytes,
@@ -312,6 +333,8 @@ int main(void)
 	tcase_add_loop_test(c, durations_are_those_of_the_api, 0,
 			    COUNT(durations));
 	tcase_add_loop_test(c, names_are_dns_1123, 0, COUNT(names));
+	tcase_add_loop_test(c, what_is_cut_ends_with_a_whole_character, 0,
+			    sizeof cuts / sizeof *cuts);
 	tcase_add_loop_test(c, characters_are_strict_utf8, 0,
 			    COUNT(characters));
 	tcase_add_test(c, words_are_trimmed);

@@ -26,7 +26,11 @@ START_TEST(to_resync)
 	ck_assert_str_eq(fake_text(fake_mapping(A), "remoteVolumeHandle"),
 			 "svm_b:vol");
 	ck_assert_str_eq(fake_text(fake_mapping(A), "localPVCName"), "db");
-	ck_assert_str_eq(csi_annotation(fake_tmr(A), "uvrfs/stepped-down"), "");
+	/* Should it fail, for the generation that this has made. */
+	ck_assert_int_eq(strtoll(csi_annotation(fake_tmr(A),
+						"uvrfs/stepped-down"),
+				 NULL, 10),
+			 csi_generation(fake_tmr(A)));
 	judge();
 	ck_assert(o.here.busy);
 	ck_assert_int_eq(o.here.claim, ROLE_REPLICA);
@@ -85,10 +89,22 @@ START_TEST(a_resync_that_fails)
 	fake_tridents[A].ontap_down = true;
 	controllers();
 	judge();
-	ck_role(o.here, ROLE_UNKNOWN, ROLE_UNKNOWN);
-	ck_assert(!o.here.following && o.here.complete);
+	/* What it was: one that has stepped down, and nobody uses it. */
+	ck_role(o.here, ROLE_REPLICA, ROLE_REPLICA);
+	ck_assert(!o.here.following && o.here.complete && !o.here.diverged);
+	fake_sites[A].in_use = TRI_YES;
+	judge();
+	ck_role(o.here, ROLE_REPLICA, ROLE_SOURCE);
+	fake_sites[A].in_use = TRI_NO;
 	ck_assert_int_eq(act_at(ACT_RESYNC_PEER, A), -EINVAL);
 	ck_says(err.msg, "Could not reestablish mirror");
+	request++;
+	ck_assert_int_eq(act_at(ACT_RESYNC_PEER, A), 0);
+	controllers();
+	/* Trident that fails again says nothing new. */
+	fake_now += CSI_PATIENCE_MS;
+	judge();
+	ck_role(o.here, ROLE_REPLICA, ROLE_REPLICA);
 	request++;
 	fake_tridents[A].ontap_down = false;
 	ck_assert_int_eq(act_at(ACT_RESYNC_PEER, A), 0);
@@ -403,7 +419,7 @@ START_TEST(long_and_odd_texts)
 	fake_change(fake_tmr(B), patch);
 	json_decref(patch);
 	judge();
-	ck_assert_uint_lt(strlen(o.peer.native), SIDE_TEXT_MAX);
+	ck_assert_uint_lt(strlen(o.peer.native), NATIVE_MAX);
 	fake_sites[A].reach = REACH_SILENT;
 	request++;
 	ck_assert_int_eq(act_at(ACT_FORCE_PROMOTE, B), 0);
