@@ -26,12 +26,17 @@ static void vr_topics(const json_t *object, struct csi_topics *t)
 			  json_text_at(source, "name"));
 }
 
+static void vgr_topics(const json_t *object, struct csi_topics *t)
+{
+	csi_topic(t, "namespace %s", csi_meta(object, "namespace"));
+}
+
 static const struct csi_kind kinds[] = {
 	{.plural = "volumereplications", .api = CEPH_API, .topics = vr_topics},
 	{.plural = "volumereplicationclasses", .api = CEPH_API,
 	 .cluster_wide = true, .optional = true, .unwatched = true},
 	{.plural = "volumegroupreplications", .api = CEPH_API,
-	 .optional = true},
+	 .optional = true, .topics = vgr_topics},
 	{.plural = NULL}};
 
 /* Of several that name the claim csi-addons serves the one that owns it. */
@@ -46,16 +51,36 @@ static const json_t *vr_of_claim(struct csi_look *l)
 			     v->claim_name);
 }
 
-static void gather(struct csi_look *l)
+/* The one that the claim says, else one that selects a claim which is not
+   replicated by itself. */
+static const json_t *group_of_claim(struct csi_look *l)
 {
 	const struct csi_view *v = csi_look_view(l);
 	const char *name = csi_bare_name(csi_annotation(v->claim,
 							CSI_VGR_ANNOTATION));
-	const json_t *group = NULL, *vr;
-	char text[SIDE_TEXT_MAX];
+	const json_t *group = NULL, *source;
 
 	if (*name)
-		group = csi_get(l, CEPH_VGR, v->namespace, name);
+		return csi_get(l, CEPH_VGR, v->namespace, name);
+	if (!v->claim || *csi_annotation(v->claim, CEPH_OWNER))
+		return NULL;
+	while ((group = csi_next(l, CEPH_VGR, group, "namespace %s",
+				 v->namespace))) {
+		source = json_object_get(json_object_get(group, "spec"),
+					 "source");
+		if (csi_selects(json_object_get(source, "selector"), v->claim))
+			return group;
+	}
+	return NULL;
+}
+
+static void gather(struct csi_look *l)
+{
+	const struct csi_view *v = csi_look_view(l);
+	const json_t *group = group_of_claim(l), *vr;
+	const char *name = csi_meta(group, "name");
+	char text[SIDE_TEXT_MAX];
+
 	csi_take(l, CEPH_PART_VGR, CEPH_VGR, group);
 	/* A group's own status is stamped as new when it is not: what counts is
 	   its VolumeReplication. */
@@ -141,20 +166,25 @@ static int turn(struct deed *d, enum ceph_word word)
 	return d->at.asked == word ? insist(d) : ask(d, word, false);
 }
 
+static int check_group(struct deed *d, const struct csi_view *v)
+{
+	const json_t *group = v->part[CEPH_PART_VGR].object;
+	const char *why = ceph_set_aside(v);
+
+	return why ? fail(d->err, EOPNOTSUPP, "%s: VolumeGroupReplication %s %s",
+			  v->cluster, csi_meta(group, "name"), why)
+		   : 0;
+}
+
 static int need_object(struct deed *d)
 {
-	const json_t *group = d->call->at->part[CEPH_PART_VGR].object;
+	int rc = check_group(d, d->call->at);
 
-	if (!d->at.there)
+	if (rc == 0 && !d->at.there)
 		return fail(d->err, ENOENT, "%s has no VolumeReplication for "
 			    "%s/%s", name_at(d), d->call->at->namespace,
 			    d->call->at->claim_name);
-	if (group && json_is_true(json_object_get(
-			     json_object_get(group, "spec"), "external")))
-		return fail(d->err, EOPNOTSUPP, "%s: VolumeGroupReplication %s "
-			    "is external: its vendor's controller has it",
-			    name_at(d), csi_meta(group, "name"));
-	return 0;
+	return rc;
 }
 
 static int demote(struct deed *d)
@@ -240,6 +270,9 @@ static int create_at(struct deed *d, const struct csi_view *v,
 			    "%s/%s: make it there, with a volume that has the "
 			    "same volumeHandle", v->cluster, v->namespace,
 			    v->claim_name);
+	rc = check_group(d, v);
+	if (rc < 0)
+		return rc;
 	rc = ceph_choose_class(d->call, v, class, d->err);
 	if (rc < 0)
 		return rc;

@@ -41,6 +41,10 @@ struct ceph_vr {
 	const char *message;		/* of what failed; "" */
 };
 
+/* Why csi-addons does nothing for the claim, though a group selects it; a phrase
+   after the group's name, or NULL. */
+const char *ceph_set_aside(const struct csi_view *v);
+
 void ceph_read(const struct csi_view *v, struct ceph_vr *vr);
 
 /* Both have stepped down, and what this one had has crossed. */

@@ -98,6 +98,21 @@ static void read_failure(const json_t *object, struct ceph_vr *vr)
 		vr->message = json_text_at(csi_status(object), "message");
 }
 
+const char *ceph_set_aside(const struct csi_view *v)
+{
+	const json_t *group = v->part[CEPH_PART_VGR].object;
+	const char *marked = csi_annotation(v->claim, CSI_VGR_ANNOTATION);
+
+	if (!group)
+		return NULL;
+	if (json_is_true(json_object_get(json_object_get(group, "spec"),
+					 "external")))
+		return "is external: its vendor's controller has it";
+	if (strcmp(csi_bare_name(marked), csi_meta(group, "name")) != 0)
+		return "selects the claim, and csi-addons has not taken that up";
+	return NULL;
+}
+
 void ceph_read(const struct csi_view *v, struct ceph_vr *vr)
 {
 	const json_t *o = v->part[CEPH_PART_VR].object;
@@ -306,7 +321,11 @@ static void put_native(const struct judging *j)
 	char *out = j->side->native;
 	size_t size = sizeof j->side->native;
 
-	if (!vr->there)
+	if (ceph_set_aside(j->view))
+		snprintf(out, size, "VolumeGroupReplication %s %s",
+			 csi_meta(j->view->part[CEPH_PART_VGR].object, "name"),
+			 ceph_set_aside(j->view));
+	else if (!vr->there)
 		snprintf(out, size, "no VolumeReplication%s",
 			 j->view->claim ? "" : ", no PersistentVolumeClaim");
 	else if (vr->failed)
@@ -343,6 +362,10 @@ static void judge_side(const struct csi_view *v, const struct csi_view *other,
 	ceph_read(v, &j.at);
 	if (j.other_answers)
 		ceph_read(other, &j.other);
+	if (ceph_set_aside(v)) {
+		put_native(&j);
+		return;
+	}
 	if (!j.at.there) {
 		side->claim = side->fact = ROLE_ABSENT;
 	} else {

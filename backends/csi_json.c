@@ -27,6 +27,57 @@ const char *csi_label(const json_t *object, const char *key)
 	return json_text_at(json_object_get(meta, "labels"), key);
 }
 
+static bool is_among(const json_t *list, const char *text)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+		if (json_is_string(item) &&
+		    strcmp(json_string_value(item), text) == 0)
+			return true;
+	return false;
+}
+
+/* One of matchExpressions; an operator that is none selects nothing. */
+static bool meets(const json_t *rule, const json_t *labels)
+{
+	const json_t *label = json_object_get(labels, json_text_at(rule, "key"));
+	const char *operator = json_text_at(rule, "operator");
+	bool among = label && is_among(json_object_get(rule, "values"),
+				       json_string_value(label));
+
+	if (strcmp(operator, "In") == 0)
+		return among;
+	if (strcmp(operator, "NotIn") == 0)
+		return !among;
+	if (strcmp(operator, "Exists") == 0)
+		return label;
+	return strcmp(operator, "DoesNotExist") == 0 && !label;
+}
+
+bool csi_selects(const json_t *selector, const json_t *object)
+{
+	json_t *pairs = json_object_get(selector, "matchLabels");
+	const json_t *rules = json_object_get(selector, "matchExpressions");
+	const json_t *labels = json_object_get(json_object_get(object,
+							       "metadata"),
+					       "labels");
+	const json_t *value;
+	const char *key;
+	size_t i;
+
+	if (!selector)
+		return false;
+	json_object_foreach(pairs, key, value)
+		if (!json_equal(json_object_get(labels, key), (json_t *)value))
+			return false;
+	json_array_foreach(rules, i, value)
+		if (!meets(value, labels))
+			return false;
+	return true;
+}
+
 const char *csi_bare_name(const char *name)
 {
 	const char *slash = strrchr(name, '/');

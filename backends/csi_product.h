@@ -216,6 +216,8 @@ const json_t *csi_status(const json_t *object);
 bool csi_spec_is(const json_t *object, const char *key, const char *text);
 int64_t csi_generation(const json_t *object);
 int64_t csi_status_generation(const json_t *object);
+/* A metav1.LabelSelector selects that object: an empty one all, NULL none. */
+bool csi_selects(const json_t *selector, const json_t *object);
 /* Somebody has deleted it, and finalizers keep it. */
 bool csi_is_going(const json_t *object);
 /* Not made before @than, NULL: none; of the same second it is newer. */

@@ -80,8 +80,7 @@ static int give_way(struct deal *d)
 		return fail(d->err, EOPNOTSUPP,
 			    "%s and %s are both sources: PowerStore makes one "
 			    "step down only by overwriting it with the other's "
-			    "data: write 'syncing force' to its state, or 'swap "
-			    "force' to the other's endpoints",
+			    "data: write 'swap force' to the other's endpoints",
 			    d->c->at->cluster, d->c->other->cluster);
 	rc = not_in_use(d);
 	if (rc == 0)

@@ -255,7 +255,8 @@ static void derive_degraded(struct deriving *d)
 		degraded(d, "SplitBrain",
 			 "both %s and %s are writable: decide which one keeps "
 			 "its data; there write 'swap force' to endpoints, or "
-			 "at the other 'syncing force' to state",
+			 "at the other 'demoting force' to state, and once it "
+			 "is a replica 'syncing force'",
 			 d->in->here, d->in->peer);
 	else if (d->meant == ROLE_REPLICA && here->diverged)
 		degraded(d, "Diverged",

@@ -197,7 +197,6 @@ def test_a_first_copy_of_another_member(ceph, group):
     until(lambda: "copy: ok" in one.plan("promoting"), "a whole copy", 20)
 
 
-@pytest.mark.xfail(strict=True, reason="it is not seen that a group selects the claim")
 @pytest.mark.parametrize("owned", [True, False])
 def test_an_external_group_is_refused(ceph, owned):
     """Its vendor's controller owns it; csi-addons does not look at it.  Its
@@ -216,7 +215,6 @@ def test_an_external_group_is_refused(ceph, owned):
     never(ceph.written, "a write")
 
 
-@pytest.mark.xfail(strict=True, reason="it is not seen that a group selects the claim")
 def test_a_group_that_is_ignored(ceph):
     """Its class names swapped: csi-addons says nothing at all, and uvrfs does
     not make VolumeReplications beside it."""

@@ -78,7 +78,6 @@ def test_swap_force_keeps_the_data_of_its_site(split, site):
     split.await_kept(site)
 
 
-@pytest.mark.xfail(strict=True, reason="syncing force is advised, and no edge from source")
 def test_what_degraded_says_may_be_written(split):
     """Each word that it proposes, at the site where it does."""
     for one in (split.a, split.b):

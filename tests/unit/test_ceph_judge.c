@@ -228,6 +228,12 @@ START_TEST(both_are_primary)
 }
 END_TEST
 
+static json_t *claim_of_group(const char *group)
+{
+	return json_pack("{s:{s:{s:s}}}", "metadata", "annotations",
+			 CSI_VGR_ANNOTATION, group);
+}
+
 /* A group's status is stamped with its own generation, whatever it is of. */
 START_TEST(a_group_that_lies)
 {
@@ -237,6 +243,8 @@ START_TEST(a_group_that_lies)
 	set(&a, done);
 	set(&b, (struct vr)SECONDARY("TTT"));
 	put_part(&b, CEPH_PART_VGR, make_vr(&lie));
+	a.claim = claim_of_group("db");
+	b.claim = claim_of_group("database/db");
 	judge();
 	ck_assert(!o.peer.caught_up && !o.here.caught_up);
 	ck_assert_int_eq(side_verified_role(&o.peer), ROLE_REPLICA);
@@ -258,6 +266,86 @@ START_TEST(a_group_that_lies)
 	put_part(&b, CEPH_PART_VGR, make_vr(&lie));
 	judge();
 	ck_assert(!o.peer.caught_up);
+}
+END_TEST
+
+START_TEST(a_group_that_is_set_aside)
+{
+	static const struct vr vr = SECONDARY("TTT");
+	json_t *group = make_vr(&vr);
+
+	set(&a, (struct vr)PRIMARY("T"));
+	set(&b, vr);
+	put_part(&b, CEPH_PART_VGR, group);
+	b.claim = claim_of_group("other");
+	judge();
+	ck_assert_int_eq(o.here.fact, ROLE_SOURCE);
+	ck_assert_int_eq(o.peer.claim, ROLE_UNKNOWN);
+	ck_assert_int_eq(o.peer.fact, ROLE_UNKNOWN);
+	ck_assert(!o.peer.complete && !o.peer.busy);
+	ck_assert_ptr_nonnull(strstr(o.peer.native, "not taken that up"));
+	json_decref((json_t *)b.claim);
+	b.claim = claim_of_group("db");
+	judge();
+	ck_assert_int_eq(side_verified_role(&o.peer), ROLE_REPLICA);
+	json_object_set_new(json_object_get(group, "spec"), "external",
+			    json_true());
+	judge();
+	ck_assert_int_eq(o.peer.claim, ROLE_UNKNOWN);
+	ck_assert_ptr_nonnull(strstr(o.peer.native, "is external"));
+}
+END_TEST
+
+static const struct {
+	const char *selector;
+	bool selects;
+} selectors[] = {
+	{"{}", true},
+	{"{'matchLabels': {'app': 'db'}}", true},
+	{"{'matchLabels': {'app': 'db', 'tier': 'x'}}", false},
+	{"{'matchLabels': {'app': 'web'}}", false},
+	{"{'matchLabels': {'app': ['db']}}", false},
+	{"{'matchExpressions': [{'key': 'app', 'operator': 'In',"
+	 " 'values': ['web', 'db']}]}", true},
+	{"{'matchExpressions': [{'key': 'app', 'operator': 'In',"
+	 " 'values': ['web']}]}", false},
+	{"{'matchExpressions': [{'key': 'tier', 'operator': 'In',"
+	 " 'values': ['db']}]}", false},
+	{"{'matchExpressions': [{'key': 'app', 'operator': 'NotIn',"
+	 " 'values': ['web']}]}", true},
+	{"{'matchExpressions': [{'key': 'app', 'operator': 'NotIn',"
+	 " 'values': ['db']}]}", false},
+	{"{'matchExpressions': [{'key': 'tier', 'operator': 'NotIn',"
+	 " 'values': ['db']}]}", true},
+	{"{'matchExpressions': [{'key': 'app', 'operator': 'Exists'}]}", true},
+	{"{'matchExpressions': [{'key': 'tier', 'operator': 'Exists'}]}", false},
+	{"{'matchExpressions': [{'key': 'app', 'operator': 'DoesNotExist'}]}",
+	 false},
+	{"{'matchExpressions': [{'key': 'tier', 'operator': 'DoesNotExist'}]}",
+	 true},
+	{"{'matchExpressions': [{'key': 'app', 'operator': 'Likes'}]}", false},
+	{"{'matchLabels': {'app': 'db'}, 'matchExpressions': ["
+	 "{'key': 'app', 'operator': 'DoesNotExist'}]}", false},
+};
+
+START_TEST(every_row_of_a_selector)
+{
+	json_t *object = json_pack("{s:{s:{s:s}}}", "metadata", "labels",
+				   "app", "db");
+	char text[300];
+	json_t *selector;
+	char *p;
+
+	snprintf(text, sizeof text, "%s", selectors[_i].selector);
+	for (p = text; *p; p++)
+		if (*p == '\'')
+			*p = '"';
+	selector = json_loads(text, 0, NULL);
+	ck_assert_ptr_nonnull(selector);
+	ck_assert_int_eq(csi_selects(selector, object), selectors[_i].selects);
+	ck_assert(!csi_selects(NULL, object));
+	json_decref(selector);
+	json_decref(object);
 }
 END_TEST
 
@@ -305,6 +393,9 @@ int main(void)
 	tcase_add_test(c, a_resync_that_is_called_off);
 	tcase_add_test(c, both_are_primary);
 	tcase_add_test(c, a_group_that_lies);
+	tcase_add_test(c, a_group_that_is_set_aside);
+	tcase_add_loop_test(c, every_row_of_a_selector, 0,
+			    sizeof selectors / sizeof *selectors);
 	tcase_add_test(c, what_it_says_is_shown);
 	suite_add_tcase(suite, c);
 	return run_suite(suite);
