@@ -334,7 +334,7 @@ static void put_native(const struct judging *j)
 	else if (!vr->decided)
 		snprintf(out, size, "asked for %s, not done yet (it says %s)",
 			 words[vr->asked].spec, role_text(vr->says));
-	else if (*j->proof.failure)
+	else if (*j->proof.failure && j->side->fact == ROLE_UNKNOWN)
 		snprintf(out, size, "%s, and a snapshot fails: %.420s",
 			 words[vr->asked].spec, j->proof.failure);
 	else if (vr->says == ROLE_SOURCE)

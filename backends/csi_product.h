@@ -183,7 +183,8 @@ struct csi_proof {
 	bool proved;			/* at the object's generation */
 	bool running;			/* the snapshot has not ended yet */
 	bool possible;			/* ACT_VERIFY would do something */
-	char failure[NATIVE_MAX];	/* what the driver said of it; "" */
+	char failure[NATIVE_MAX];	/* what the driver said of it, or why there
+					   can be none; "" */
 };
 void csi_probe_read(const struct csi_view *v, unsigned part, unsigned probe,
 		    struct csi_proof *out);

@@ -344,6 +344,7 @@ static bool is_doubtful(const struct trident_deed *d)
 
 	csi_probe_read(at, TRIDENT_PART_TMR, TRIDENT_PART_PROBE, &proof);
 	return *proof.failure && d->at.written.known && *d->at.remote &&
+	       at->part[TRIDENT_PART_PROBE].object &&
 	       csi_age(at, at->part[TRIDENT_PART_PROBE].object) >= CSI_RETRY_MS;
 }
 

@@ -222,7 +222,7 @@ static void judge_to_come(struct judging *j)
 {
 	struct side *s = j->side;
 
-	s->claim = s->fact = ROLE_REPLICA;
+	s->claim = ROLE_REPLICA;
 	s->following = follows(j);
 	s->progress = 0;
 }
@@ -257,7 +257,8 @@ static void judge_halted(struct judging *j)
 
 static void put_source(const struct judging *j, char *out, size_t size)
 {
-	if (!j->at.stepped.valid && *j->proof.failure)
+	if (!j->at.stepped.valid && *j->proof.failure &&
+	    j->side->fact == ROLE_UNKNOWN)
 		snprintf(out, size, "promoted, and a snapshot fails: %.420s",
 			 j->proof.failure);
 	else if (!j->at.stepped.valid && j->final == STAGE_FAILED)

@@ -40,6 +40,13 @@ static void state_cost(struct planning *p)
 
 /* ---- promoting: fail over ---- */
 
+/* A copy that nobody has verified is, before the source steps down for it. */
+static bool is_looked_at_first(const struct planning *p)
+{
+	return p->here_role == ROLE_REPLICA && lacks_look(p->here) &&
+	       p->peer_role == ROLE_SOURCE;
+}
+
 static void check_copy(struct planning *p)
 {
 	if (p->here_role == ROLE_SOURCE) {
@@ -54,6 +61,11 @@ static void check_copy(struct planning *p)
 	} else if (p->here->diverged) {
 		plan_need(p, OVERRIDE_DATA, "copy",
 			  "the copy at %s has writes of its own", p->in->here);
+	} else if (is_looked_at_first(p)) {
+		plan_pass(p, "copy",
+			  "%s says that its copy is complete, which is verified "
+			  "first",
+			  p->in->here);
 	} else if (p->here_role == ROLE_REPLICA &&
 		   p->here->fact == ROLE_UNKNOWN) {
 		plan_need(p, OVERRIDE_COPY, "copy",
@@ -181,6 +193,8 @@ static void promote_planned(struct planning *p)
 	if (p->peer_role == ROLE_SOURCE || peer_is_half_demoted(p)) {
 		if (wait_for_use(p, p->peer, p->in->peer))
 			return;
+		if (is_looked_at_first(p) && !(p->overrides & OVERRIDE_COPY))
+			plan_step(p, ACT_VERIFY);
 		plan_step(p, ACT_DEMOTE_PEER);
 	} else if (p->peer_role != ROLE_REPLICA) {
 		plan_doubt(p, p->peer, "PeerUnverified",

@@ -85,7 +85,6 @@ def test_makes_both_where_there_is_none(trident):
     assert one.state == "replica" and not pair.is_writable("b")
 
 
-@pytest.mark.xfail(strict=True, reason="it is Verified at once")
 def test_a_replica_without_a_volume_is_not_verified(trident):
     pair = trident.bare("novolume")
     one = pair.make(trident.daemon(), verified=False)
@@ -93,17 +92,18 @@ def test_a_replica_without_a_volume_is_not_verified(trident):
     never(lambda: one.ready.status == "True", "a replica without a volume", 1)
 
 
-@pytest.mark.xfail(strict=True, reason="nothing verifies it any more")
 def test_made_and_verified_once_its_claim_is_there(trident):
     pair = trident.bare("later")
     one = pair.make(trident.daemon(), verified=False)
     until(lambda: trident.list("b", "tmr"), "the mirror's")
-    one.done()
+    until(lambda: "no PersistentVolumeClaim" in one.ready.message,
+          "what it waits for")
     trident.follow(pair)
+    one.done(seconds=20)
     trident.tmr("b", "later").await_said("established")
     pair.write("a", 3)
     await_equal(pair)
-    one.await_cond("Ready", "True", "Verified")
+    assert one.ready.status == "True" and one.ready.reason == "Verified"
     await_verdict(one, "promoting", "allowed", 5)
     one.go("promoting", "source")
     assert pair.data("b") == 3 and pair.is_writable("b")
@@ -262,14 +262,14 @@ def test_somebody_who_uses_the_old_source_again_is_shown(trident):
 
 # ---- what is missing, or in use ----
 
-@pytest.mark.parametrize("site", ["a", pytest.param(
-    "b", marks=pytest.mark.xfail(strict=True, reason="it is not told"))])
+@pytest.mark.parametrize("site", "ab")
 def test_snapshot_class_missing(trident, site):
     pair = trident.new_pair("noclass")
     trident.clusters[site].remove(crds.path("vsclass", None, "snapshots"))
-    one = pair.make(trident.daemon(deadline="2s"))
+    one = pair.make(trident.daemon())
     pair.write("a", 1)
     await_equal(pair)
+    trident.give(one.daemon, "4s")
     if one.ask("promoting") == 0:
         until(lambda: one.ready.status != "True" and
               one.state in ("failed", "promoting"), "no success")

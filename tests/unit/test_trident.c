@@ -139,7 +139,7 @@ START_TEST(to_create)
 			 "svm_a:vol");
 	/* There is no volume that could be written to: it is to come. */
 	judge();
-	ck_role(o.peer, ROLE_REPLICA, ROLE_REPLICA);
+	ck_role(o.peer, ROLE_REPLICA, ROLE_UNKNOWN);
 	ck_assert(!o.peer.complete && o.peer.following && !o.peer.busy);
 	ck_says(o.peer.native, "no PersistentVolumeClaim");
 	ck_assert_int_eq(act_at(ACT_CREATE, B), 0);
@@ -147,7 +147,7 @@ START_TEST(to_create)
 	/* However long it takes. */
 	fake_now += 86400000;
 	judge();
-	ck_role(o.peer, ROLE_REPLICA, ROLE_REPLICA);
+	ck_role(o.peer, ROLE_REPLICA, ROLE_UNKNOWN);
 	fake_sites[B].no_claim = false;
 	json_object_set_new(json_object_get(fake_claim, "metadata"),
 			    "creationTimestamp",
@@ -180,14 +180,17 @@ END_TEST
 
 START_TEST(there_and_back)
 {
+	struct drive made = {.here = B, .word = WORD_REPLICA};
+
 	fake_sites[B].no_claim = true;
-	drive(B, STATE_NONE, WORD_REPLICA, false);
+	request_word(&made);
+	carry_out(&made, 10);
+	ck_assert(!made.plan.done);
+	ck_says(made.plan.waits_text, "no PersistentVolumeClaim");
 	fake_sites[B].no_claim = false;
-	controllers();
+	carry_out(&made, 60);
+	ck_assert(made.plan.done);
 	judge();
-	ck_role(o.peer, ROLE_REPLICA, ROLE_UNKNOWN);
-	/* Nobody has looked at it yet. */
-	drive(B, STATE_FAILED, WORD_REPLICA, false);
 	ck_role(o.peer, ROLE_REPLICA, ROLE_REPLICA);
 	ck_role(o.here, ROLE_SOURCE, ROLE_SOURCE);
 	fake_volumes[A].data = 100;
