@@ -93,8 +93,6 @@ static int check_link_to_demote(struct deal *d)
 {
 	const struct rg *g = &d->at;
 	const char *cluster = d->c->at->cluster;
-	bool is_forced = d->c->order->act == ACT_DEMOTE_PEER &&
-			 d->c->order->overrides & OVERRIDE_PEER;
 
 	if (g->link == RG_LINK_FAILEDOVER)
 		return fail(d->err, EOPNOTSUPP,
@@ -112,10 +110,12 @@ static int check_link_to_demote(struct deal *d)
 			    cluster, rg_name(g));
 	return fail(d->err, EAGAIN,
 		    "%s: %s is SUSPENDED, and nothing can be copied: ask for "
-		    "RESUME first, or SYNC%s%s%s",
-		    cluster, rg_name(g), is_forced ? ", or by hand at " : "",
-		    is_forced ? d->c->other->cluster : "",
-		    is_forced ? " for UNPLANNED_FAILOVER_LOCAL" : "");
+		    "RESUME first, or SYNC%s",
+		    cluster, rg_name(g),
+		    d->c->order->act == ACT_DEMOTE_PEER
+			    ? ", or write 'promoting force' once more to do "
+			      "without"
+			    : "");
 }
 
 /* The other one becomes the source by the same. */

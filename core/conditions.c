@@ -72,6 +72,12 @@ static void ready_pending(struct deriving *d)
 			status = CONDITION_UNKNOWN;
 		put(d, CONDITION_READY, status, plan->waits_for, "%s: %s", word,
 		    plan->waits_text);
+	} else if (d->in->status->failure) {
+		put(d, CONDITION_READY, status, "Retrying", "%s: %s%s", word,
+		    d->in->status->failure,
+		    plan->step_count && plan->steps[0] == ACT_DEMOTE_PEER
+			    ? "; 'promoting force' goes on without it"
+			    : "");
 	} else {
 		put(d, CONDITION_READY, status, "InProgress", "%s: %s", word,
 		    plan->step_count ? act_text(plan->steps[0])

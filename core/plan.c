@@ -248,8 +248,10 @@ void plan_progress(const struct plan_input *in, struct plan *out)
 			  "no backend serves this replication: see `backend`");
 		return;
 	}
-	/* One action at a time, also one whose answer we never got. */
-	if (p.here->busy || p.peer->busy)
+	/* One action at a time, also one whose answer we never got; but for one
+	   that is not waited for any more. */
+	if (p.here->busy ||
+	    (p.peer->busy && !(p.overrides & OVERRIDE_STEP_DOWN)))
 		plan_wait(&p, "Busy", "an action runs at %s%s%s",
 			  p.here->busy ? in->here : in->peer,
 			  *busy->native ? ": " : "", busy->native);

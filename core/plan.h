@@ -41,6 +41,8 @@ enum override {
 	OVERRIDE_COPY = 8,		/* what is here can't be verified */
 	OVERRIDE_UNVERIFIED = 16,	/* the outcome can't be verified */
 	OVERRIDE_GROUP = 32,		/* others are moved that nobody asked */
+	OVERRIDE_STEP_DOWN = 64,	/* a peer that was asked to step down and
+					   does not: with OVERRIDE_PEER */
 };
 
 #define PLAN_CHECKS_MAX 12

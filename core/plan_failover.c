@@ -84,6 +84,20 @@ static bool final_copy_is_late(const struct planning *p)
 	       p->here_role == ROLE_REPLICA;
 }
 
+/*
+ * It answers, and what it was asked for this failover does not come about: its
+ * storage is lost, say, and its API server is not.  While it is in use, force is
+ * for that first.
+ */
+static bool asked_in_vain(const struct planning *p)
+{
+	const struct request *req = &p->in->status->request;
+
+	return p->again && p->asked_peer && req->word == WORD_PROMOTING &&
+	       req->outcome == OUTCOME_PENDING &&
+	       (p->peer->in_use == TRI_NO || req->overrides & OVERRIDE_IN_USE);
+}
+
 static void check_answering_peer(struct planning *p)
 {
 	const char *peer = p->in->peer;
@@ -105,7 +119,13 @@ static void check_answering_peer(struct planning *p)
 		p->failover = FAILOVER_PLANNED;
 		return;
 	}
-	if (p->peer_role != ROLE_SOURCE) {
+	if (asked_in_vain(p)) {
+		plan_need(p, OVERRIDE_PEER, "peer",
+			  "%s was asked to step down, and has not: it would be "
+			  "done without, and there may be two writable sides",
+			  peer);
+		p->overrides |= OVERRIDE_STEP_DOWN;
+	} else if (p->peer_role != ROLE_SOURCE) {
 		plan_need(p, OVERRIDE_PEER, "peer",
 			  "%s answers, but its role can't be told (it says %s, "
 			  "its volume is %s)",
@@ -199,7 +219,7 @@ static void promote_planned(struct planning *p)
 	} else if (p->peer_role != ROLE_REPLICA) {
 		plan_doubt(p, p->peer, "PeerUnverified",
 			   "%s says that it is %s, but its volume is %s: not "
-			   "believed",
+			   "believed; 'promoting force' goes on without it",
 			   p->in->peer, role_text(p->peer->claim),
 			   role_text(p->peer->fact));
 		return;
@@ -244,7 +264,12 @@ static void promote_unplanned(struct planning *p)
 	    p->in->capabilities & CAP_STEP_DOWN_PEER) {
 		if (wait_for_use(p, p->peer, p->in->peer))
 			return;
-		if (p->peer->claim == ROLE_SOURCE)
+		if (p->overrides & OVERRIDE_STEP_DOWN)
+			snprintf(p->out->cost, sizeof p->out->cost,
+				 "%s was asked to step down, and has not: both "
+				 "sides may be written to",
+				 p->in->peer);
+		else if (p->peer->claim == ROLE_SOURCE)
 			plan_step(p, ACT_DEMOTE_PEER);
 		else
 			snprintf(p->out->cost, sizeof p->out->cost,

@@ -214,7 +214,7 @@ def test_an_old_ceph_csi_demotes_under_a_pod(pair):
         vr.reaches(PRIMARY)
         double.use("a", "apps", "data")
         vr.spec(replicationState="secondary")
-        vr.reaches(REPLICA)
+        vr.reaches(FINAL)
         assert ("a", handle) in double.storage.broken
 
 

@@ -45,6 +45,37 @@ def test_lie_demote_peer(patient):
     assert "promote" not in r.acts() and is_writable(r.peer_volume)
 
 
+@pytest.mark.parametrize("fault", ["fail demote-peer 1000000",
+                                   "lie demote-peer"])
+@pytest.mark.parametrize("word", ["promoting", "promoting force"])
+def test_a_peer_that_answers_and_does_not_step_down(patient, word, fault):
+    """Its storage is lost, and the one who answers for it is not: whoever
+    knows that writes force once more."""
+    r = patient.replica()
+    patient.faults(r.peer, fault)
+    assert r.ask(word) == 0
+    until(lambda: "'promoting force' goes on without it" in r.ready.message,
+          "that it is told")
+    never(lambda: is_writable(r.here_volume), "two writable sides")
+    assert r.ask("promoting force") == 0
+    r.done().go("source")
+    assert is_writable(r.here_volume) and is_writable(r.peer_volume)
+    assert r.ready.reason == "SplitBrain"
+
+
+def test_force_for_a_peer_in_use_is_not_for_one_that_stays(patient):
+    """It steps down, once it is no obstacle that it is used."""
+    r = patient.replica()
+    patient.faults(r.peer, "fail demote-peer 1000000")
+    assert r.ask("promoting") == 0
+    until(lambda: "'promoting force'" in r.ready.message, "that it is told")
+    patient.faults(r.peer, "in-use pod/db-0", "in-use-ignored")
+    until(lambda: "pod/db-0" in r.ready.message, "in use")
+    assert r.ask("promoting force") == 0
+    r.done().go("source")
+    assert not is_writable(r.peer_volume)
+
+
 def test_lie_demote(patient):
     r = patient.source()
     patient.faults(r.here, "lie demote")

@@ -239,7 +239,7 @@ START_TEST(not_to_demote)
 	refused(ACT_DEMOTE, &a, EAGAIN, "ask for RESUME first");
 	overrides = OVERRIDE_PEER;
 	refused(ACT_DEMOTE_PEER, &a, EAGAIN,
-		"or by hand at site-b for UNPLANNED_FAILOVER_LOCAL");
+		"or write 'promoting force' once more");
 	fail_over();
 	refused(ACT_DEMOTE, &b, EOPNOTSUPP, "write swap to endpoints first");
 	pair();

@@ -324,8 +324,16 @@ static void request(enum word word, bool force)
 	};
 	if (word < WORD_SWAP)
 		spec.state = (enum state)word;
+	status.failed = false;
 	*last_error = '\0';
 	failed_rc = 0;
+}
+
+static int has_failed(void)
+{
+	status.failed = true;
+	status.request.outcome = OUTCOME_FAILED;
+	return -1;
 }
 
 /* Seconds until it is done, -1: it failed or was not in time. */
@@ -346,10 +354,10 @@ static int finish(int limit)
 			continue;
 		make(plan.steps[0]);
 		if (failed_rc)
-			return -1;
+			return has_failed();
 		wait = ++attempts < 6 ? 1 << attempts : 60;
 	}
-	return -1;
+	return has_failed();
 }
 
 /* It is done, and has become what the word stands for. */
@@ -542,6 +550,40 @@ START_TEST(it_comes_back_as_a_destination)
 }
 END_TEST
 
+/* It is paused, and answers: whoever knows better writes force once more. */
+START_TEST(a_source_that_does_not_step_down)
+{
+	/* There and back, so that there is a whole copy. */
+	request(WORD_PROMOTING, false);
+	ck_assert_int_ge(finish(900), 0);
+	settle(STATE_SOURCE);
+	request(WORD_SWAP, false);
+	ck_assert_int_ge(finish(900), 0);
+	request(WORD_DEMOTING, false);
+	ck_assert_int_ge(finish(900), 0);
+	settle(STATE_REPLICA);
+	request(WORD_SYNCING, true);
+	ck_assert_int_ge(finish(900), 0);
+	settle(STATE_REPLICA);
+	pass(3600);
+	arrays[0].link = arrays[1].link = "SUSPENDED";
+	arrays[0].runs = arrays[1].runs = 0;
+	pass(130);
+	request(WORD_PROMOTING, true);
+	ck_assert_int_eq(finish(200), -1);
+	ck_assert_ptr_nonnull(strstr(last_error, "'promoting force' once more"));
+	ck_assert_uint_eq(arrays[0].runs + arrays[1].runs, 0);
+	/* Within its deadline. */
+	status.failed = false;
+	status.request.outcome = OUTCOME_PENDING;
+	request(WORD_PROMOTING, true);
+	ck_assert_ptr_nonnull(strstr(plan.cost, "both sides may be written to"));
+	ck_assert_int_ge(finish(900), 0);
+	ck_assert_uint_eq(arrays[1].runs, 1);
+	ck_assert_uint_eq(arrays[0].runs, 0);
+}
+END_TEST
+
 START_TEST(only_the_array_is_lost)
 {
 	arrays[0].is_down = is_cut = true;
@@ -583,6 +625,7 @@ int main(void)
 	tcase_add_test(c, a_sidecar_that_is_away);
 	tcase_add_test(c, the_site_is_lost_and_comes_back);
 	tcase_add_test(c, it_comes_back_as_a_destination);
+	tcase_add_test(c, a_source_that_does_not_step_down);
 	tcase_add_test(c, only_the_array_is_lost);
 	tcase_add_test(c, a_promotion_that_was_swallowed);
 	suite_add_tcase(suite, c);
