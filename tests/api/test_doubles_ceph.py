@@ -214,7 +214,7 @@ def test_an_old_ceph_csi_demotes_under_a_pod(pair):
         vr.reaches(PRIMARY)
         double.use("a", "apps", "data")
         vr.spec(replicationState="secondary")
-        vr.reaches(FINAL)
+        vr.until(lambda f: f["status"]["state"] == "Secondary", "Secondary")
         assert ("a", handle) in double.storage.broken
 
 
