@@ -10,6 +10,8 @@ import os
 
 import pytest
 
+import uvr
+from daemons import install_crd
 from shell import until
 from sites import await_equal
 from trident_lab import (TAMUS, TMRS, await_state, await_verdict,  # noqa: F401
@@ -37,9 +39,9 @@ PLANNED = [FINAL, HANDLE, COPY, ARRIVED, STEPPED_DOWN, PROMOTE, PROBE, PROVED]
 
 class Victim:
     """A replication at b, whose daemon dies in the middle of its requests."""
-    def __init__(self, trident, name):
+    def __init__(self, trident, name, **config):
         self.trident, self.name = trident, name
-        self.pair, self.one = trident.ready(name)
+        self.pair, self.one = trident.ready(name, **config)
         self.kills, self.written = 0, 3
 
     def die(self, where, after, ask=None):
@@ -49,11 +51,17 @@ class Victim:
         if ask:
             assert self.one.ask(ask) == 0, (ask, self.one.error)
         else:
-            self.one.daemon.start()
+            self.start_again()
         gate.wait()
-        self.one.daemon.kill9()
+        self.kill()
         gate.open(is_lost=True)
         self.kills += 1
+
+    def kill(self):
+        self.one.daemon.kill9()
+
+    def start_again(self):
+        self.one.daemon.start()
 
     def through(self, word, points, most=99):
         """One life for each: twice at each point, before the API server has it
@@ -62,10 +70,10 @@ class Victim:
         for n, death in enumerate(deaths[:most]):
             self.die(*death, None if n else word)
         if deaths[:most]:
-            self.one.daemon.start()
+            self.start_again()
         else:
             assert self.one.ask(word) == 0, (word, self.one.error)
-        self.one.done("endpoints" if word.startswith("swap") else "state", 15)
+        self.one.done("endpoints" if word.startswith("swap") else "state", 20)
 
     def write(self, site):
         self.written = self.pair.write(site)
@@ -201,3 +209,34 @@ def test_killed_over_its_retry(trident):  # noqa: F811
     victim = failed_once(trident)
     victim.through("promoting", [PROMOTE], 1)
     assert victim.is_promoted(1) and victim.has_final()
+
+
+# ---- another daemon takes over ----
+
+class Pursued(Victim):
+    """On the Kubernetes store; what one leaves undone the next one does."""
+    def __init__(self, trident, name):
+        install_crd(trident.clusters["b"])
+        super().__init__(trident, name, store="kubernetes")
+        self.next = None
+
+    def kill(self):
+        """The next one is up already, and waits for the lease."""
+        old = self.one.daemon
+        self.next = uvr.Daemon(config=old.config.read_text()).start()
+        self.trident.daemons.append(self.next)
+        old.kill9()
+
+    def start_again(self):
+        self.one = self.pair.at(self.next)
+
+
+def test_another_daemon_takes_over(trident):  # noqa: F811
+    """Its lease is six seconds: some points are enough."""
+    victim = Pursued(trident, "pursued")
+    victim.through("promoting", [COPY, PROMOTE])
+    assert victim.is_promoted(1) and victim.has_final()
+    victim.one.go("source")
+    victim.through("swap", [RESYNC])
+    assert victim.count("resync", "a") == 1 and victim.kills == 6
+    assert is_told_once(victim.one, "replica", "promoting", "source", "swap")

@@ -33,6 +33,9 @@ WRITES = {
     ("create", "volumesnapshots"), ("delete", "volumesnapshots"),
     ("create", "tridentsnapshotinfos"), ("delete", "tridentsnapshotinfos")}
 
+OF_THE_STORE = {"leases", "events", "unifiedvolumereplications",
+                "customresourcedefinitions"}
+
 
 class Entry:
     """An object as it was at a moment; `at` is the revision of its etcd."""
@@ -243,9 +246,11 @@ class TridentLab(TridentSites):
     # ---- what the daemons have asked of the API servers ----
 
     def asked(self, site, verb=None, resource=None):
+        """By a daemon, of what its backend looks at."""
         return [r for r in self.clusters[site].requests(
             self.marks[site], agent=AGENT) if verb in (None, r["verb"]) and
-            resource in (None, r["object"].get("resource"))]
+            resource in (None, r["object"].get("resource")) and
+            r["object"].get("resource") not in OF_THE_STORE]
 
     def written(self, site=None):
         """(Site, verb, resource, name) of the writes to a vendor's objects."""
