@@ -51,6 +51,28 @@ void dir_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		dir_reply(fs, req, node);
 }
 
+/*
+ * Of directories that change only when note_touch() tells, the kernel keeps the
+ * listing: from one opening to the next it is asked for once.  Scratch files go
+ * when somebody looks, so with these it is not kept.
+ */
+void dir_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct inode dir = inode_parse(ino);
+	struct note *n = NULL;
+
+	if (dir.kind == KIND_NAMESPACE ||
+	    (dir.kind == KIND_REPLICATION && !tree_is_draft(fs, dir)))
+		n = note_get(fs, dir);
+	if (n && !n->scratch && !tree_is_removed(fs, dir)) {
+		fi->cache_readdir = 1;
+		fi->keep_cache = n->listed;
+		n->listed = true;
+	}
+	fuse_reply_open(req, fi);
+}
+
 /* A listing under way: what has been put into the answer. */
 struct listing {
 	fuse_req_t req;

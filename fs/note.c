@@ -73,14 +73,25 @@ static void forget_attributes(struct fs *fs, struct inode node)
 						 inode_number(node), -1, 0);
 }
 
+/* And the listing, for one who has the directory open and begins anew.  Nothing
+   that waits for us holds the pages of a directory. */
+static void forget_listing(struct fs *fs, struct inode directory)
+{
+	if (fs->session)
+		fuse_lowlevel_notify_inval_inode(fs->session,
+						 inode_number(directory), 0, 0);
+}
+
 /* The entries of @directory are others now. */
 void note_touch(struct fs *fs, struct inode directory)
 {
 	struct note *n = note_get(fs, directory);
 
-	if (n)
+	if (n) {
 		n->changed = world_now(fs->world);
-	forget_attributes(fs, directory);
+		n->listed = false;
+	}
+	forget_listing(fs, directory);
 }
 
 /* True when @f reads differently for @a and for @b, or that can't be told. */
@@ -230,6 +241,9 @@ static void touch_all(struct fs *fs, const struct replication *r)
 		touch_file(fs, n, node);
 	note_touch(fs, directory_of(r));
 	note_touch(fs, (struct inode){KIND_NAMESPACE, r->ns->id, 0});
+	/* Others have made the namespace with it, it may be. */
+	if (r->ns->count <= 1)
+		note_touch(fs, (struct inode){.kind = KIND_ROOT});
 	fs->places.stale = true;
 }
 

@@ -304,8 +304,7 @@ static void ops_statfs(fuse_req_t req, fuse_ino_t ino)
 
 /*
  * Without getxattr and its like libfuse answers ENOSYS, and the kernel does not
- * ask again before each write.  Without opendir it answers success, which keeps
- * listings out of the kernel's cache.
+ * ask again before each write.
  */
 const struct fuse_lowlevel_ops fs_ops = {
 	.init = ops_init,
@@ -328,6 +327,7 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.flush = ops_flush,
 	.fsync = ops_fsync,
 	.release = ops_release,
+	.opendir = dir_open,
 	.readdir = dir_readdir,
 	.readdirplus = dir_readdirplus,
 	.statfs = ops_statfs,

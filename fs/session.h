@@ -87,6 +87,8 @@ struct note {
 	uint32_t writes;		/* not yet: a WRITE is not answered */
 	uint32_t lookups;		/* the kernel's references to it */
 	bool leaving;			/* an rmdir here has asked for that */
+	bool listed;			/* what the kernel keeps of its listing
+					   is as it is */
 	struct note *nudge_next, **nudge_link;	/* NULL: in no list */
 	struct scratch *scratch;	/* the files of this directory */
 	struct unlinked *unlinked;
@@ -287,6 +289,7 @@ bool change_is_refused(struct fs *fs, fuse_req_t req);
 void dir_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void dir_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		 struct fuse_file_info *fi);
+void dir_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void dir_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		     struct fuse_file_info *fi);
 int dir_entry(struct fs *fs, struct inode node, struct fuse_entry_param *e);

@@ -68,7 +68,7 @@ static struct inode file_node(const struct file_table *t, struct inode dir,
 	return node;
 }
 
-static bool is_draft(const struct fs *fs, struct inode dir)
+bool tree_is_draft(const struct fs *fs, struct inode dir)
 {
 	const struct replication *r = tree_replication(fs, dir);
 
@@ -81,7 +81,7 @@ static int files_lookup(struct fs *fs, struct inode dir, const char *name,
 	const struct file_table *t = row_of(dir)->files;
 	const struct file *f = file_find(t, name);
 
-	if (!f || (is_draft(fs, dir) && !(f->flags & FILE_DRAFT)))
+	if (!f || (tree_is_draft(fs, dir) && !(f->flags & FILE_DRAFT)))
 		return -ENOENT;
 	*out = file_node(t, dir, f);
 	return 0;
@@ -91,7 +91,7 @@ static bool files_next(struct fs *fs, struct inode dir, uint64_t after,
 		       struct entry *out)
 {
 	const struct file_table *t = row_of(dir)->files;
-	unsigned must = is_draft(fs, dir) ? FILE_DRAFT : 0;
+	unsigned must = tree_is_draft(fs, dir) ? FILE_DRAFT : 0;
 	uint64_t i;
 
 	for (i = after; i < t->count; i++) {
@@ -412,7 +412,8 @@ double tree_attr_timeout(struct inode node)
 {
 	const struct file *f = tree_file(node);
 
-	if (node.kind == KIND_NAMESPACE || node.kind == KIND_REPLICATION)
+	if (node.kind == KIND_ROOT || node.kind == KIND_NAMESPACE ||
+	    node.kind == KIND_REPLICATION)
 		return TIMEOUT_LASTING;
 	return node.kind == KIND_ATTRIBUTE && !(f->flags & FILE_VOLATILE)
 		       ? TIMEOUT_LASTING

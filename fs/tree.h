@@ -38,6 +38,9 @@ int tree_check(struct fs *fs, struct inode node);
  * still stands in it or holds it open, so that `ls` and `cd ..` go on working.
  */
 bool tree_is_removed(struct fs *fs, struct inode node);
+
+/* A directory that was made and has no manifest yet. */
+bool tree_is_draft(const struct fs *fs, struct inode dir);
 void tree_stat_removed(struct inode node, struct stat *st);
 
 /* How long names, and attributes, may be cached. */

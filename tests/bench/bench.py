@@ -1,0 +1,33 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Measures the rows that are asked for, or all; tests/bench/run calls it."""
+import argparse
+import sys
+
+import rows_files  # noqa: F401
+import rows_size  # noqa: F401
+from lab import Lab
+from table import rows, show
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--scale", type=float, default=1.0,
+                        help="so much of the numbers of replications")
+    parser.add_argument("rows", nargs="*", metavar="ROW",
+                        help=", ".join(r.name for r in rows))
+    args = parser.parse_args()
+    wanted = [r for r in rows if not args.rows or r.name in args.rows]
+    lab = Lab(args.scale)
+    try:
+        for r in wanted:
+            print(f"{r.name}...", end="", file=sys.stderr, flush=True)
+            r.run(lab)
+            print(f" {r.seconds:.0f} s", file=sys.stderr)
+    finally:
+        lab.close()
+    return show(wanted)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
