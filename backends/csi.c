@@ -102,6 +102,7 @@ static void csi_key_of(struct backend *b, const struct target *t,
 static void pair_free(struct csi_pair *p)
 {
 	pthread_mutex_destroy(&p->calls);
+	sight_unref(p->told);
 	free(p->key);
 	free(p->claim_namespace);
 	free(p->claim_name);

@@ -63,7 +63,7 @@ static void judge(struct csi *csi, struct csi_pair *p, struct observation *o)
 void *csi_judge_main(void *arg)
 {
 	struct csi *csi = arg;
-	struct observation o;
+	struct observation o, old;
 	struct csi_pair *p;
 	bool news;
 
@@ -75,8 +75,10 @@ void *csi_judge_main(void *arg)
 			continue;
 		}
 		judge(csi, p, &o);
-		news = p->tracked && (p->anew || !observation_equal(&o, &p->told));
-		p->told = o;
+		sight_read(p->told, &old);
+		news = p->tracked && (p->anew || !observation_equal(&o, &old));
+		sight_unref(p->told);
+		p->told = sight_new(&o);
 		p->anew = false;
 		pthread_mutex_unlock(&csi->lock);
 		if (news)

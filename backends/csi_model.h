@@ -16,6 +16,7 @@
 #include "csi.h"
 #include "csi_product.h"
 #include "kube_reflect.h"
+#include "sight.h"
 
 #include <pthread.h>
 
@@ -110,7 +111,7 @@ struct csi_pair {
 	bool anew;			/* tell the sink, news or not */
 	bool dirty;
 	struct csi_pair *next_dirty;
-	struct observation told;
+	struct sight *told;		/* NULL: nothing */
 	pthread_mutex_t calls;
 	uint64_t doubted;		/* serial: csi_was_told() */
 };

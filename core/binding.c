@@ -196,6 +196,7 @@ static void sighting_free(void *p)
 {
 	struct sighting *s = p;
 
+	sight_unref(s->seen);
 	free(s->key);
 	free(s);
 }
@@ -257,9 +258,11 @@ int world_bind(struct world *w, struct replication *r, struct error *err)
 			    "these volumes belong to %s/%s already",
 			    s->r->ns->name, s->r->name);
 	}
+	if (s->r != r || s->seen)
+		sight_set(&r->seen, s->seen);
+	sight_set(&s->seen, NULL);
 	s->r = r;
 	r->work->sighting = s;
-	r->seen = s->seen;
 	group_update(w, r);
 	return 0;
 }
@@ -271,8 +274,8 @@ void world_unbind(struct world *w, struct replication *r)
 	if (!s)
 		return;
 	r->backend->ops->untrack(r->backend, s->key);
-	if (s->seen.at < r->seen.at)
-		s->seen = r->seen;
+	if (sight_at(s->seen) < sight_at(r->seen))
+		sight_set(&s->seen, r->seen);
 	s->r = NULL;
 	r->work->sighting = NULL;
 	group_leave(w, r);

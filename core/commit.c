@@ -27,7 +27,6 @@ void plan_input_for(struct world *w, struct replication *r,
 	*in = (struct plan_input){
 		.spec = spec,
 		.status = status,
-		.seen = &r->seen,
 		.capabilities = r->backend ? r->backend->ops->capabilities : 0,
 		.has_backend = r->backend != NULL,
 		.policy = &w->config->policy,
@@ -42,6 +41,8 @@ void plan_input_for(struct world *w, struct replication *r,
 		.here_open_until = world_open_until(w, t.here),
 		.peer_open_until = world_open_until(w, t.peer),
 	};
+	sight_read(r->seen, &in->room);
+	in->seen = &in->room;
 }
 
 /* Fills the conditions of the draft @s; the strings live in @text. */
@@ -250,7 +251,7 @@ static void conclude(struct world *w, struct commit *c)
 	if (c->rc < 0)
 		work->store_retry_at = w->now + w->config->retry_first_ms;
 	else if (c->takes_result)
-		work->result.present = false;
+		result_drop(work);
 	if (!r->spec)
 		world_unbind(w, r);
 	answer(w, c);

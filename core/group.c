@@ -96,16 +96,19 @@ void group_leave(struct world *w, struct replication *r)
 
 void group_update(struct world *w, struct replication *r)
 {
-	struct group probe = {.backend = r->backend, .name = r->seen.group}, *g;
+	struct group probe = {.backend = r->backend}, *g;
+	struct observation seen;
 
+	sight_read(r->seen, &seen);
+	probe.name = seen.group;
 	/* While the storage gives no answer nobody says that it was left. */
-	if (!*r->seen.group && r->seen.here.reach != REACH_OK)
+	if (!*seen.group && seen.here.reach != REACH_OK)
 		return;
 	probe.cluster = replication_here(r)->cluster;
 	if (r->work->group && compare(r->work->group, &probe) == 0)
 		return;
 	group_leave(w, r);
-	g = *r->seen.group ? group_make(w, &probe) : NULL;
+	g = *seen.group ? group_make(w, &probe) : NULL;
 	if (g)
 		join(g, r);
 }

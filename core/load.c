@@ -15,7 +15,7 @@ struct sighting_job {
 	struct job job;
 	struct world_sink *sink;
 	char *key;
-	struct observation seen;
+	struct sight *seen;
 };
 
 /* On the loop: an observation has come in. */
@@ -27,9 +27,10 @@ static void sighted(struct job *job)
 
 	/* One that is being born has no spec yet, and takes this with it. */
 	if (s && s->r && s->r->spec)
-		world_observe(w, s->r, &j->seen);
-	else if (s && s->seen.at <= j->seen.at)
-		s->seen = j->seen;
+		world_take_sight(w, s->r, j->seen);
+	else if (s && sight_at(s->seen) <= sight_at(j->seen))
+		sight_set(&s->seen, j->seen);
+	sight_unref(j->seen);
 	free(j->key);
 	free(j);
 }
@@ -46,8 +47,10 @@ static void observed(struct sink *sink, const char *key,
 	j->job.done = sighted;
 	j->sink = ws;
 	j->key = strdup(key);
-	j->seen = *seen;
-	if (!j->key) {
+	j->seen = sight_new(seen);
+	if (!j->key || !j->seen) {
+		sight_unref(j->seen);
+		free(j->key);
 		free(j);
 		return;
 	}

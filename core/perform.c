@@ -22,6 +22,7 @@ struct act_job {
 	struct cluster *cluster;
 	int rc;
 	struct error err;
+	struct act_result *result;	/* until it is the replication's */
 	bool observed;
 	struct observation seen;
 };
@@ -66,17 +67,23 @@ static void job_free(struct act_job *j)
 	spec_unref(j->spec);
 	free((char *)j->target.here);
 	free((char *)j->target.peer);
+	free(j->result);
 	free(j);
 }
 
-/* Leaves what came of the act for the next round to write down. */
-static void report(struct world *w, const struct act_job *j)
+void result_drop(struct work *work)
 {
-	struct act_result *result = &j->r->work->result;
+	free(work->result);
+	work->result = NULL;
+}
+
+/* Leaves what came of the act for the next round to write down. */
+static void report(struct world *w, struct act_job *j)
+{
+	struct act_result *result = j->result;
 	const char *act = act_text(j->order.act);
 
 	*result = (struct act_result){
-		.present = true,
 		.act = j->order.act,
 		.request = j->request,
 		.rc = j->rc,
@@ -84,6 +91,9 @@ static void report(struct world *w, const struct act_job *j)
 	if (j->rc < 0)
 		snprintf(result->sentence, sizeof result->sentence,
 			 "%s at %s: %.800s", act, j->cluster->name, j->err.msg);
+	result_drop(j->r->work);
+	j->r->work->result = result;
+	j->result = NULL;
 	world_note(w, j->r, &(struct who){0}, j->rc < 0 ? "failing" : "did",
 		   "%s at %s%s%s", act, j->cluster->name,
 		   j->rc < 0 ? ": " : "", j->rc < 0 ? j->err.msg : "");
@@ -154,10 +164,11 @@ void act_begin(struct world *w, struct replication *r, enum act act)
 		.overrides = r->status->request.overrides,
 	};
 	j->request = r->status->request.id;
+	j->result = calloc(1, sizeof *j->result);
 	/* A look asks both; the peer is the one that may hang. */
 	j->cluster = world_find_cluster(
 		w, act_is_at_peer(act) || act == ACT_NONE ? t.peer : t.here);
-	if (!j->target.here || !j->target.peer || !j->cluster) {
+	if (!j->target.here || !j->target.peer || !j->cluster || !j->result) {
 		job_free(j);
 		return;
 	}

@@ -73,6 +73,7 @@ struct policy {
 };
 
 struct plan_input {
+	struct observation room;	/* for what `seen' points to, if need be */
 	const struct spec *spec;
 	const struct status *status;
 	const struct observation *seen;

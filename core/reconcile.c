@@ -84,7 +84,7 @@ int64_t first_word_by(const struct world *w)
 /* Just loaded: what was true when we stopped stands until somebody looked. */
 static bool is_too_early(const struct world *w, const struct replication *r)
 {
-	return r->backend && r->seen.at == 0 && w->now < first_word_by(w);
+	return r->backend && sight_at(r->seen) == 0 && w->now < first_word_by(w);
 }
 
 static int64_t backoff(const struct world *w, unsigned attempts,
@@ -129,14 +129,16 @@ static void doubt(struct world *w, struct replication *r,
 /* Takes what came of an act into the record.  True: a version is on its way. */
 static bool take_result(struct world *w, struct replication *r)
 {
-	struct act_result result = r->work->result;
 	struct status draft = *r->status;
-	bool ours = result.request == draft.request.id &&
-		    draft.request.outcome == OUTCOME_PENDING;
-	bool answered = result.rc == 0 || backend_error_is_final(result.rc);
+	struct act_result result;
+	bool ours, answered;
 
-	if (!result.present)
+	if (!r->work->result)
 		return false;
+	result = *r->work->result;
+	ours = result.request == draft.request.id &&
+	       draft.request.outcome == OUTCOME_PENDING;
+	answered = result.rc == 0 || backend_error_is_final(result.rc);
 	if (ours && result.rc < 0 && answered)
 		return conclude(w, r, OUTCOME_FAILED, result.sentence) == 0;
 	/* An act without an answer may run still: it keeps its name, so that
@@ -186,13 +188,15 @@ static int64_t deadline_of(const struct replication *r)
 	const struct request *req = &r->status->request;
 	const struct shared_part *part = r->work->shared;
 	int64_t again, end = req->deadline;
+	struct observation seen;
 
 	/* By the clock of whoever accepted it; its length counts. */
 	if (part && end)
 		end = part->request_at + (end - req->accepted);
 	if (req->word != WORD_SWAP || !end)
 		return end;
-	if (r->seen.peer.reach != REACH_OK)
+	sight_read(r->seen, &seen);
+	if (seen.peer.reach != REACH_OK)
 		return 0;
 	again = r->work->peer_since + (req->deadline - req->accepted);
 	return again > end ? again : end;
@@ -233,11 +237,14 @@ static void look(struct world *w, struct replication *r)
 void look_again(struct world *w, struct replication *r)
 {
 	struct work *work = r->work;
+	struct observation seen;
 
+	if (!r->backend || work->acting || work->committing ||
+	    w->now < work->look_at)
+		return;
 	/* A side that gives no answer would hold up what is written next. */
-	if (r->backend && !work->acting && !work->committing &&
-	    w->now >= work->look_at && r->seen.here.reach == REACH_OK &&
-	    r->seen.peer.reach == REACH_OK)
+	sight_read(r->seen, &seen);
+	if (seen.here.reach == REACH_OK && seen.peer.reach == REACH_OK)
 		look(w, r);
 }
 
@@ -264,7 +271,7 @@ static void step(struct world *w, struct replication *r,
 	struct work *work = r->work;
 	enum act act = plan->step_count ? plan->steps[0] : ACT_NONE;
 	/* What was seen before the last act may have run proves nothing. */
-	bool fresh = r->seen.at >= work->trust_after;
+	bool fresh = sight_at(r->seen) >= work->trust_after;
 	int64_t deadline = deadline_of(r);
 
 	if (!fresh && r->backend) {
@@ -291,8 +298,12 @@ static void step(struct world *w, struct replication *r,
 /* When this replication wants to be looked at again, by itself. */
 static int64_t next_look(const struct world *w, const struct replication *r)
 {
-	const struct side *here = &r->seen.here;
 	int64_t due = INT64_MAX, rpo = 0, old = 0;
+	const struct side *here;
+	struct observation seen;
+
+	sight_read(r->seen, &seen);
+	here = &seen.here;
 
 	if (r->status->request.outcome == OUTCOME_PENDING) {
 		if (deadline_of(r))
@@ -327,6 +338,7 @@ static void time_request(struct world *w, struct replication *r)
 void reconcile(struct world *w, struct replication *r)
 {
 	struct work *work = r->work;
+	struct observation seen;
 	struct status draft;
 	struct plan plan;
 
@@ -356,9 +368,10 @@ void reconcile(struct world *w, struct replication *r)
 	}
 	if (!work->committing && !is_too_early(w, r)) {
 		draft = *r->status;
+		sight_read(r->seen, &seen);
 		/* The last known age of the copy outlives a lost source. */
-		if (r->seen.here.data_time > draft.data_time)
-			draft.data_time = r->seen.here.data_time;
+		if (seen.here.data_time > draft.data_time)
+			draft.data_time = seen.here.data_time;
 		commit_derived(w, r, &draft);
 	}
 	/* What is in flight brings us back here when it ends. */
@@ -382,25 +395,41 @@ static void note_reach(struct world *w, const char *name,
 	memcpy(c->why, side->why, sizeof c->why);
 }
 
-void world_observe(struct world *w, struct replication *r,
-		   const struct observation *seen)
+void world_take_sight(struct world *w, struct replication *r,
+		      struct sight *sight)
 {
+	int64_t last = sight_at(r->seen);
 	struct replication before = *r;
+	struct observation old, seen;
 	struct target t;
 
 	/* An older look that took longer, unless the clock was set back. */
-	if (seen->at < r->seen.at && r->seen.at <= w->now + CLOCK_SLACK_MS)
+	if (sight_at(sight) < last && last <= w->now + CLOCK_SLACK_MS)
 		return;
+	sight_read(r->seen, &old);
+	sight_read(sight, &seen);
 	if (r->work->trust_after > w->now + CLOCK_SLACK_MS)
 		r->work->trust_after = w->now;
-	if (r->seen.peer.reach != REACH_OK && seen->peer.reach == REACH_OK)
+	if (old.peer.reach != REACH_OK && seen.peer.reach == REACH_OK)
 		r->work->peer_since = w->now;
-	r->seen = *seen;
+	r->seen = sight_ref(sight);
 	group_update(w, r);
 	replication_target(r, &t);
-	note_reach(w, t.here, &seen->here);
-	note_reach(w, t.peer, &seen->peer);
-	if (!observation_equal(&before.seen, seen))
+	note_reach(w, t.here, &seen.here);
+	note_reach(w, t.peer, &seen.peer);
+	if (!observation_equal(&old, &seen))
 		world_change(w, r, &before, FACET_SEEN);
+	sight_unref(before.seen);
 	reconcile(w, r);
+}
+
+void world_observe(struct world *w, struct replication *r,
+		   const struct observation *seen)
+{
+	struct sight *sight = sight_new(seen);
+
+	/* Without memory it is as if nobody had looked. */
+	if (sight)
+		world_take_sight(w, r, sight);
+	sight_unref(sight);
 }

@@ -15,8 +15,13 @@ static bool undecided(const struct request *req)
 }
 
 /* The endpoints are exchanged, and the peer is seen not to follow. */
-static bool is_undone(const struct side *peer)
+static bool is_undone(const struct replication *r)
 {
+	const struct side *peer;
+	struct observation seen;
+
+	sight_read(r->seen, &seen);
+	peer = &seen.peer;
 	return peer->reach == REACH_OK &&
 	       (side_verified_role(peer) != ROLE_REPLICA || !peer->following ||
 		!peer->complete || peer->diverged);
@@ -36,7 +41,7 @@ static bool is_repetition(const struct replication *r, enum word word,
 	if (word == WORD_SWAP && replication_state(r) != STATE_SOURCE)
 		return true;
 	if (word == WORD_SWAP && !(req->word == WORD_SWAP && undecided(req)))
-		return !is_undone(&r->seen.peer);
+		return !is_undone(r);
 	if (word != WORD_SWAP && (enum word)replication_state(r) != word)
 		return false;
 	/* What failed is tried again by its own word. */

@@ -105,7 +105,7 @@ static void lead(struct world *w)
 
 		work->trust_after = w->now;
 		work->peer_since = w->now;
-		work->result.present = false;
+		result_drop(work);
 		work->retry_at = 0;
 	}
 	reconcile_all(w);

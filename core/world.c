@@ -32,9 +32,12 @@ void replication_free(struct replication *r)
 		r->work->first = e->next;
 		edit_free(e);
 	}
-	if (r->work)
+	if (r->work) {
 		shared_forget(r);
+		result_drop(r->work);
+	}
 	free(r->work);
+	sight_unref(r->seen);
 	spec_unref(r->spec);
 	status_unref(r->status);
 	free(r->refusal.sentence);
@@ -395,7 +398,7 @@ void world_tick(struct world *w, int64_t now)
 bool world_is_observed(struct world *w)
 {
 	while (w->observed < w->count &&
-	       (!w->all[w->observed]->backend || w->all[w->observed]->seen.at))
+	       (!w->all[w->observed]->backend || sight_at(w->all[w->observed]->seen)))
 		w->observed++;
 	return w->observed == w->count;
 }

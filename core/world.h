@@ -12,6 +12,7 @@
 #include "job.h"
 #include "lines.h"
 #include "plan.h"
+#include "sight.h"
 #include "store.h"
 
 struct world;
@@ -40,7 +41,7 @@ struct replication {
 	char *name;
 	struct spec *spec;		/* NULL: a draft */
 	struct status *status;		/* NULL: a draft */
-	struct observation seen;
+	struct sight *seen;		/* NULL: nothing yet */
 	struct backend *backend;	/* NULL: none serves it */
 	const char *backend_why;	/* why this one, or why none */
 	struct refusal refusal;

@@ -15,7 +15,7 @@ struct sighting {
 	struct backend *backend;
 	char *key;
 	struct replication *r;		/* who is bound to it, or NULL */
-	struct observation seen;	/* used while nobody is bound */
+	struct sight *seen;		/* until somebody is bound, or NULL */
 };
 
 struct world_sink {
@@ -65,7 +65,6 @@ struct world {
 
 /* What came of an act, until it can be written down. */
 struct act_result {
-	bool present;
 	enum act act;
 	uint64_t request;
 	int rc;
@@ -86,7 +85,7 @@ struct work {
 	bool gone;			/* removed; freed when nothing is left */
 	struct commit *commit;		/* that version, while committing */
 	const struct spec *coming;	/* a draft's, on its way to the store */
-	struct act_result result;
+	struct act_result *result;	/* NULL: none */
 	int64_t trust_after;		/* observations before this prove nothing
 					   about an act that may have run since */
 	int64_t retry_at;		/* no act before */
@@ -270,7 +269,11 @@ void look_again(struct world *w, struct replication *r);
 int64_t first_word_by(const struct world *w);
 void world_observe(struct world *w, struct replication *r,
 		   const struct observation *seen);
+/* The same; takes a reference of its own. */
+void world_take_sight(struct world *w, struct replication *r,
+		      struct sight *sight);
 void act_begin(struct world *w, struct replication *r, enum act act);
+void result_drop(struct work *work);
 
 /* --- shared.c: a store that others write to as well --- */
 void shared_init(struct world *w);

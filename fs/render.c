@@ -65,10 +65,13 @@ static void add_use(struct buf *out, const char *key, const struct side *side)
 
 void render_volumes(const struct subject *s, struct buf *out)
 {
+	struct observation seen;
+
+	sight_read(s->r->seen, &seen);
 	manifest_render_volumes(s->r->spec, out);
 	world_describe_volume(s->world, s->r, 0, out);
-	add_use(out, "here", &s->r->seen.here);
-	add_use(out, "peer", &s->r->seen.peer);
+	add_use(out, "here", &seen.here);
+	add_use(out, "peer", &seen.peer);
 }
 
 void render_spec(const struct subject *s, struct buf *out)
@@ -95,24 +98,27 @@ void render_backend(const struct subject *s, struct buf *out)
 }
 
 /* The side that follows: the peer when this side is or was to be written. */
-static const struct side *follower(const struct replication *r)
+static const struct side *follower(const struct replication *r,
+				   const struct observation *seen)
 {
-	enum role here = side_verified_role(&r->seen.here);
+	enum role here = side_verified_role(&seen->here);
 	enum state state = r->spec->state;
 
 	if (here == ROLE_SOURCE)
-		return &r->seen.peer;
+		return &seen->peer;
 	if (here == ROLE_REPLICA)
-		return &r->seen.here;
-	return state == STATE_SOURCE || state == STATE_DEMOTING
-		       ? &r->seen.peer
-		       : &r->seen.here;
+		return &seen->here;
+	return state == STATE_SOURCE || state == STATE_DEMOTING ? &seen->peer
+								: &seen->here;
 }
 
 int64_t render_data_time(const struct replication *r)
 {
-	int64_t t = follower(r)->data_time;
+	struct observation seen;
+	int64_t t;
 
+	sight_read(r->seen, &seen);
+	t = follower(r, &seen)->data_time;
 	return t ? t : r->status->data_time;
 }
 
@@ -130,12 +136,13 @@ void render_lag(const struct subject *s, struct buf *out)
 
 void render_progress(const struct subject *s, struct buf *out)
 {
-	const struct observation *o = &s->r->seen;
+	struct observation o;
 
-	if (o->here.progress >= 0 && o->at)
-		buf_printf(out, "%d\n", o->here.progress);
-	else if (o->peer.progress >= 0 && o->at)
-		buf_printf(out, "%d\n", o->peer.progress);
+	sight_read(s->r->seen, &o);
+	if (o.here.progress >= 0 && o.at)
+		buf_printf(out, "%d\n", o.here.progress);
+	else if (o.peer.progress >= 0 && o.at)
+		buf_printf(out, "%d\n", o.peer.progress);
 	else
 		buf_puts(out, "-\n");
 }
@@ -215,15 +222,17 @@ void render_verified(const struct replication *r, struct buf *out)
 void render_status(const struct subject *s, struct buf *out)
 {
 	const struct replication *r = s->r;
+	struct observation seen;
 	const struct status_view view = {
 		.namespace = r->ns->name,
 		.name = r->name,
 		.spec = r->spec,
 		.status = r->status,
-		.seen = &r->seen,
+		.seen = &seen,
 		.backend = r->backend ? r->backend->name : NULL,
 	};
 
+	sight_read(r->seen, &seen);
 	if (status_json(&view, out) < 0)
 		out->failed = ENOMEM;
 }

@@ -53,6 +53,22 @@ def in_turns(count, *measures):
 
 # ---- fleets ----
 
+def digest_of(key, value):
+    """Of a field of a spec, as the store has it."""
+    h = 0xcbf29ce484222325
+    for part in ("spec", key, value):
+        for byte in part.encode() + b"\xff":
+            h = (h ^ byte) * 0x100000001b3 & 2**64 - 1
+    return h ^ h >> 32
+
+
+def digest_of_names(ns, name):
+    """Of what differs from one of a fleet to another."""
+    return (digest_of("pvcName", f"{name}-pvc") +
+            digest_of("volumeHandle", f"{name}-vol") +
+            digest_of("pvcNamespace", ns) + digest_of("volumeNamespace", ns))
+
+
 class Fleet:
     """A daemon with so many replications; one was made, and the others are
     written into its state directory as that one is."""
@@ -78,6 +94,8 @@ class Fleet:
         state = self.daemon.state
         store, sim = state / "replications", state / "sim"
         text = (store / "ns0/r0.yaml").read_text()
+        digest = int(re.search(r"specDigest: ([0-9a-f]+)", text)[1], 16)
+        digest -= digest_of_names("ns0", "r0")
         namespace = (store / "ns0/.namespace").read_text()
         volumes = {p.relative_to(sim): p.read_text() for p in sim.rglob("*r0*")
                    if p.is_file()}
@@ -90,8 +108,11 @@ class Fleet:
 
             def named(old, ns=ns, name=name):
                 return old.replace("ns0", ns).replace("r0", name)
+            # As whoever edits it by hand could not: it is not mended then.
+            mine = re.sub(r"specDigest: [0-9a-f]+", "specDigest: %016x" % (
+                digest + digest_of_names(ns, name) & 2**64 - 1), named(text))
             (store / ns / f"{name}.yaml").write_text(re.sub(
-                r"(?m)^  id: \d+$", f"  id: {1000 + i}", named(text).replace(
+                r"(?m)^  id: \d+$", f"  id: {1000 + i}", mine.replace(
                     uid, f"{i:08x}")))
             for path, content in volumes.items():
                 to = sim / named(str(path))

@@ -91,6 +91,14 @@ static struct replication *draft(const char *name)
 void world_observe(struct world *w, struct replication *r,
 		   const struct observation *seen);
 
+static inline struct observation seen_of(const struct replication *r)
+{
+	struct observation o;
+
+	sight_read(r->seen, &o);
+	return o;
+}
+
 /* The storage looks as it does now, and the world is told. */
 static void look(void)
 {

@@ -15,7 +15,7 @@ START_TEST(what_was_seen_before_its_birth_verifies_nothing)
 	world_tick(f->world, f->now);
 	ck_assert_int_eq(put_to(draft("db"), EDIT_SPEC, manifest), 0);
 	/* The storage was asked, and it had forgotten. */
-	ck_assert_int_eq(the()->seen.at, f->now);
+	ck_assert_int_eq(seen_of(the()).at, f->now);
 	ck_assert(is_acted(ACT_CREATE, ACT_NONE, ACT_NONE));
 	ck_assert_int_eq(outcome(), OUTCOME_VERIFIED);
 }
@@ -66,8 +66,8 @@ START_TEST(what_is_seen_during_its_birth_is_taken_along)
 	ck_assert_ptr_null(r->spec);
 	run_all();
 	ck_assert_int_eq(answer, 0);
-	ck_assert_int_eq(the()->seen.at, f->now);
-	ck_assert_int_eq(the()->seen.here.progress, 42);
+	ck_assert_int_eq(seen_of(the()).at, f->now);
+	ck_assert_int_eq(seen_of(the()).here.progress, 42);
 }
 END_TEST
 
@@ -84,8 +84,8 @@ START_TEST(what_is_seen_during_a_failed_birth_is_kept)
 	ck_assert_int_eq(put_to(x, EDIT_SPEC, other_manifest), -ENOSPC);
 	f->save_rc = 0;
 	ask_of(y, EDIT_SPEC, other_manifest);
-	ck_assert_int_eq(y->seen.at, o.at);
-	ck_assert_int_eq(y->seen.here.in_use, TRI_YES);
+	ck_assert_int_eq(seen_of(y).at, o.at);
+	ck_assert_int_eq(seen_of(y).here.in_use, TRI_YES);
 	run_all();
 	ck_assert_int_eq(answer, 0);
 }

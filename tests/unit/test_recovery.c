@@ -404,7 +404,7 @@ START_TEST(a_clock_that_is_set_back_makes_nobody_blind)
 	look();
 	advance(-3600000);
 	lose_peer();
-	ck_assert_int_eq(the()->seen.peer.reach, REACH_SILENT);
+	ck_assert_int_eq(seen_of(the()).peer.reach, REACH_SILENT);
 	ck_assert_str_eq(condition(CONDITION_DEGRADED)->reason,
 			 "PeerUnreachable");
 }
