@@ -22,6 +22,7 @@
 
 /* Names and attributes that last are cached this long, in seconds. */
 #define TIMEOUT_LASTING 3600.0
+#define TIMEOUT_ROOT 1.0
 
 /* The longest name: NAMESPACE:NAME in the views. */
 #define ENTRY_NAME_MAX 320

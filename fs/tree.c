@@ -412,8 +412,10 @@ double tree_attr_timeout(struct inode node)
 {
 	const struct file *f = tree_file(node);
 
-	if (node.kind == KIND_ROOT || node.kind == KIND_NAMESPACE ||
-	    node.kind == KIND_REPLICATION)
+	/* Each path begins there; without a daemon it is not to stand for long. */
+	if (node.kind == KIND_ROOT)
+		return TIMEOUT_ROOT;
+	if (node.kind == KIND_NAMESPACE || node.kind == KIND_REPLICATION)
 		return TIMEOUT_LASTING;
 	return node.kind == KIND_ATTRIBUTE && !(f->flags & FILE_VOLATILE)
 		       ? TIMEOUT_LASTING

@@ -90,5 +90,6 @@ def call(function, *args):
 
 
 def is_dead(path):
-    """True when the mount has no daemon any more."""
-    return call(os.stat, path) == errno.ENOTCONN
+    """True when the mount has no daemon any more.  The kernel answers for that
+    what it can: this it can't."""
+    return call(os.listdir, path) == errno.ENOTCONN

@@ -2,6 +2,7 @@
 """What the tree holds, and how it reads."""
 import errno
 import os
+import pathlib
 import re
 import shutil
 import stat
@@ -271,6 +272,49 @@ def test_a_new_name_is_seen_at_once(d, r):
         assert path.exists() and path.name in os.listdir(path.parent)
         os.rmdir(path)
         assert path.name not in os.listdir(path.parent)
+
+
+def listed_anew(fd):
+    """Of a directory that stays open, from its beginning: os.listdir gives
+    the descriptor of its own back at its start."""
+    return set(os.listdir(fd))
+
+
+def test_an_open_directory_begins_anew_with_what_is_there(d, r):
+    """The kernel keeps listings, as long as they are so."""
+    for parent, name, make, remove in (
+            (d / "database", d.new_name(), os.mkdir, os.rmdir),
+            (r.path, ".scratch", pathlib.Path.touch, os.unlink)):
+        fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+        before = listed_anew(fd)
+        for _ in range(3):
+            assert listed_anew(fd) == before == set(os.listdir(parent))
+            make(parent / name)
+            assert listed_anew(fd) == before | {name}
+            assert set(os.listdir(parent)) == before | {name}
+            remove(parent / name)
+        os.close(fd)
+
+
+def test_a_draft_that_gets_a_manifest_is_listed_whole(d, r):
+    path = d / "database" / d.new_name()
+    os.mkdir(path)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    assert listed_anew(fd) == {"spec.yaml", "error"}
+    assert put(path / "spec.yaml", manifest(path.name)) == 0
+    assert listed_anew(fd) == LISTED == set(os.listdir(path))
+    os.close(fd)
+
+
+def test_a_namespace_changes_the_root(d):
+    before = os.stat(d.mnt).st_mtime_ns
+    name = d.new_name("ns")
+    os.mkdir(d / name)
+    between = os.stat(d.mnt).st_mtime_ns
+    assert between > before and name in os.listdir(d.mnt)
+    os.rmdir(d / name)
+    assert os.stat(d.mnt).st_mtime_ns >= between
+    assert name not in os.listdir(d.mnt)
 
 
 def test_tail_follows_the_log(d):
