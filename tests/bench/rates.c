@@ -119,7 +119,7 @@ int main(int argc, char **argv)
 		const char *name;
 		bool (*deed)(size_t);
 	} deeds[] = {{"read", do_read}, {"stat", do_stat}, {"again", do_again}};
-	int processes = argc == 4 ? atoi(argv[2]) : 0;
+	int processes = argc == 4 ? (int)strtol(argv[2], NULL, 10) : 0;
 	char *text = NULL;
 	size_t size = 0, i;
 	ssize_t len;
@@ -132,7 +132,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < sizeof deeds / sizeof *deeds; i++)
 		if (count && processes > 0 && processes <= PROCESSES_MAX &&
 		    strcmp(argv[1], deeds[i].name) == 0)
-			return run(processes, atof(argv[3]), deeds[i].deed);
+			return run(processes, strtod(argv[3], NULL), deeds[i].deed);
 	fprintf(stderr, "usage: rates read|stat|again PROCESSES SECONDS\n");
 	return 2;
 }

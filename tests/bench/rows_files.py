@@ -101,7 +101,7 @@ def write_durably(at, name, text):
      AT_MOST, 1.5)
 def write(lab):
     """Of `promoting`, each on a replication of its own; what the request then
-    does comes after that."""
+    does is over before the next."""
     fleet = lab.fleet(HOT)
     size = os.path.getsize(fleet.files()[0])
     states = iter(fleet.states())
@@ -109,7 +109,9 @@ def write(lab):
     def ask():
         path = next(states)
         with open(path, "wb", buffering=0) as f:
-            return timed(f.write, b"promoting\n")
+            taken = timed(f.write, b"promoting\n")
+        run("sync", path)
+        return taken
     text = b"x" * size
     with folder(fleet.daemon.state) as at:
         yield from in_turns(
