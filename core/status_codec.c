@@ -71,6 +71,16 @@ uint64_t status_spec_digest(const struct spec *s)
 			       s->annotation_count);
 }
 
+uint64_t status_written_digest(const struct spec *spec, const char *written,
+			       size_t len)
+{
+	uint64_t h = text_hash_bytes(written, len);
+
+	h = h * 31 + status_spec_digest(spec);
+	h = h * 31 + text_hash(state_text(spec->state));
+	return h ? h : 1;
+}
+
 static void put_text(struct buf *out, int depth, const char *key,
 		     const char *text)
 {
@@ -191,6 +201,11 @@ void status_emit(const struct spec *spec, const struct status *status,
 	put_map(out, "request", &request_fields, &status->request);
 	put_map(out, "intent", &intent_fields, &status->intent);
 	put_history(out, status);
-	if (spec->written)
-		emit_text(out, 1, "written", spec->written, spec->written_len);
+	if (!spec->written)
+		return;
+	snprintf(digest, sizeof digest, "%016" PRIx64,
+		 status_written_digest(spec, spec->written,
+				       spec->written_len));
+	emit_str(out, 1, "writtenDigest", digest);
+	emit_text(out, 1, "written", spec->written, spec->written_len);
 }

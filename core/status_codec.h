@@ -29,6 +29,7 @@ struct status_record {
 	uint64_t digest;	/* of the spec that was saved with it */
 	enum state accepted;	/* replicationState that was saved with it */
 	const char *written;	/* points into the nodes, or NULL */
+	uint64_t said;		/* status_written_digest() of it; 0: not saved */
 };
 
 /*
@@ -42,6 +43,13 @@ int status_parse(const struct node *manifest, struct status_record *record,
 
 /* Tells specs apart, replicationState and the bytes as written aside. */
 uint64_t status_spec_digest(const struct spec *spec);
+
+/*
+ * Tells whether the bytes at @written, which were written to spec.yaml, are of
+ * @spec, state included: they were when this number was saved with both.  Never 0.
+ */
+uint64_t status_written_digest(const struct spec *spec, const char *written,
+			       size_t len);
 
 /* Everything that status.json shows of one replication. */
 struct status_view {

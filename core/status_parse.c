@@ -236,13 +236,23 @@ static int read_nothing(struct scan *s, const struct node *n)
 	return 0;
 }
 
-static int read_digest(struct scan *s, const struct node *n)
+static int read_hex(struct scan *s, const struct node *n, uint64_t *out)
 {
 	if (n->kind != NODE_SCALAR || strlen(n->text) != 16 ||
 	    strspn(n->text, "0123456789abcdef") != 16)
 		return refuse(s, n, "not 16 hexadecimal digits");
-	s->record.digest = strtoull(n->text, NULL, 16);
+	*out = strtoull(n->text, NULL, 16);
 	return 0;
+}
+
+static int read_digest(struct scan *s, const struct node *n)
+{
+	return read_hex(s, n, &s->record.digest);
+}
+
+static int read_said(struct scan *s, const struct node *n)
+{
+	return read_hex(s, n, &s->record.said);
 }
 
 static int read_accepted(struct scan *s, const struct node *n)
@@ -273,6 +283,7 @@ static const struct part parts[] = {
 	{"request", read_request, true},
 	{"intent", read_intent, true},
 	{"history", read_history, true},
+	{"writtenDigest", read_said, true},
 	{"written", read_written, true},
 };
 

@@ -13,13 +13,18 @@ void text_free(void *p)
 	free(*(void **)p);
 }
 
-uint64_t text_hash(const char *s)
+uint64_t text_hash_bytes(const char *s, size_t n)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
-	for (; *s; s++)
+	for (; n; n--, s++)
 		hash = (hash ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
 	return hash;
+}
+
+uint64_t text_hash(const char *s)
+{
+	return text_hash_bytes(s, strlen(s));
 }
 
 static const char *format_time(int64_t ms, bool millis, char *out)

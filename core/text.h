@@ -36,6 +36,7 @@ int64_t duration_parse(const char *text);
 
 /* 64-bit FNV-1a: two texts meet by a chance of 2^-64. */
 uint64_t text_hash(const char *s);
+uint64_t text_hash_bytes(const char *s, size_t n);
 
 /* A DNS-1123 subdomain of at most 253 bytes (names) or label of 63. */
 bool name_is_dns_subdomain(const char *s);

@@ -53,13 +53,28 @@ def in_turns(count, *measures):
 
 # ---- fleets ----
 
+def fnv(data, h=0xcbf29ce484222325):
+    for byte in data:
+        h = (h ^ byte) * 0x100000001b3 & 2**64 - 1
+    return h
+
+
 def digest_of(key, value):
     """Of a field of a spec, as the store has it."""
-    h = 0xcbf29ce484222325
-    for part in ("spec", key, value):
-        for byte in part.encode() + b"\xff":
-            h = (h ^ byte) * 0x100000001b3 & 2**64 - 1
+    h = fnv(b"\xff".join([b"spec", key.encode(), value.encode(), b""]))
     return h ^ h >> 32
+
+
+def seal(text, digest):
+    """A file of the store that nobody has edited."""
+    written = re.sub(r"(?m)^    ", "", re.search(
+        r"(?s)\n  written: \|\n(.*)\.\.\.\n", text)[1])
+    state = re.search(r"acceptedState: (\w+)", text)[1]
+    said = ((fnv(written.encode()) * 31 + digest) * 31 +
+            fnv(state.encode())) & 2**64 - 1
+    return re.sub(r"writtenDigest: .*", f'writtenDigest: "{said:016x}"',
+                  re.sub(r"specDigest: .*", f'specDigest: "{digest:016x}"',
+                         text))
 
 
 def digest_of_names(ns, name):
@@ -94,7 +109,7 @@ class Fleet:
         state = self.daemon.state
         store, sim = state / "replications", state / "sim"
         text = (store / "ns0/r0.yaml").read_text()
-        digest = int(re.search(r"specDigest: ([0-9a-f]+)", text)[1], 16)
+        digest = int(re.search(r'specDigest: "?([0-9a-f]+)', text)[1], 16)
         digest -= digest_of_names("ns0", "r0")
         namespace = (store / "ns0/.namespace").read_text()
         volumes = {p.relative_to(sim): p.read_text() for p in sim.rglob("*r0*")
@@ -108,9 +123,8 @@ class Fleet:
 
             def named(old, ns=ns, name=name):
                 return old.replace("ns0", ns).replace("r0", name)
-            # As whoever edits it by hand could not: it is not mended then.
-            mine = re.sub(r"specDigest: [0-9a-f]+", "specDigest: %016x" % (
-                digest + digest_of_names(ns, name) & 2**64 - 1), named(text))
+            mine = seal(named(text), digest + digest_of_names(ns, name) &
+                        2**64 - 1)
             (store / ns / f"{name}.yaml").write_text(re.sub(
                 r"(?m)^  id: \d+$", f"  id: {1000 + i}", mine.replace(
                     uid, f"{i:08x}")))

@@ -541,6 +541,32 @@ START_TEST(written_bytes)
 }
 END_TEST
 
+/* It is not believed to be what it was when somebody has had a hand in it. */
+START_TEST(written_bytes_that_were_edited)
+{
+	struct spec spec = sample_spec(), *parsed;
+	struct status status = sample_status(new_id());
+	auto_buf text;
+
+	make_namespace("database");
+	buf_init(&text, 1 << 20);
+	buf_puts(&text, "# mine\n");
+	manifest_render("database", "db", &spec, &status, &text);
+	parsed = manifest_parse(text.data, text.len, NULL, &err);
+	ck_assert_msg(parsed != NULL, "%s", err.msg);
+	save("database", "db", parsed, &status, 0);
+	/* It says the same, by another way of looking. */
+	edit(file_of("database/db.yaml"), "# mine", "# ours");
+	again();
+	ck_assert(strncmp(only()->spec->written, "# ours", 6) == 0);
+	edit(file_of("database/db.yaml"), "# ours\n    apiVersion",
+	     "# ours\n    apiversion");
+	again();
+	ck_assert_ptr_null(only()->spec->written);
+	spec_unref(parsed);
+}
+END_TEST
+
 /* The greatest manifest that may be written is read again. */
 START_TEST(large_manifests)
 {
@@ -1507,7 +1533,8 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		round_trip, modes_and_names, versions_are_compared,
-		removes, file_removed_while_running, written_bytes, large_manifests,
+		removes, file_removed_while_running, written_bytes,
+		written_bytes_that_were_edited, large_manifests,
 		too_large_to_be_read_again, what_could_not_be_read_again,
 		second_daemon, site_never_changes,
 		damaged_uvrfs_yaml, makes_its_directories, damaged_files_are_set_aside,
