@@ -270,9 +270,6 @@ static int create_at(struct deed *d, const struct csi_view *v,
 			    "%s/%s: make it there, with a volume that has the "
 			    "same volumeHandle", v->cluster, v->namespace,
 			    v->claim_name);
-	rc = check_group(d, v);
-	if (rc < 0)
-		return rc;
 	rc = ceph_choose_class(d->call, v, class, d->err);
 	if (rc < 0)
 		return rc;
@@ -325,6 +322,11 @@ static int create(struct deed *d)
 	if (c->other->reach != REACH_OK)
 		return fail(d->err, EHOSTUNREACH, "%s gives no answer",
 			    c->other->cluster);
+	rc = check_group(d, from);
+	if (rc == 0)
+		rc = check_group(d, to);
+	if (rc < 0)
+		return rc;
 	/* Mirroring begins at the source. */
 	if (!from->part[CEPH_PART_VR].object)
 		return create_at(d, from, CEPH_PRIMARY);

@@ -133,7 +133,7 @@ void csi_probe_read(const struct csi_view *v, unsigned part, unsigned probe,
 		return;
 	state = state_of(v, part, probe, out->failure);
 	out->running = state == CSI_SNAP_RUNS;
-	if (state == CSI_SNAP_NONE && !v->can_snapshot)
+	if (state == CSI_SNAP_NONE && !*v->snapshot_class)
 		snprintf(out->failure, sizeof out->failure,
 			 "there is no VolumeSnapshotClass for its driver");
 	out->possible = !out->running &&

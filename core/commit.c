@@ -6,6 +6,8 @@
  */
 #include "world_private.h"
 
+#include "text.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -370,6 +372,7 @@ int commit_start(struct world *w, struct replication *r,
 		return fail(err, ENOMEM, "out of memory");
 	}
 	snprintf(c->audit, sizeof c->audit, "%s", audit);
+	text_clip(c->audit);
 	if (!r->spec)
 		r->work->coming = c->spec;
 	send(w, c);

@@ -36,6 +36,7 @@ static void put(struct deriving *d, enum condition_type type,
 	va_start(ap, fmt);
 	vsnprintf(text->message, sizeof text->message, fmt, ap);
 	va_end(ap);
+	text_clip(text->message);
 	d->out[type] = (struct condition){
 		.status = status,
 		.reason = text->reason,
@@ -72,10 +73,13 @@ static void ready_pending(struct deriving *d)
 			status = CONDITION_UNKNOWN;
 		put(d, CONDITION_READY, status, plan->waits_for, "%s: %s", word,
 		    plan->waits_text);
-	} else if (d->in->status->failure) {
+	} else if (d->in->status->failure && plan->step_count &&
+		   !act_is_wait(plan->steps[0])) {
 		put(d, CONDITION_READY, status, "Retrying", "%s: %s%s", word,
 		    d->in->status->failure,
-		    plan->step_count && plan->steps[0] == ACT_DEMOTE_PEER
+		    plan->steps[0] == ACT_DEMOTE_PEER &&
+				    plan->failover == FAILOVER_PLANNED &&
+				    plan->word == WORD_PROMOTING
 			    ? "; 'promoting force' goes on without it"
 			    : "");
 	} else {

@@ -2,6 +2,8 @@
 /* The one error type: an errno and a sentence on the caller's stack. */
 #include "error.h"
 
+#include "text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +16,7 @@ int fail(struct error *err, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(err->msg, sizeof err->msg, fmt, ap);
 	va_end(ap);
+	text_clip(err->msg);
 	return -code;
 }
 
@@ -30,5 +33,6 @@ int error_prefix(struct error *err, const char *fmt, ...)
 	memmove(err->msg + len, err->msg, sizeof err->msg - len);
 	memcpy(err->msg, front, len);
 	err->msg[sizeof err->msg - 1] = '\0';
+	text_clip(err->msg);
 	return -err->code;
 }

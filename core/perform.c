@@ -91,6 +91,7 @@ static void report(struct world *w, struct act_job *j)
 	if (j->rc < 0)
 		snprintf(result->sentence, sizeof result->sentence,
 			 "%s at %s: %.800s", act, j->cluster->name, j->err.msg);
+	text_clip(result->sentence);
 	result_drop(j->r->work);
 	j->r->work->result = result;
 	j->result = NULL;

@@ -41,11 +41,8 @@ bool peer_may_be_writable(const struct planning *p)
    answered, and not both of its looks have changed. */
 bool peer_is_half_demoted(const struct planning *p)
 {
-	const struct status *s = p->in->status;
-
-	return s->intent.act == ACT_DEMOTE_PEER &&
-	       s->intent.request == s->request.id &&
-	       p->peer_role == ROLE_UNKNOWN && peer_may_be_writable(p);
+	return has_begun(p, ACT_DEMOTE_PEER) && p->peer_role == ROLE_UNKNOWN &&
+	       peer_may_be_writable(p);
 }
 
 /* The site that `state` speaks of must answer, and agree with itself. */
@@ -155,6 +152,13 @@ bool lacks_second_fact(const struct planning *p, const struct side *side)
 {
 	return side->fact == ROLE_UNKNOWN &&
 	       p->in->capabilities & CAP_SECOND_FACT;
+}
+
+bool has_begun(const struct planning *p, enum act act)
+{
+	const struct status *s = p->in->status;
+
+	return s->intent.act == act && s->intent.request == s->request.id;
 }
 
 bool lacks_look(const struct side *side)

@@ -47,6 +47,12 @@ static bool is_looked_at_first(const struct planning *p)
 	       p->peer_role == ROLE_SOURCE;
 }
 
+/* It is asked for once more, and what it tries now has failed. */
+static bool is_stuck(const struct planning *p)
+{
+	return p->again && p->in->status->attempts > 0;
+}
+
 static void check_copy(struct planning *p)
 {
 	if (p->here_role == ROLE_SOURCE) {
@@ -61,7 +67,7 @@ static void check_copy(struct planning *p)
 	} else if (p->here->diverged) {
 		plan_need(p, OVERRIDE_DATA, "copy",
 			  "the copy at %s has writes of its own", p->in->here);
-	} else if (is_looked_at_first(p)) {
+	} else if (is_looked_at_first(p) && !is_stuck(p)) {
 		plan_pass(p, "copy",
 			  "%s says that its copy is complete, which is verified "
 			  "first",
@@ -84,6 +90,20 @@ static bool final_copy_is_late(const struct planning *p)
 	       p->here_role == ROLE_REPLICA;
 }
 
+/* An action that runs for longer is not waited for, if somebody says so. */
+#define PATIENCE_MS 60000
+
+/* It has failed, says what is not so, or does not come to an end. */
+static bool shows_that_it_stays(const struct planning *p)
+{
+	int64_t pending = p->in->now - p->in->status->request.accepted;
+
+	return (is_stuck(p) && !is_looked_at_first(p)) ||
+	       (p->peer->claim == ROLE_REPLICA &&
+		p->peer->fact == ROLE_SOURCE) ||
+	       (p->peer->busy && pending >= PATIENCE_MS);
+}
+
 /*
  * It answers, and what it was asked for this failover does not come about: its
  * storage is lost, say, and its API server is not.  While it is in use, force is
@@ -94,7 +114,7 @@ static bool asked_in_vain(const struct planning *p)
 	const struct request *req = &p->in->status->request;
 
 	return p->again && p->asked_peer && req->word == WORD_PROMOTING &&
-	       req->outcome == OUTCOME_PENDING &&
+	       req->outcome == OUTCOME_PENDING && shows_that_it_stays(p) &&
 	       (p->peer->in_use == TRI_NO || req->overrides & OVERRIDE_IN_USE);
 }
 
@@ -201,6 +221,23 @@ static void announce_verify(struct planning *p)
 		plan_step(p, ACT_VERIFY);
 }
 
+/* False: it can't be gone on without a look at the copy here, which is not to be
+   had now. */
+static bool look_first(struct planning *p)
+{
+	if (p->overrides & OVERRIDE_COPY || !lacks_second_fact(p, p->here))
+		return true;
+	if (!lacks_look(p->here)) {
+		plan_doubt(p, p->here, "Unverified",
+			   "%s says that its copy is complete, and there is no "
+			   "second fact: 'promoting force' goes on all the same",
+			   p->in->here);
+		return false;
+	}
+	plan_step(p, ACT_VERIFY);
+	return true;
+}
+
 static void promote_planned(struct planning *p)
 {
 	if (p->peer->reach != REACH_OK) {
@@ -213,8 +250,8 @@ static void promote_planned(struct planning *p)
 	if (p->peer_role == ROLE_SOURCE || peer_is_half_demoted(p)) {
 		if (wait_for_use(p, p->peer, p->in->peer))
 			return;
-		if (is_looked_at_first(p) && !(p->overrides & OVERRIDE_COPY))
-			plan_step(p, ACT_VERIFY);
+		if (!has_begun(p, ACT_DEMOTE_PEER) && !look_first(p))
+			return;
 		plan_step(p, ACT_DEMOTE_PEER);
 	} else if (p->peer_role != ROLE_REPLICA) {
 		plan_doubt(p, p->peer, "PeerUnverified",
@@ -278,6 +315,8 @@ static void promote_unplanned(struct planning *p)
 				 "to",
 				 p->in->peer);
 	}
+	if (is_looked_at_first(p) && !(p->overrides & OVERRIDE_COPY))
+		plan_step(p, ACT_VERIFY);
 	plan_step(p, ACT_FORCE_PROMOTE);
 	announce_verify(p);
 }

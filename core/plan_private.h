@@ -86,6 +86,9 @@ enum role role_meant(enum word word);
    when the second fact agrees, else a wait that says why not. */
 void await_writable(struct planning *p);
 
+/* That act was begun for this request, and has had no answer. */
+bool has_begun(const struct planning *p, enum act act);
+
 /* The backend has a second fact, and for this side it can't be told now. */
 bool lacks_second_fact(const struct planning *p, const struct side *side);
 

@@ -15,7 +15,9 @@ static bool peer_follows(const struct planning *p)
 
 static void check_follower(struct planning *p)
 {
-	if (lacks_look(p->peer))
+	bool stuck = p->again && p->in->status->attempts > 0;
+
+	if (lacks_look(p->peer) && !stuck)
 		plan_pass(p, "peer", "%s says that it follows this site, which "
 			  "is verified first",
 			  p->in->peer);
@@ -73,10 +75,11 @@ static void step_down(struct planning *p)
 			  p->in->peer, side_silence(p->peer));
 		return;
 	}
-	if (peer_follows(p) && lacks_look(p->peer)) {
+	if (p->overrides & OVERRIDE_PEER || has_begun(p, ACT_DEMOTE)) {
+		/* Whatever is known of it now. */
+	} else if (peer_follows(p) && lacks_look(p->peer)) {
 		plan_step(p, ACT_VERIFY_PEER);
-	} else if (lacks_second_fact(p, p->peer) &&
-		   !(p->overrides & OVERRIDE_PEER)) {
+	} else if (lacks_second_fact(p, p->peer)) {
 		plan_doubt(p, p->peer, "PeerUnverified",
 			   "%s says that it follows this site, and there is no "
 			   "second fact: 'demoting force' goes on all the same",

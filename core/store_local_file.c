@@ -88,14 +88,14 @@ static int check_names(const char *namespace, const char *name,
 
 /* The state that was accepted, and @record's bytes if they still say it. */
 static struct spec *take_spec(const struct spec *loaded,
-			      const struct status_record *record)
+			      const struct status_record *record, bool trusts)
 {
 	struct spec draft = *loaded;
 
 	if (record->status)
 		draft.state = record->accepted;
 	/* To read it is what most of a start would be spent on. */
-	if (record->written) {
+	if (trusts && record->written) {
 		draft.written = record->written;
 		draft.written_len = strlen(record->written);
 		if (record->said == status_written_digest(&draft, draft.written,
@@ -105,8 +105,10 @@ static struct spec *take_spec(const struct spec *loaded,
 	return manifest_keep_written(&draft, record->written);
 }
 
-int file_read(const char *namespace, const char *name, const struct buf *text,
-	      struct file_content *out, struct error *err)
+/* @trusts: that a digest of ours says what `written' says. */
+static int read_text(const char *namespace, const char *name,
+		     const struct buf *text, bool trusts,
+		     struct file_content *out, struct error *err)
 {
 	struct manifest_meta meta = {{0}};
 	struct status_record record = {0};
@@ -133,7 +135,7 @@ int file_read(const char *namespace, const char *name, const struct buf *text,
 	if (rc < 0)
 		return rc;
 	content.status = record.status;
-	content.spec = take_spec(loaded, &record);
+	content.spec = take_spec(loaded, &record, trusts);
 	if (!content.spec) {
 		status_unref(record.status);
 		return fail(err, ENOMEM, "no memory for a spec");
@@ -145,6 +147,12 @@ int file_read(const char *namespace, const char *name, const struct buf *text,
 	}
 	*out = content;
 	return 0;
+}
+
+int file_read(const char *namespace, const char *name, const struct buf *text,
+	      struct file_content *out, struct error *err)
+{
+	return read_text(namespace, name, text, true, out, err);
 }
 
 /*
@@ -161,7 +169,7 @@ static int check_readable(const char *namespace, const char *name,
 	if (text->failed)
 		return fail(err, text->failed, "%s/%s is too large", namespace,
 			    name);
-	if (file_read(namespace, name, text, &content, err) < 0)
+	if (read_text(namespace, name, text, false, &content, err) < 0)
 		return error_prefix(err, "%s/%s can't be stored: ", namespace,
 				    name);
 	same = spec_equal(content.spec, spec) && content.status &&

@@ -137,7 +137,7 @@ struct commit {
 	struct backend *backend;
 	const char *event;		/* to be logged when it is kept, or NULL */
 	struct edit *edit;		/* who waits for it, or NULL */
-	char audit[512];		/* what to audit when it is done */
+	char audit[PLAN_TEXT_MAX + 64];		/* what to audit when it is done */
 	int rc;
 	struct error err;
 };

@@ -62,10 +62,11 @@ void dir_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct inode dir = inode_parse(ino);
 	struct note *n = NULL;
 
-	if (dir.kind == KIND_NAMESPACE ||
-	    (dir.kind == KIND_REPLICATION && !tree_is_draft(fs, dir)))
+	if (!tree_is_removed(fs, dir) &&
+	    (dir.kind == KIND_NAMESPACE ||
+	     (dir.kind == KIND_REPLICATION && !tree_is_draft(fs, dir))))
 		n = note_get(fs, dir);
-	if (n && !n->scratch && !tree_is_removed(fs, dir)) {
+	if (n && !n->scratch) {
 		fi->cache_readdir = 1;
 		fi->keep_cache = n->listed;
 		n->listed = true;

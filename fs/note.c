@@ -73,25 +73,31 @@ static void forget_attributes(struct fs *fs, struct inode node)
 						 inode_number(node), -1, 0);
 }
 
-/* And the listing, for one who has the directory open and begins anew.  Nothing
-   that waits for us holds the pages of a directory. */
-static void forget_listing(struct fs *fs, struct inode directory)
+/*
+ * Two changes have two times, so that a time is a version, too: for pollers,
+ * and for programs that compare times.
+ */
+static void move_time(struct fs *fs, int64_t *time)
 {
-	if (fs->session)
-		fuse_lowlevel_notify_inval_inode(fs->session,
-						 inode_number(directory), 0, 0);
+	int64_t now = world_now(fs->world), ahead = *time - now;
+
+	*time = ahead >= 0 && ahead < 1000 ? *time + 1 : now;
 }
 
-/* The entries of @directory are others now. */
+/*
+ * The entries of @directory are others now.  What the kernel has of them goes
+ * when it is opened next, or, for who has it open, with the time: dropping the
+ * pages from here would wait for whoever is copying names out of one.
+ */
 void note_touch(struct fs *fs, struct inode directory)
 {
 	struct note *n = note_get(fs, directory);
 
 	if (n) {
-		n->changed = world_now(fs->world);
+		move_time(fs, &n->changed);
 		n->listed = false;
 	}
-	forget_listing(fs, directory);
+	forget_attributes(fs, directory);
 }
 
 /* True when @f reads differently for @a and for @b, or that can't be told. */
@@ -110,17 +116,6 @@ static bool differs(struct fs *fs, const struct file *f,
 	f->render(&sb, &y);
 	return x.failed || y.failed || x.len != y.len ||
 	       (x.len && memcmp(x.data, y.data, x.len) != 0);
-}
-
-/*
- * Two changes have two times, so that a time is a version, too: for pollers,
- * and for programs that compare times.
- */
-static void move_time(struct fs *fs, int64_t *time)
-{
-	int64_t now = world_now(fs->world), ahead = *time - now;
-
-	*time = ahead >= 0 && ahead < 1000 ? *time + 1 : now;
 }
 
 /* A directory that the kernel has forgotten has no file that it knows. */

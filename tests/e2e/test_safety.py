@@ -63,6 +63,24 @@ def test_a_peer_that_answers_and_does_not_step_down(patient, word, fault):
     assert r.ready.reason == "SplitBrain"
 
 
+@pytest.mark.parametrize("word", ["promoting", "promoting force"])
+def test_force_that_is_repeated_while_all_is_well_changes_nothing(patient,
+                                                                  word):
+    """A script that loops, or an impatient hand: nothing has failed."""
+    r = patient.replica()
+    r.peer_volume.write_bytes(b"newer\n")
+    patient.faults(r.peer, "slow 300")
+    assert r.ask(word) == 0
+    for _ in range(5):
+        assert r.ask("promoting force") == 0
+        assert r.state == "promoting"
+    patient.faults(r.peer)
+    r.done().go("source")
+    assert r.here_volume.read_bytes() == b"newer\n"
+    assert "force-promote" not in r.acts()
+    assert not is_writable(r.peer_volume)
+
+
 def test_force_for_a_peer_in_use_is_not_for_one_that_stays(patient):
     """It steps down, once it is no obstacle that it is used."""
     r = patient.replica()

@@ -301,6 +301,7 @@ static void make(enum act what)
 	rc = powerstore_act(&c, &err);
 	if (rc == 0 || backend_error_is_final(rc))
 		status.intent.act = ACT_NONE;
+	status.attempts = rc < 0 ? status.attempts + 1 : 0;
 	if (rc < 0)
 		snprintf(last_error, sizeof last_error, "%s", err.msg);
 	failed_rc = backend_error_is_final(rc) ? rc : 0;
