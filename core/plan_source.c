@@ -62,6 +62,23 @@ static bool final_sync_expected(const struct planning *p)
 	return !(p->overrides & OVERRIDE_PEER) || peer_follows(p);
 }
 
+/* False: it can't be gone on without a look at it, which is not to be had now. */
+static bool look_at_follower(struct planning *p)
+{
+	if (p->overrides & OVERRIDE_PEER || has_begun(p, ACT_DEMOTE) ||
+	    !lacks_second_fact(p, p->peer))
+		return true;
+	if (lacks_look(p->peer)) {
+		plan_step(p, ACT_VERIFY_PEER);
+		return true;
+	}
+	plan_doubt(p, p->peer, "PeerUnverified",
+		   "%s says that it follows this site, and there is no second "
+		   "fact: 'demoting force' goes on all the same",
+		   p->in->peer);
+	return false;
+}
+
 /* Still the source: what has changed since it was asked counts again. */
 static void step_down(struct planning *p)
 {
@@ -75,17 +92,8 @@ static void step_down(struct planning *p)
 			  p->in->peer, side_silence(p->peer));
 		return;
 	}
-	if (p->overrides & OVERRIDE_PEER || has_begun(p, ACT_DEMOTE)) {
-		/* Whatever is known of it now. */
-	} else if (peer_follows(p) && lacks_look(p->peer)) {
-		plan_step(p, ACT_VERIFY_PEER);
-	} else if (lacks_second_fact(p, p->peer)) {
-		plan_doubt(p, p->peer, "PeerUnverified",
-			   "%s says that it follows this site, and there is no "
-			   "second fact: 'demoting force' goes on all the same",
-			   p->in->peer);
+	if (!look_at_follower(p))
 		return;
-	}
 	plan_step(p, ACT_DEMOTE);
 	if (final_sync_expected(p))
 		plan_step(p, ACT_AWAIT_PEER_COPY);
