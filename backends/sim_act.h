@@ -20,7 +20,7 @@ struct deed {
 	bool linked;			/* its array reaches the other's */
 	bool in_use;			/* the called end is, and it matters */
 	bool lie;			/* claims only, the volumes stay */
-	struct sight sight;		/* as seen; then as it is to be */
+	struct glance sight;		/* as seen; then as it is to be */
 
 	/* Decided: */
 	bool effect;			/* something changes */

@@ -219,7 +219,7 @@ int sim_observe(struct backend *b, const struct target *t, int timeout_ms,
 	struct sim *sim = sim_of(b);
 	int64_t until = clock_monotonic() + timeout_ms;
 	struct observation seen;
-	struct sight sight;
+	struct glance sight;
 	struct bond *p;
 	int i, rc;
 

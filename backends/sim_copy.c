@@ -149,7 +149,7 @@ static int open_both(struct sim *sim, struct copy *c)
 	return 0;
 }
 
-void copy_begin(struct sim *sim, struct bond *p, const struct sight *s,
+void copy_begin(struct sim *sim, struct bond *p, const struct glance *s,
 		int from)
 {
 	bool final = s->belief[from].role != ROLE_SOURCE;
@@ -255,7 +255,7 @@ static bool is_torn(struct sim *sim, const struct copy *c)
 }
 
 /* Puts the bytes in place.  -EAGAIN: the order of things has changed. */
-static int put_in_place(struct sim *sim, struct copy *c, struct sight *s)
+static int put_in_place(struct sim *sim, struct copy *c, struct glance *s)
 {
 	struct place to = place_of(sim, c, 1 - c->from);
 	struct belief *belief = &s->belief[1 - c->from];
@@ -282,7 +282,7 @@ static int put_in_place(struct sim *sim, struct copy *c, struct sight *s)
 	return 0;
 }
 
-static int note_arrival(struct sim *sim, const struct copy *c, struct sight *s)
+static int note_arrival(struct sim *sim, const struct copy *c, struct glance *s)
 {
 	struct place place[2] = {place_of(sim, c, 0), place_of(sim, c, 1)};
 	struct belief *from = &s->belief[c->from];
@@ -306,7 +306,7 @@ static int note_arrival(struct sim *sim, const struct copy *c, struct sight *s)
 
 /* The replica holds these very bytes already. */
 static bool is_there_already(struct sim *sim, struct copy *c,
-			     const struct sight *s)
+			     const struct glance *s)
 {
 	int to = 1 - c->from;
 	uint64_t content;
@@ -319,7 +319,7 @@ static bool is_there_already(struct sim *sim, struct copy *c,
 /* With the bond's disk lock held. */
 static int apply_locked(struct sim *sim, struct copy *c)
 {
-	struct sight s;
+	struct glance s;
 	bool final;
 	int rc = 0;
 

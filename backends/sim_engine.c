@@ -58,7 +58,7 @@ static bool is_in_doubt(struct sim *sim, struct bond *p, int64_t *until)
 	return doubt;
 }
 
-static void push(struct sim *sim, struct bond *p, const struct sight *s,
+static void push(struct sim *sim, struct bond *p, const struct glance *s,
 		 int here)
 {
 	struct observation o;
@@ -80,7 +80,7 @@ static void push(struct sim *sim, struct bond *p, const struct sight *s,
 static void update(struct sim *sim, struct bond *p)
 {
 	int64_t doubt = INT64_MAX;
-	struct sight s;
+	struct glance s;
 	bool anew;
 	int here;
 

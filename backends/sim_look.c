@@ -17,7 +17,7 @@
 /* A file that changed this recently may change again within its time stamp. */
 #define YOUNG_NS ((int64_t)20 * 1000000)
 
-static void read_end(struct sim *sim, struct bond *p, int i, struct sight *s)
+static void read_end(struct sim *sim, struct bond *p, int i, struct glance *s)
 {
 	struct place place = end_place(sim, &p->end[i]);
 	struct place other = end_place(sim, &p->end[1 - i]);
@@ -40,7 +40,7 @@ static void read_end(struct sim *sim, struct bond *p, int i, struct sight *s)
 	stamp_from(&s->stamp[i], &st);
 }
 
-void bond_read_locked(struct sim *sim, struct bond *p, struct sight *out)
+void bond_read_locked(struct sim *sim, struct bond *p, struct glance *out)
 {
 	int i;
 
@@ -49,7 +49,7 @@ void bond_read_locked(struct sim *sim, struct bond *p, struct sight *out)
 		read_end(sim, p, i, out);
 }
 
-void bond_read(struct sim *sim, struct bond *p, struct sight *out)
+void bond_read(struct sim *sim, struct bond *p, struct glance *out)
 {
 	bond_lock(sim, p);
 	bond_read_locked(sim, p, out);
@@ -129,7 +129,7 @@ int end_content(struct sim *sim, struct end *e, uint64_t *out)
 	return rc;
 }
 
-uint64_t sight_next_id(const struct sight *s)
+uint64_t sight_next_id(const struct glance *s)
 {
 	uint64_t id = 0;
 	int i;
@@ -144,7 +144,7 @@ uint64_t sight_next_id(const struct sight *s)
 	return id + 1;
 }
 
-int sight_direction(const struct sight *s, bool *final)
+int sight_direction(const struct glance *s, bool *final)
 {
 	const struct belief *from, *to;
 	int i;
@@ -171,7 +171,7 @@ int sight_direction(const struct sight *s, bool *final)
 }
 
 /* Side @i is the one that the other, a replica, takes its data from. */
-static bool is_legitimate(const struct sight *s, int i, bool other_known)
+static bool is_legitimate(const struct glance *s, int i, bool other_known)
 {
 	const struct belief *self = &s->belief[i], *other = &s->belief[1 - i];
 
@@ -191,7 +191,7 @@ static bool has_content(const struct belief *b, uint64_t content)
 }
 
 /* Compares bytes: does this side hold what the other lacks? */
-static bool is_diverged(struct sim *sim, struct bond *p, const struct sight *s,
+static bool is_diverged(struct sim *sim, struct bond *p, const struct glance *s,
 			int i, bool other_known)
 {
 	const struct belief *self = &s->belief[i];
@@ -212,7 +212,7 @@ static bool is_diverged(struct sim *sim, struct bond *p, const struct sight *s,
 		 has_content(&s->belief[1 - i], content));
 }
 
-static bool holds_whole_copy(const struct sight *s, int i)
+static bool holds_whole_copy(const struct glance *s, int i)
 {
 	return !s->rc[i] && s->has_file[i] && s->belief[i].complete;
 }
@@ -262,7 +262,7 @@ static void fill_use(const struct end *e, struct side *out)
 }
 
 /* The array's own words. */
-static void fill_native(const struct bond *p, const struct sight *s, int i,
+static void fill_native(const struct bond *p, const struct glance *s, int i,
 			struct side *out)
 {
 	const struct belief *self = &s->belief[i], *other = &s->belief[1 - i];
@@ -302,7 +302,7 @@ static void fill_native(const struct bond *p, const struct sight *s, int i,
 			 p->progress);
 }
 
-static void fill_copy(const struct bond *p, const struct sight *s, int i,
+static void fill_copy(const struct bond *p, const struct glance *s, int i,
 		      bool other_known, struct side *out)
 {
 	const struct belief *self = &s->belief[i], *other = &s->belief[1 - i];
@@ -325,7 +325,7 @@ static void fill_copy(const struct bond *p, const struct sight *s, int i,
 }
 
 /* What memory knows about side @i; with the lock held. */
-static void fill_side(const struct bond *p, const struct sight *s, int i,
+static void fill_side(const struct bond *p, const struct glance *s, int i,
 		      const enum reach reach[2], struct side *out)
 {
 	const struct end *e = &p->end[i];
@@ -350,7 +350,7 @@ static void fill_side(const struct bond *p, const struct sight *s, int i,
 		fill_copy(p, s, i, reach[1 - i] == REACH_OK, out);
 }
 
-static bool is_peer_alive(const struct bond *p, const struct sight *s)
+static bool is_peer_alive(const struct bond *p, const struct glance *s)
 {
 	bool final;
 
@@ -359,7 +359,7 @@ static bool is_peer_alive(const struct bond *p, const struct sight *s)
 	       !end_has(&p->end[1], FAULT_NO_COPY);
 }
 
-void bond_observe(struct sim *sim, struct bond *p, const struct sight *s,
+void bond_observe(struct sim *sim, struct bond *p, const struct glance *s,
 		  int here, struct observation *o)
 {
 	struct side *side[2] = {here ? &o->peer : &o->here,

@@ -171,7 +171,7 @@ bool bond_is_linked(const struct bond *p);	/* data can flow */
 /* ---- sim_look.c ---- */
 
 /* What the disk says about both ends at one moment. */
-struct sight {
+struct glance {
 	struct belief belief[2];
 	int rc[2];			/* 0, -ENOENT, -EIO */
 	bool has_file[2];
@@ -179,8 +179,8 @@ struct sight {
 	struct stamp stamp[2];
 };
 
-void bond_read(struct sim *sim, struct bond *p, struct sight *out);
-void bond_read_locked(struct sim *sim, struct bond *p, struct sight *out);
+void bond_read(struct sim *sim, struct bond *p, struct glance *out);
+void bond_read_locked(struct sim *sim, struct bond *p, struct glance *out);
 
 /* The hash of the volume's bytes; reads them when they may have changed. */
 int end_content(struct sim *sim, struct end *e, uint64_t *out);
@@ -188,14 +188,14 @@ void end_remember(struct sim *sim, struct end *e, const struct stamp *stamp,
 		  uint64_t content);
 
 /* Fills @o as seen from end @here; blocks on the disk only. */
-void bond_observe(struct sim *sim, struct bond *p, const struct sight *s,
+void bond_observe(struct sim *sim, struct bond *p, const struct glance *s,
 		  int here, struct observation *o);
 
 /* Which end a copy is due from, -1: none; @final: it ends a step down. */
-int sight_direction(const struct sight *s, bool *final);
+int sight_direction(const struct glance *s, bool *final);
 
 /* An id that no snapshot of the bond has. */
-uint64_t sight_next_id(const struct sight *s);
+uint64_t sight_next_id(const struct glance *s);
 
 /* ---- sim_call.c ---- */
 
@@ -209,10 +209,10 @@ int sim_observe(struct backend *b, const struct target *t, int timeout_ms,
 #define FAILED_RETRY_MS 1000
 
 /* Begins, goes on with or gives up the bond's copy; sets p->due. */
-void bond_schedule(struct sim *sim, struct bond *p, const struct sight *s);
+void bond_schedule(struct sim *sim, struct bond *p, const struct glance *s);
 
 /* Begins one if it can, else p->not_before says when to try again. */
-void copy_begin(struct sim *sim, struct bond *p, const struct sight *s,
+void copy_begin(struct sim *sim, struct bond *p, const struct glance *s,
 		int from);
 bool copy_is(const struct copy *c, int from, bool final);
 void copy_poke(struct copy *c);		/* faults may have changed */

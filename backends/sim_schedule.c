@@ -53,7 +53,7 @@ static void note_current(struct sim *sim, struct bond *p, int to)
 	struct place place = end_place(sim, &p->end[to]);
 	int64_t now = clock_wall();
 	bool by_interval;
-	struct sight s;
+	struct glance s;
 	struct error err;
 
 	p->begun = clock_monotonic();
@@ -87,7 +87,7 @@ static bool may_copy(struct sim *sim, const struct bond *p)
 	return may;
 }
 
-static void begin_if_due(struct sim *sim, struct bond *p, const struct sight *s,
+static void begin_if_due(struct sim *sim, struct bond *p, const struct glance *s,
 			 int from)
 {
 	const struct belief *to = &s->belief[1 - from];
@@ -109,7 +109,7 @@ static void begin_if_due(struct sim *sim, struct bond *p, const struct sight *s,
 		note_current(sim, p, 1 - from);
 }
 
-void bond_schedule(struct sim *sim, struct bond *p, const struct sight *s)
+void bond_schedule(struct sim *sim, struct bond *p, const struct glance *s)
 {
 	bool final = false;
 	int from = may_copy(sim, p) ? sight_direction(s, &final) : -1;
