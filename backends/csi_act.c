@@ -119,7 +119,7 @@ static int fetch_all(struct csi_pair *p, int i, int64_t end, struct error *err)
 	for (n = 0; v.reach == REACH_OK && n < CSI_PARTS_MAX && rc == 0; n++)
 		if (v.part[n].object)
 			rc = fetch(p->site[i], &v.part[n], end, err);
-	csi_view_finish(&v);
+	csi_view_release(p->site[i]->csi, &v);
 	return rc;
 }
 
@@ -156,7 +156,7 @@ int csi_observe(struct backend *b, const struct target *t, int timeout_ms,
 	look_at_both(p, clock_monotonic() + timeout_ms, v);
 	csi_judge(csi, &v[here], &v[1 - here], o);
 	for (i = 0; i < 2; i++)
-		csi_view_finish(&v[i]);
+		csi_view_release(csi, &v[i]);
 	return 0;
 }
 
@@ -198,7 +198,7 @@ int csi_act(struct backend *b, const struct target *t, const struct order *o,
 	rc = act_on(&c, err);
 	pthread_mutex_unlock(&private.pair->calls);
 	for (i = 0; i < 2; i++)
-		csi_view_finish(&private.view[i]);
+		csi_view_release(private.csi, &private.view[i]);
 	return rc;
 }
 

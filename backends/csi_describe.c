@@ -24,7 +24,7 @@ void csi_describe(struct backend *b, const struct target *t, enum act act,
 	pthread_mutex_unlock(&csi->lock);
 	csi->product->describe(&v[at], &v[1 - at], act, out);
 	for (i = 0; i < 2; i++)
-		csi_view_finish(&v[i]);
+		csi_view_release(csi, &v[i]);
 }
 
 bool csi_available(struct backend *b, struct buf *why)
@@ -96,5 +96,5 @@ void csi_volume(struct backend *b, const struct target *t, int depth,
 	csi_view_fill(p, csi_end_of(p, t->here), &v);
 	pthread_mutex_unlock(&csi->lock);
 	describe_claim(&v, depth, out);
-	csi_view_finish(&v);
+	csi_view_release(csi, &v);
 }

@@ -197,6 +197,8 @@ void csi_key(const json_t *object, char out[static 320]);
 /* Fills it; csi_view_finish is due. */
 void csi_view_fill(struct csi_pair *p, int end, struct csi_view *v);
 void csi_view_finish(struct csi_view *v);
+/* The same; takes the lock. */
+void csi_view_release(struct csi *csi, struct csi_view *v);
 
 /* What two views mean. */
 void csi_judge(const struct csi *csi, const struct csi_view *here,

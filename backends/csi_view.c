@@ -297,6 +297,13 @@ void csi_view_finish(struct csi_view *v)
 	*v = (struct csi_view){0};
 }
 
+void csi_view_release(struct csi *csi, struct csi_view *v)
+{
+	pthread_mutex_lock(&csi->lock);
+	csi_view_finish(v);
+	pthread_mutex_unlock(&csi->lock);
+}
+
 void csi_judge(const struct csi *csi, const struct csi_view *here,
 	       const struct csi_view *peer, struct observation *o)
 {
