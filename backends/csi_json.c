@@ -27,25 +27,13 @@ const char *csi_label(const json_t *object, const char *key)
 	return json_text_at(json_object_get(meta, "labels"), key);
 }
 
-static bool is_among(const json_t *list, const char *text)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach(list, i, item)
-		if (json_is_string(item) &&
-		    strcmp(json_string_value(item), text) == 0)
-			return true;
-	return false;
-}
-
 /* One of matchExpressions; an operator that is none selects nothing. */
 static bool meets(const json_t *rule, const json_t *labels)
 {
 	const json_t *label = json_object_get(labels, json_text_at(rule, "key"));
 	const char *operator = json_text_at(rule, "operator");
-	bool among = label && is_among(json_object_get(rule, "values"),
-				       json_string_value(label));
+	bool among = label && json_has_text(json_object_get(rule, "values"),
+					    json_string_value(label));
 
 	if (strcmp(operator, "In") == 0)
 		return among;

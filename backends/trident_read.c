@@ -147,41 +147,61 @@ const char *tmr_note_written(const struct csi_call *c, const struct tmr *t,
 	return out;
 }
 
+/* The mark that it has once its spec is changed. */
+static const char *next_mark(const json_t *object, char out[static CSI_MARK_MAX])
+{
+	snprintf(out, CSI_MARK_MAX, "%" PRId64 "/%.50s",
+		 csi_generation(object) + 1, csi_meta(object, "uid"));
+	return out;
+}
+
+static const char *put_stepped(const char *mark, int64_t at,
+			       const struct tmr_stepped *s,
+			       char out[static TRIDENT_NOTE_MAX])
+{
+	char time[TIME_TEXT_MAX];
+
+	snprintf(out, TRIDENT_NOTE_MAX, "%s %s %s %s", mark,
+		 time_text(at, time), s->label, *s->handle ? s->handle : "-");
+	return out;
+}
+
+static const char *put_copied(const char *mark, int64_t at, const char *handle,
+			      char out[static TRIDENT_NOTE_MAX])
+{
+	char time[TIME_TEXT_MAX];
+
+	snprintf(out, TRIDENT_NOTE_MAX, "%s %s %s", mark, time_text(at, time),
+		 *handle ? handle : "-");
+	return out;
+}
+
 const char *tmr_note_stepped(const struct csi_view *v, const struct tmr *t,
 			     const struct tmr_stepped *s,
 			     char out[static TRIDENT_NOTE_MAX])
 {
-	char mark[CSI_MARK_MAX], time[TIME_TEXT_MAX];
+	char mark[CSI_MARK_MAX];
 
-	snprintf(out, TRIDENT_NOTE_MAX, "%s %s %s %s",
-		 csi_mark(t->object, mark), time_text(v->now, time), s->label,
-		 *s->handle ? s->handle : "-");
-	return out;
+	return put_stepped(csi_mark(t->object, mark), v->now, s, out);
 }
 
 const char *tmr_note_still_stepped(const struct tmr *t,
 				   char out[static TRIDENT_NOTE_MAX])
 {
-	const struct tmr_stepped *s = &t->stepped;
-	char time[TIME_TEXT_MAX];
+	char mark[CSI_MARK_MAX];
 
-	if (!s->valid)
+	if (!t->stepped.valid)
 		return NULL;
-	snprintf(out, TRIDENT_NOTE_MAX, "%" PRId64 "/%.50s %s %s %s",
-		 csi_generation(t->object) + 1, csi_meta(t->object, "uid"),
-		 time_text(s->at, time), s->label,
-		 *s->handle ? s->handle : "-");
-	return out;
+	return put_stepped(next_mark(t->object, mark), t->stepped.at,
+			   &t->stepped, out);
 }
 
 const char *tmr_note_copied(const struct tmr *t, int64_t at, const char *handle,
 			    char out[static TRIDENT_NOTE_MAX])
 {
-	char mark[CSI_MARK_MAX], time[TIME_TEXT_MAX];
+	char mark[CSI_MARK_MAX];
 
-	snprintf(out, TRIDENT_NOTE_MAX, "%s %s %s", csi_mark(t->object, mark),
-		 time_text(at, time), *handle ? handle : "-");
-	return out;
+	return put_copied(csi_mark(t->object, mark), at, handle, out);
 }
 
 /*
@@ -191,16 +211,13 @@ const char *tmr_note_copied(const struct tmr *t, int64_t at, const char *handle,
 const char *tmr_note_kept(const struct tmr *t,
 			  char out[static TRIDENT_NOTE_MAX])
 {
-	char time[TIME_TEXT_MAX];
+	char mark[CSI_MARK_MAX];
 
 	if (t->phase != TMR_FAILED || !is_promoted(t->asked) ||
 	    t->written.past != TMR_WAS_MIRROR || !t->copied.before)
 		return NULL;
-	snprintf(out, TRIDENT_NOTE_MAX, "%" PRId64 "/%.50s %s %s",
-		 csi_generation(t->object) + 1, csi_meta(t->object, "uid"),
-		 time_text(t->copied.at, time),
-		 *t->copied.handle ? t->copied.handle : "-");
-	return out;
+	return put_copied(next_mark(t->object, mark), t->copied.at,
+			  t->copied.handle, out);
 }
 
 /* ---- the relationship ---- */

@@ -6,6 +6,7 @@
 #include "status_fields.h"
 
 #include <stdint.h>
+#include <string.h>
 
 void maker_set(struct maker *m, json_t *object, const char *key, json_t *value)
 {
@@ -29,6 +30,18 @@ const char *json_text_at(const json_t *map, const char *key)
 	const char *text = json_string_value(json_object_get(map, key));
 
 	return text ? text : "";
+}
+
+bool json_has_text(const json_t *list, const char *text)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+		if (json_is_string(item) &&
+		    strcmp(json_string_value(item), text) == 0)
+			return true;
+	return false;
 }
 
 json_t *json_field(const struct field *f, const void *base,

@@ -30,6 +30,9 @@ json_t *json_text(const char *text);
 /* The string at @key of @map, "" when there is none.  The map's. */
 const char *json_text_at(const json_t *map, const char *key);
 
+/* That string is an item of @list, an array or not. */
+bool json_has_text(const json_t *list, const char *text);
+
 /* A field of the struct at @base; a time as @stamp writes it, null for never. */
 json_t *json_field(const struct field *f, const void *base,
 		   const char *(*stamp)(int64_t ms,

@@ -57,18 +57,6 @@ static int copy(const json_t *map, const char *key, char *out, size_t size,
 	return 0;
 }
 
-static bool has_item(const json_t *list, const char *text)
-{
-	json_t *item;
-	size_t i;
-
-	json_array_foreach(list, i, item)
-		if (json_is_string(item) &&
-		    strcmp(json_string_value(item), text) == 0)
-			return true;
-	return false;
-}
-
 /*
  * Does the newest manager of spec.replicationState apply whole manifests?
  * `kubectl apply` calls itself kubectl-client-side-apply, and an apply of the
@@ -127,7 +115,7 @@ static int read_metadata(struct object *o, const json_t *meta,
 						     "deletionTimestamp"));
 	/* Not a reference: they are counted without locks. */
 	o->finalizers = json_deep_copy(json_object_get(meta, "finalizers"));
-	o->finalized = has_item(o->finalizers, OBJECT_FINALIZER);
+	o->finalized = json_has_text(o->finalizers, OBJECT_FINALIZER);
 	o->applied = state_is_applied(meta);
 	/* A longer one is no word of ours; it is refused all the same. */
 	snprintf(o->force, sizeof o->force, "%s", force);

@@ -89,13 +89,19 @@ void plan_step(struct planning *p, enum act act)
 		p->out->steps[p->out->step_count++] = act;
 }
 
+static void wait_for(struct planning *p, const char *reason, const char *fmt,
+		     va_list ap)
+{
+	p->out->waits_for = reason;
+	vsnprintf(p->out->waits_text, sizeof p->out->waits_text, fmt, ap);
+}
+
 void plan_wait(struct planning *p, const char *reason, const char *fmt, ...)
 {
 	va_list ap;
 
-	p->out->waits_for = reason;
 	va_start(ap, fmt);
-	vsnprintf(p->out->waits_text, sizeof p->out->waits_text, fmt, ap);
+	wait_for(p, reason, fmt, ap);
 	va_end(ap);
 }
 
@@ -103,16 +109,16 @@ void plan_doubt(struct planning *p, const struct side *side, const char *reason,
 		const char *fmt, ...)
 {
 	char *text = p->out->waits_text;
-	size_t size = sizeof p->out->waits_text, len;
 	va_list ap;
+	size_t len;
 
-	p->out->waits_for = reason;
 	va_start(ap, fmt);
-	vsnprintf(text, size, fmt, ap);
+	wait_for(p, reason, fmt, ap);
 	va_end(ap);
 	len = strlen(text);
 	if (*side->native)
-		snprintf(text + len, size - len, " (%s)", side->native);
+		snprintf(text + len, sizeof p->out->waits_text - len, " (%s)",
+			 side->native);
 }
 
 static void begin(struct planning *p, const struct plan_input *in,

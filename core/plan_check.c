@@ -161,6 +161,11 @@ bool has_begun(const struct planning *p, enum act act)
 	return s->intent.act == act && s->intent.request == s->request.id;
 }
 
+bool is_stuck(const struct planning *p)
+{
+	return p->again && p->in->status->attempts > 0;
+}
+
 bool lacks_look(const struct side *side)
 {
 	return side->fact == ROLE_UNKNOWN && side->can_verify;

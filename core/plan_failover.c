@@ -47,12 +47,6 @@ static bool is_looked_at_first(const struct planning *p)
 	       p->peer_role == ROLE_SOURCE;
 }
 
-/* It is asked for once more, and what it tries now has failed. */
-static bool is_stuck(const struct planning *p)
-{
-	return p->again && p->in->status->attempts > 0;
-}
-
 static void check_copy(struct planning *p)
 {
 	if (p->here_role == ROLE_SOURCE) {

@@ -89,6 +89,9 @@ void await_writable(struct planning *p);
 /* That act was begun for this request, and has had no answer. */
 bool has_begun(const struct planning *p, enum act act);
 
+/* It is asked for once more, and what it tries now has failed. */
+bool is_stuck(const struct planning *p);
+
 /* The backend has a second fact, and for this side it can't be told now. */
 bool lacks_second_fact(const struct planning *p, const struct side *side);
 

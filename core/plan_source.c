@@ -15,9 +15,7 @@ static bool peer_follows(const struct planning *p)
 
 static void check_follower(struct planning *p)
 {
-	bool stuck = p->again && p->in->status->attempts > 0;
-
-	if (lacks_look(p->peer) && !stuck)
+	if (lacks_look(p->peer) && !is_stuck(p))
 		plan_pass(p, "peer", "%s says that it follows this site, which "
 			  "is verified first",
 			  p->in->peer);

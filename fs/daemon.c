@@ -75,17 +75,15 @@ static void backend_type(const struct subject *s, struct buf *out)
 
 /* The first replication that it serves and whose storage does not answer. */
 static const struct replication *lost_one(const struct subject *s,
-					  struct side *here)
+					  struct observation *seen)
 {
 	const struct replication *r = NULL;
-	struct observation seen;
 
 	while ((r = world_next(s->world, r ? r->id : 0))) {
 		if (r->backend != s->backend || !sight_at(r->seen))
 			continue;
-		sight_read(r->seen, &seen);
-		*here = seen.here;
-		if (here->reach != REACH_OK)
+		sight_read(r->seen, seen);
+		if (seen->here.reach != REACH_OK)
 			return r;
 	}
 	return NULL;
@@ -94,19 +92,19 @@ static const struct replication *lost_one(const struct subject *s,
 static void backend_available(const struct subject *s, struct buf *out)
 {
 	const struct backend_ops *ops = s->backend->ops;
-	struct side here;
+	struct observation seen;
 	bool there;
 	auto_buf why;
 
 	buf_init(&why, 64 * 1024);
 	there = !ops->available || ops->available(s->backend, &why);
-	buf_puts(out, there && !lost_one(s, &here) ? "yes\n" : "no\n");
+	buf_puts(out, there && !lost_one(s, &seen) ? "yes\n" : "no\n");
 }
 
 static void backend_reason(const struct subject *s, struct buf *out)
 {
-	struct side here;
-	const struct replication *r = lost_one(s, &here);
+	struct observation seen;
+	const struct replication *r = lost_one(s, &seen);
 
 	if (s->backend->ops->available)
 		s->backend->ops->available(s->backend, out);
@@ -115,8 +113,8 @@ static void backend_reason(const struct subject *s, struct buf *out)
 		return;
 	}
 	buf_printf(out, "%s/%s is %s: ", r->ns->name, r->name,
-		   reach_text(here.reach));
-	buf_escape(out, here.why);
+		   reach_text(seen.here.reach));
+	buf_escape(out, seen.here.why);
 	buf_putc(out, '\n');
 }
 

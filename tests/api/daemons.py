@@ -217,3 +217,18 @@ def shared_store(cluster):
 def make_shared_node(shared_store):
     with fleet(shared_store) as new:
         yield new
+
+
+class TakenOver:
+    """Of one with a lease: `one` at `pair`, which goes on at another daemon."""
+    next = None
+
+    def kill(self):
+        """The next one is up already, and waits for the lease."""
+        old = self.one.daemon
+        self.next = Daemon(config=old.config.read_text()).start()
+        self.pair.sites.daemons.append(self.next)
+        old.kill9()
+
+    def start_again(self):
+        self.one = self.pair.at(self.next)

@@ -10,10 +10,9 @@ import os
 
 import pytest
 
-import uvr
 from dell_lab import (FAILOVER, REPROTECT, UNPLANNED, Gate, dell,  # noqa: F401
                       make_dell, until)
-from daemons import install_crd
+from daemons import TakenOver, install_crd
 from sites import await_equal
 
 MANY = int(os.environ.get("UVRFS_MANY", "50"))
@@ -134,21 +133,10 @@ def test_killed_over_unplanned_orders(dell):  # noqa: F811
 
 # ---- another daemon takes over ----
 
-class Pursued(Victim):
+class Pursued(TakenOver, Victim):
     """On the Kubernetes store; what one leaves undone the next one does."""
     def __init__(self, dell, name):
         super().__init__(dell, name, store="kubernetes")
-        self.next = None
-
-    def kill(self):
-        """The next one is up already, and waits for the lease."""
-        old = self.one.daemon
-        self.next = uvr.Daemon(config=old.config.read_text()).start()
-        self.dell.daemons.append(self.next)
-        old.kill9()
-
-    def start_again(self):
-        self.one = self.pair.at(self.next)
 
 
 def test_another_daemon_takes_over(dell):  # noqa: F811

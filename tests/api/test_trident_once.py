@@ -10,8 +10,7 @@ import os
 
 import pytest
 
-import uvr
-from daemons import install_crd
+from daemons import TakenOver, install_crd
 from shell import until
 from sites import await_equal
 from trident_lab import (TAMUS, TMRS, await_state, await_verdict,  # noqa: F401
@@ -213,22 +212,11 @@ def test_killed_over_its_retry(trident):  # noqa: F811
 
 # ---- another daemon takes over ----
 
-class Pursued(Victim):
+class Pursued(TakenOver, Victim):
     """On the Kubernetes store; what one leaves undone the next one does."""
     def __init__(self, trident, name):
         install_crd(trident.clusters["b"])
         super().__init__(trident, name, store="kubernetes")
-        self.next = None
-
-    def kill(self):
-        """The next one is up already, and waits for the lease."""
-        old = self.one.daemon
-        self.next = uvr.Daemon(config=old.config.read_text()).start()
-        self.trident.daemons.append(self.next)
-        old.kill9()
-
-    def start_again(self):
-        self.one = self.pair.at(self.next)
 
 
 def test_another_daemon_takes_over(trident):  # noqa: F811

@@ -23,6 +23,7 @@ PROGRAMS = BUILD / "tests/bench"
 CONFIG = "site: here\n"
 CLUSTERS = ("prod", "dr")
 OF_A_NAMESPACE = 1000
+HOT, MANY = 100, 100000
 # No copy is due while anything is measured.
 SCHEDULE = 'mode: interval, rpo: "24h"'
 
@@ -44,16 +45,16 @@ def rate(what, paths, processes=4, seconds=2.0):
                      input="".join(f"{p}\n" for p in paths)))
 
 
-def in_turns(count, *measures):
-    """The first as a multiple of each of the others, in each turn."""
+def in_turns(count, ours, other):
+    """The first as a multiple of the other, in each turn."""
     for _ in range(count):
-        first, *others = [m() for m in measures]
-        yield from (first / other for other in others)
+        yield ours() / other()
 
 
 # ---- fleets ----
 
-def fnv(data, h=0xcbf29ce484222325):
+def fnv(data):
+    h = 0xcbf29ce484222325
     for byte in data:
         h = (h ^ byte) * 0x100000001b3 & 2**64 - 1
     return h
@@ -161,9 +162,9 @@ class Fleet:
                 return int(line.split()[1]) * 1024
         raise LookupError("RssAnon")
 
-    def states(self, count=None):
+    def states(self):
         return [self.daemon.mnt / ns / name / "state"
-                for ns, name in self.names[:count]]
+                for ns, name in self.names]
 
     def files(self):
         """The store's."""

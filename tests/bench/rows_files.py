@@ -3,11 +3,9 @@
 import os
 import subprocess
 
-from lab import folder, hello, in_turns, mounted, rate, run, timed
+from lab import (HOT, MANY, folder, hello, in_turns, mounted, rate, run,
+                 timed)
 from table import AT_LEAST, AT_MOST, row
-
-HOT = 100
-MANY = 100000
 
 
 @row("read", "open, read, close of `state`, 4 processes / libfuse's least",

@@ -3,10 +3,9 @@
 import os
 import time
 
-from lab import PROGRAMS, in_turns, run, timed
+from lab import HOT, MANY, PROGRAMS, in_turns, run, timed
 from table import AT_MOST, row
 
-MANY = 100000
 KIB = 1024
 
 
@@ -43,7 +42,7 @@ def wake_ups(pid):
 
 @row("idle", "wake-ups in ten seconds in which nothing is due", AT_MOST, 0)
 def idle(lab):
-    pid = lab.fleet(100).daemon.process.pid
+    pid = lab.fleet(HOT).daemon.process.pid
     before = wake_ups(pid)
     time.sleep(10)
     yield wake_ups(pid) - before

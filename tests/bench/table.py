@@ -2,7 +2,6 @@
 """The rows of the table, each a ratio measured in one run, and what was hoped
 for."""
 import statistics
-import sys
 import time
 
 AT_LEAST, AT_MOST = "at least", "at most"
@@ -50,18 +49,17 @@ def number(value):
         f"{value:.2f}"
 
 
-def show(done, out=sys.stdout):
+def show(done):
     """For people, and then for programs.  What main() has to exit with."""
     width = max(len(r.what) for r in done)
     for r in done:
         print(f"{r.name:14} {r.what:{width}}  {number(r.measured):>8}"
               f"  {r.bound} {number(r.goal)}"
-              f"  ({', '.join(map(number, sorted(r.figures))) or r.trouble})",
-              file=out)
-    print(file=out)
+              f"  ({', '.join(map(number, sorted(r.figures))) or r.trouble})")
+    print()
     for r in done:
         print(r.name, number(r.measured), number(r.goal),
-              "ok" if r.is_ok else "short", sep="\t", file=out)
+              "ok" if r.is_ok else "short", sep="\t")
     if any(r.trouble for r in done):
         return 2
     return 0 if all(r.is_ok for r in done) else 1

@@ -515,21 +515,29 @@ START_TEST(file_removed_while_running)
 }
 END_TEST
 
-/* What was written by hand is kept byte for byte, while it says the same. */
-START_TEST(written_bytes)
+/* The one replication, as somebody has written it: head, manifest, and @end. */
+static void save_by_hand(const char *head, const char *end, struct buf *text)
 {
 	struct spec spec = sample_spec(), *parsed;
 	struct status status = sample_status(new_id());
-	auto_buf text;
 
 	make_namespace("database");
-	buf_init(&text, 1 << 20);
-	buf_puts(&text, "# mine\n");
-	manifest_render("database", "db", &spec, &status, &text);
-	buf_puts(&text, "\n\n# end\t ");
-	parsed = manifest_parse(text.data, text.len, NULL, &err);
+	buf_puts(text, head);
+	manifest_render("database", "db", &spec, &status, text);
+	buf_puts(text, end);
+	parsed = manifest_parse(text->data, text->len, NULL, &err);
 	ck_assert_msg(parsed != NULL, "%s", err.msg);
 	save("database", "db", parsed, &status, 0);
+	spec_unref(parsed);
+}
+
+/* What was written by hand is kept byte for byte, while it says the same. */
+START_TEST(written_bytes)
+{
+	auto_buf text;
+
+	buf_init(&text, 1 << 20);
+	save_by_hand("# mine\n", "\n\n# end\t ", &text);
 	again();
 	ck_assert_uint_eq(only()->spec->written_len, text.len);
 	ck_assert_mem_eq(only()->spec->written, text.data, text.len);
@@ -537,24 +545,16 @@ START_TEST(written_bytes)
 	again();
 	ck_assert_ptr_null(only()->spec->written);
 	ck_assert_str_eq(only()->spec->rpo, "25m");
-	spec_unref(parsed);
 }
 END_TEST
 
 /* It is not believed to be what it was when somebody has had a hand in it. */
 START_TEST(written_bytes_that_were_edited)
 {
-	struct spec spec = sample_spec(), *parsed;
-	struct status status = sample_status(new_id());
 	auto_buf text;
 
-	make_namespace("database");
 	buf_init(&text, 1 << 20);
-	buf_puts(&text, "# mine\n");
-	manifest_render("database", "db", &spec, &status, &text);
-	parsed = manifest_parse(text.data, text.len, NULL, &err);
-	ck_assert_msg(parsed != NULL, "%s", err.msg);
-	save("database", "db", parsed, &status, 0);
+	save_by_hand("# mine\n", "", &text);
 	/* It says the same, by another way of looking. */
 	edit(file_of("database/db.yaml"), "# mine", "# ours");
 	again();
@@ -563,7 +563,6 @@ START_TEST(written_bytes_that_were_edited)
 	     "# ours\n    apiversion");
 	again();
 	ck_assert_ptr_null(only()->spec->written);
-	spec_unref(parsed);
 }
 END_TEST
 
