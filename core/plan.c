@@ -90,6 +90,9 @@ void plan_step(struct planning *p, enum act act)
 }
 
 static void wait_for(struct planning *p, const char *reason, const char *fmt,
+		     va_list ap) __attribute__((format(printf, 3, 0)));
+
+static void wait_for(struct planning *p, const char *reason, const char *fmt,
 		     va_list ap)
 {
 	p->out->waits_for = reason;
