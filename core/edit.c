@@ -32,7 +32,8 @@ struct edit *edit_new(enum edit_kind kind, const char *text, size_t len,
 	e->len = len;
 	e->kind = kind;
 	snprintf(e->command, sizeof e->command, "%s", who->command);
-	e->who = (struct who){who->uid, who->pid, e->command};
+	e->who = *who;
+	e->who.command = e->command;
 	return e;
 }
 

@@ -97,7 +97,8 @@ void replication_set_refusal(struct world *w, struct replication *r,
 	r->refusal = (struct refusal){
 		.sentence = strdup(sentence),
 		.at = w->now,
-		.who = {who->uid, who->pid, strdup(who->command)},
+		.who = {.uid = who->uid, .pid = who->pid,
+			.command = strdup(who->command)},
 	};
 	world_change(w, r, &before, FACET_REFUSAL);
 	refusal_finish(&before.refusal);

@@ -103,6 +103,16 @@ void status_unref(const struct status *status)
 		free(s);
 }
 
+bool status_has_call(const struct status *status, uint64_t call)
+{
+	size_t i;
+
+	for (i = 0; i < status->history_count; i++)
+		if (call && status->history[i].who.call == call)
+			return true;
+	return false;
+}
+
 const char *status_version(const struct status *status,
 			   char room[static STATUS_VERSION_MAX])
 {

@@ -40,6 +40,7 @@ struct who {
 	unsigned uid;
 	int pid;
 	const char *command;		/* comm of the task; "" for the daemon */
+	uint64_t call;			/* which system call of whose; 0: none */
 };
 
 /* Whether the source side takes part in a failover; decided once. */
@@ -139,6 +140,9 @@ struct status {
 struct status *status_new(const struct status *from);
 struct status *status_ref(const struct status *status);
 void status_unref(const struct status *status);
+
+/* Has the request that this call made been accepted?  Among the last ones. */
+bool status_has_call(const struct status *status, uint64_t call);
 
 /* metadata.resourceVersion: the store's name of this version, or its number. */
 #define STATUS_VERSION_MAX 64

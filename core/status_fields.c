@@ -64,6 +64,7 @@ static const struct field of_transition[] = {
 	{"uid", FIELD_UINT, offsetof(struct transition, who.uid)},
 	{"pid", FIELD_INT, offsetof(struct transition, who.pid)},
 	{"command", FIELD_TEXT, offsetof(struct transition, who.command)},
+	{"call", FIELD_U64, offsetof(struct transition, who.call)},
 	{"note", FIELD_TEXT, offsetof(struct transition, note)},
 };
 

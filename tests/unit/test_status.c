@@ -88,7 +88,8 @@ static struct status full_status(struct transition *history,
 		history[i] = (struct transition){
 			(uint64_t)i + 20, (enum state)i, WORD_SWAP, i == 1,
 			(enum failover)i, (enum outcome)i, 1700000020000 + i,
-			1700000030000 + i, {(unsigned)i, i + 1, text(ctx)},
+			1700000030000 + i,
+			{(unsigned)i, i + 1, text(ctx), (uint64_t)i},
 			i ? text(ctx) : NULL};
 	return s;
 }
