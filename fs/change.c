@@ -38,7 +38,7 @@ void change_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 		  mode_t mode)
 {
 	struct fs *fs = fuse_req_userdata(req);
-	struct inode dir = inode_parse(parent);
+	struct inode dir = inode_parse(parent), node;
 	struct namespace *ns = tree_namespace(fs, dir);
 	struct scratch_wish wish = {.name = name,
 				    .mode = S_IFDIR | (mode & 07777)};
@@ -47,6 +47,9 @@ void change_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 		return;
 	if (dir.kind == KIND_ROOT && !name_is_dns_label(name))
 		fuse_reply_err(req, EINVAL);
+	else if (dir.kind == KIND_ROOT && fs->resent &&
+		 tree_lookup(fs, dir, name, &node) == 0)
+		dir_reply(fs, req, node);	/* by a former daemon */
 	else if (dir.kind == KIND_ROOT)
 		write_namespace(fs, req, name, false);
 	else if (ns)
@@ -88,7 +91,7 @@ void change_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 		return;
 	rc = tree_lookup(fs, inode_parse(parent), name, &node);
 	if (rc)
-		fuse_reply_err(req, -rc);
+		fuse_reply_err(req, takeover_has_removed(fs, rc) ? 0 : -rc);
 	else if (node.kind == KIND_NAMESPACE)
 		write_namespace(fs, req, name, true);
 	else if (node.kind == KIND_REPLICATION)

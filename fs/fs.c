@@ -15,7 +15,7 @@
 
 /*
  * Numbers of handles must not meet those that a former daemon gave out, so
- * they start anywhere.  The lowest bit is handle_may_mark's.
+ * they start anywhere.  The lowest bits are handle.c's.
  */
 static uint64_t first_fh(void)
 {
@@ -23,7 +23,7 @@ static uint64_t first_fh(void)
 
 	if (getrandom(&n, sizeof n, GRND_NONBLOCK) != sizeof n)
 		n = 0;
-	return n & ~UINT64_C(1);
+	return n & ~UINT64_C(3);
 }
 
 /*
@@ -80,20 +80,19 @@ static int fill_args(const struct fs_options *o, struct fuse_args *args)
 	return 0;
 }
 
-static int mount_session(struct fs *fs, const char *mountpoint,
-			 struct error *err)
+int fs_attach(struct fs *fs, const char *place, struct error *err)
 {
 	int fd, flags;
 
-	if (fuse_session_mount(fs->session, mountpoint))
-		return fail(err, EIO, "can't mount at %s", mountpoint);
+	if (fuse_session_mount(fs->session, place))
+		return fail(err, EIO, "can't mount at %s", place);
 	fd = fuse_session_fd(fs->session);
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
 		fuse_session_unmount(fs->session);
 		return fail(err, EIO, "can't serve the mount at %s without "
-			    "blocking", mountpoint);
+			    "blocking", place);
 	}
 	return 0;
 }
@@ -116,17 +115,28 @@ int fs_open_session(struct fs *fs, struct error *err)
 	return 0;
 }
 
+static void close_session(struct fs *fs)
+{
+	fuse_session_destroy(fs->session);
+	fs->session = NULL;
+}
+
 int fs_mount(struct fs *fs, const char *mountpoint, struct error *err)
 {
 	int rc = fs_open_session(fs, err);
 
 	if (rc)
 		return rc;
-	rc = mount_session(fs, mountpoint, err);
+	rc = fs_attach(fs, mountpoint, err);
 	if (rc) {
-		fuse_session_destroy(fs->session);
-		fs->session = NULL;
+		close_session(fs);
+		return rc;
 	}
+	takeover_begin(fs);
+	/* The kernel has introduced itself before mount(2) returned. */
+	rc = fs_serve(fs, err);
+	if (rc)
+		fs_unmount(fs);
 	return rc;
 }
 
@@ -151,6 +161,7 @@ int fs_serve(struct fs *fs, struct error *err)
 			return fail(err, -rc,
 				    "reading requests failed with errno %d",
 				    -rc);
+		takeover_look(fs);
 		fuse_session_process_buf(fs->session, &fs->request);
 		if (fuse_session_exited(fs->session))
 			return fail(err, ENODEV, "unmounted from outside");
@@ -158,24 +169,38 @@ int fs_serve(struct fs *fs, struct error *err)
 	return 0;
 }
 
-static void abandon_waiters(struct fs *fs)
+/* Nobody may be left hanging, unless the next daemon is to answer. */
+void fs_dismiss(const struct fs *fs, fuse_req_t req, int code)
+{
+	if (fs->leaving)
+		fuse_reply_none(req);
+	else
+		fuse_reply_err(req, code);
+}
+
+void fs_abandon(struct fs *fs)
 {
 	struct map_link *l = NULL;
 
 	while ((l = map_next(&fs->notes, l)))
 		wait_abandon(fs, (struct note *)l, false);
+	write_abandon(fs);
 }
 
-/* Nobody may be left hanging: whoever waits is answered first. */
 void fs_unmount(struct fs *fs)
 {
 	if (!fs->session)
 		return;
-	abandon_waiters(fs);
-	write_abandon(fs);
+	fs_abandon(fs);
 	fuse_session_unmount(fs->session);
-	fuse_session_destroy(fs->session);
-	fs->session = NULL;
+	close_session(fs);
+}
+
+void fs_leave(struct fs *fs)
+{
+	fs->leaving = true;
+	fs_abandon(fs);
+	close_session(fs);
 }
 
 void fs_free(struct fs *fs)

@@ -23,6 +23,9 @@ struct access_rule {
 					   the others lose the write bits */
 };
 
+/* So many open files can be polled for the next daemon to know. */
+#define FS_POLLED_MAX 4096
+
 struct fs_options {
 	const struct access_rule *access;	/* first match wins; without a
 						   match: us, 0755, 0644 */
@@ -32,6 +35,9 @@ struct fs_options {
 	bool basic;			/* asks nothing of the kernel that old
 					   ones don't have: for tests */
 	bool allow_other;
+	uint64_t *polled;		/* FS_POLLED_MAX numbers in memory that
+					   the next daemon gets as we leave it,
+					   zero for a new mount; or NULL */
 	bool debug;			/* libfuse prints each request */
 };
 
@@ -41,6 +47,29 @@ struct fs *fs_new(struct world *w, const struct fs_options *options);
 /* Mounts; afterwards fs_fd is readable when there are requests. */
 int fs_mount(struct fs *fs, const char *mountpoint, struct error *err);
 int fs_fd(const struct fs *fs);
+
+/*
+ * Taking over.  A mount lives as long as anybody holds its descriptor: one that
+ * another process keeps for us outlives a daemon that is killed.  The next one
+ * goes on with it, and the kernel sends it again what was not answered, so that
+ * nobody notices but for the time that it took.  Gone are scratch files, drafts
+ * and what was written to a YAML file and not applied yet.
+ */
+
+/* Can the kernel send again?  (Linux 6.9.)  Known once mounted. */
+bool fs_can_be_taken_over(const struct fs *fs);
+
+/* What tells this mount from all others: the next daemon has to be told. */
+uint64_t fs_mount_id(const struct fs *fs);
+
+/* In the place of fs_mount: goes on with the mount behind @fd, which it owns. */
+int fs_take_over(struct fs *fs, int fd, uint64_t mount_id, struct error *err);
+
+/*
+ * In the place of fs_unmount: leaves the mount to the next daemon.  Those who
+ * wait go on waiting.
+ */
+void fs_leave(struct fs *fs);
 
 /*
  * Serves what is there without blocking.  -ENODEV: unmounted from outside.
@@ -73,7 +102,10 @@ void fs_nudge(struct fs *fs, fs_send *send, void *ctx);
 /* The next @count of those sent are done. */
 void fs_nudged(struct fs *fs, unsigned count);
 
-/* Answers every waiting request and unmounts. */
+/* Answers those who wait: nothing is going to be decided any more. */
+void fs_abandon(struct fs *fs);
+
+/* The same, and unmounts what fs_mount has mounted. */
 void fs_unmount(struct fs *fs);
 void fs_free(struct fs *fs);
 

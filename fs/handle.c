@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Open files.  The number of one is a serial and, in its lowest bit, whether it
- * was opened as sync(1) does; it is all that a restarted daemon has to go by.
+ * Open files.  The number of one is a serial and, in its lowest bits, whether it
+ * was opened as sync(1) does and whether what is written to it is collected; it
+ * is all that the next daemon has to go by.
  */
 #include "tree.h"
 
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 
 #define MAY_MARK 1
+#define MAY_HOLD_TEXT 2
+#define SERIAL 4
 
 /*
  * Only sync(1) opens like this and goes on to fsync; a writer that fsyncs must
@@ -23,6 +26,18 @@ static bool opened_like_sync(int flags)
 bool handle_may_mark(uint64_t fh)
 {
 	return fh & MAY_MARK;
+}
+
+bool handle_may_hold_text(uint64_t fh)
+{
+	return fh & MAY_HOLD_TEXT;
+}
+
+static bool collects(uint64_t ino, int flags)
+{
+	const struct file *f = tree_file(inode_parse(ino));
+
+	return (flags & O_ACCMODE) != O_RDONLY && f && !(f->flags & FILE_WORD);
 }
 
 static struct handle *add(struct fs *fs, uint64_t ino, uint64_t fh)
@@ -49,9 +64,10 @@ static struct handle *add(struct fs *fs, uint64_t ino, uint64_t fh)
 
 struct handle *handle_open(struct fs *fs, uint64_t ino, int flags)
 {
-	fs->last_fh += 2;
-	return add(fs, ino,
-		   fs->last_fh | (opened_like_sync(flags) ? MAY_MARK : 0));
+	fs->last_fh += SERIAL;
+	return add(fs, ino, fs->last_fh |
+			    (opened_like_sync(flags) ? MAY_MARK : 0) |
+			    (collects(ino, flags) ? MAY_HOLD_TEXT : 0));
 }
 
 /* The directory whose note tells of the file @ino. */
@@ -93,18 +109,26 @@ struct handle *handle_find(const struct fs *fs, uint64_t fh)
 }
 
 /*
- * A handle from before a restart may have been synced, so its close waits; a
+ * A handle of a former daemon may have been synced, so its close waits; a
  * marked one that was not costs a reader at most a wait that it can end.
  */
 struct handle *handle_get(struct fs *fs, uint64_t ino, uint64_t fh)
 {
+	const struct file *f = tree_file(inode_parse(ino));
 	struct handle *h = handle_find(fs, fh);
 
 	if (h)
 		return h;
 	h = add(fs, ino, fh);
-	if (h)
-		h->marked = handle_may_mark(fh);
+	if (!h)
+		return NULL;
+	h->marked = handle_may_mark(fh);
+	h->torn = handle_may_hold_text(fh);
+	h->seen = -1;	/* who polls is told that it may have changed */
+	if (f && f->flags & FILE_STREAM && stream_open(fs, h)) {
+		handle_close(fs, fh);
+		h = NULL;
+	}
 	return h;
 }
 

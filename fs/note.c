@@ -24,6 +24,8 @@ struct note *note_get(struct fs *fs, struct inode directory)
 	if (!n)
 		return NULL;
 	n->link.key = inode_number(directory);
+	/* A former daemon has counted: there may be one. */
+	n->lookups = fs->taken_over;
 	if (map_add(&fs->notes, &n->link)) {
 		free(n);
 		return NULL;
@@ -272,6 +274,34 @@ static void logged(struct world_listener *l)
 	for (; node.row <= daemon_files.count; node.row++)
 		if (tree_lines(fs, node) == world_log(fs->world))
 			poll_wake(fs, n, node);
+}
+
+/* Versions this young may have been published by a daemon in its last moment. */
+#define UNTOLD_MS 60000
+
+static void take_over(struct fs *fs, const struct replication *r)
+{
+	struct inode node = {.kind = KIND_ATTRIBUTE, .id = r->id, .row = 1};
+
+	if (r->status &&
+	    r->status->updated >= world_now(fs->world) - UNTOLD_MS) {
+		touch_all(fs, r);
+		return;
+	}
+	forget_attributes(fs, directory_of(r));
+	for (; node.row <= attribute_files.count; node.row++)
+		forget_attributes(fs, node);
+}
+
+void note_take_over(struct fs *fs)
+{
+	struct replication *r = NULL;
+	struct namespace *ns = NULL;
+
+	while ((ns = world_next_namespace(fs->world, ns ? ns->id : 0)))
+		forget_attributes(fs, (struct inode){KIND_NAMESPACE, ns->id, 0});
+	while ((r = world_next(fs->world, r ? r->id : 0)))
+		take_over(fs, r);
 }
 
 void note_listen(struct fs *fs)

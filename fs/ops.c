@@ -231,7 +231,7 @@ static void ops_flush(fuse_req_t req, fuse_ino_t ino,
 	struct fs *fs = fuse_req_userdata(req);
 	struct handle *h = handle_find(fs, fi->fh);
 
-	if (!h && can_sync(ino) && handle_may_mark(fi->fh))
+	if (!h && (handle_may_mark(fi->fh) || handle_may_hold_text(fi->fh)))
 		h = handle_get(fs, ino, fi->fh);
 	if (h && write_apply(fs, req, h))
 		return;

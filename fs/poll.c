@@ -7,7 +7,9 @@
 #include "tree.h"
 
 #include <errno.h>
+#include <linux/fuse.h>
 #include <poll.h>
+#include <sys/uio.h>
 
 static unsigned ready(struct fs *fs, const struct handle *h)
 {
@@ -34,6 +36,49 @@ void poll_drop(struct handle *h)
 	if (h->poll)
 		fuse_pollhandle_destroy(h->poll);
 	h->poll = NULL;
+	if (h->polled)
+		*h->polled = 0;
+	h->polled = NULL;
+}
+
+/* For the next daemon, which the kernel tells nothing of who waits already. */
+static void note_polled(struct fs *fs, struct handle *h)
+{
+	uint64_t *at = fs->options.polled;
+	const uint64_t *end = at ? at + FS_POLLED_MAX : NULL;
+
+	while (at < end && *at)
+		at++;
+	if (at == end)
+		return;
+	*at = fs->polling;
+	h->polled = at;
+}
+
+static void wake(struct fs *fs, uint64_t number)
+{
+	struct fuse_notify_poll_wakeup_out what = {.kh = number};
+	struct fuse_out_header head = {
+		.len = sizeof head + sizeof what,
+		.error = FUSE_NOTIFY_POLL,
+	};
+	struct iovec all[] = {{&head, sizeof head}, {&what, sizeof what}};
+
+	/* It may have been closed since: nobody is there to wake. */
+	if (writev(fuse_session_fd(fs->session), all, 2) < 0)
+		return;
+}
+
+void poll_take_over(struct fs *fs)
+{
+	uint64_t *at = fs->options.polled;
+	const uint64_t *end = at ? at + FS_POLLED_MAX : NULL;
+
+	for (; at < end; at++) {
+		if (*at)
+			wake(fs, *at);
+		*at = 0;
+	}
 }
 
 void poll_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
@@ -48,6 +93,7 @@ void poll_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	if (h && ph && !tree_check(fs, node) && !handle_follow(fs, h)) {
 		poll_drop(h);
 		h->poll = ph;
+		note_polled(fs, h);
 	} else if (ph) {
 		fuse_pollhandle_destroy(ph);
 	}

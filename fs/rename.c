@@ -66,7 +66,8 @@ static void refuse_to_move(struct fs *fs, fuse_req_t req, struct inode dir,
 	int rc = tree_lookup(fs, dir, name, &node);
 
 	if (rc) {
-		fuse_reply_err(req, -rc);
+		/* A former daemon has taken it, with the text that it had. */
+		fuse_reply_err(req, takeover_is_done(fs, r) ? 0 : -rc);
 		return;
 	}
 	fail(&err, EPERM, "'%s' can't be renamed: copy it", name);

@@ -49,6 +49,14 @@ struct fs {
 	struct fs_options options;
 	struct fuse_session *session;	/* NULL: not mounted */
 	struct fuse_buf request;
+	uint64_t mount_id;		/* of this mount and no other */
+	uint64_t call;			/* the system call that is served, for
+					   struct who */
+	bool resent;			/* and a former daemon had it, too */
+	uint64_t polling;		/* the kernel's number of what is polled */
+	bool can_resend;		/* the kernel */
+	bool taken_over;		/* from a former daemon */
+	bool leaving;			/* to the next one */
 	struct map handles;		/* struct handle by fh */
 	struct map notes;		/* struct note by inode number */
 	struct scratches scratches;
@@ -98,11 +106,33 @@ struct note {
 /* fs.c: all of fs_mount but the mounting, so that tests do without one. */
 int fs_open_session(struct fs *fs, struct error *err);
 
+/* At a mountpoint, or /dev/fd/N for what is mounted already. */
+int fs_attach(struct fs *fs, const char *place, struct error *err);
+
+/* For a request that there is no answer to any more. */
+void fs_dismiss(const struct fs *fs, fuse_req_t req, int code);
+
+/*
+ * takeover.c: what a mount needs so that another daemon can go on with it.
+ * takeover_look sees each request before libfuse does.
+ */
+void takeover_begin(struct fs *fs);
+void takeover_look(struct fs *fs);
+
+/* A former daemon had this request, carried it out, and did not answer. */
+bool takeover_is_done(const struct fs *fs, const struct replication *r);
+
+/* It removed what is not to be found: so says the @rc of a look-up. */
+bool takeover_has_removed(const struct fs *fs, int rc);
+
 /* note.c: what is remembered, and what the world tells. */
 struct note *note_find(const struct fs *fs, struct inode directory);
 struct note *note_get(struct fs *fs, struct inode directory);	/* or NULL */
 void note_drop(struct fs *fs, struct inode directory);
 void note_touch(struct fs *fs, struct inode directory);
+
+/* What the kernel has is from a former daemon, and watchers were told by it. */
+void note_take_over(struct fs *fs);
 
 /* Differs whenever the text of the file @node has changed in between. */
 int64_t note_version(struct fs *fs, struct inode node);
@@ -152,12 +182,15 @@ struct handle {
 	struct collect collect;
 	uint64_t request;		/* current at open, or when marked */
 	bool marked;			/* its flush is answered late */
+	bool torn;			/* a former daemon may have had text */
 	bool has_word;			/* a word was written through it */
 	int64_t seen;			/* the file's note_version when read */
 	struct line_cursor cursor;	/* of a stream */
 	uint64_t base;			/* the offset of text in a stream */
 	uint64_t next;			/* and that of what was not read yet */
 	struct fuse_pollhandle *poll;
+	uint64_t *polled;		/* where the kernel's number of it is
+					   noted, or NULL */
 	struct handle *next_told;	/* in its note's list */
 	struct handle **told_link;	/* NULL: in none */
 };
@@ -172,6 +205,7 @@ struct handle *handle_find(const struct fs *fs, uint64_t fh);
 void handle_close(struct fs *fs, uint64_t fh);
 void handle_finish(struct fs *fs);
 bool handle_may_mark(uint64_t fh);
+bool handle_may_hold_text(uint64_t fh);
 
 /* poll_ and stream_ functions see this handle from now on: 0 or -ENOMEM. */
 int handle_follow(struct fs *fs, struct handle *h);
@@ -216,6 +250,9 @@ void poll_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 void poll_wake(struct fs *fs, const struct note *note, struct inode node);
 void poll_end(struct note *note);
 void poll_drop(struct handle *h);
+
+/* Whoever has polled with a former daemon shall ask again. */
+void poll_take_over(struct fs *fs);
 
 /* write.c: requests to the world. */
 struct caller {

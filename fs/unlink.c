@@ -177,7 +177,7 @@ void change_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (rc == 0 && S_ISDIR(tree_type(node)))
 		rc = -EISDIR;
 	if (rc) {
-		fuse_reply_err(req, -rc);
+		fuse_reply_err(req, takeover_has_removed(fs, rc) ? 0 : -rc);
 	} else if (s) {
 		scratch_unlink(fs, s);
 		note_touch(fs, dir);

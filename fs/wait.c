@@ -51,7 +51,7 @@ static struct waiter *unlink_waiter(struct waiter *w)
 static void give_up(struct waiter *w, int code)
 {
 	unlink_waiter(w);
-	fuse_reply_err(w->req, code);
+	fs_dismiss(w->fs, w->req, code);
 	free(w);
 }
 

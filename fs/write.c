@@ -45,10 +45,12 @@ static FILE *open_proc(fuse_req_t req, const char *name)
 
 void caller_init(struct caller *c, fuse_req_t req)
 {
+	const struct fs *fs = fuse_req_userdata(req);
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	FILE *f;
 
-	*c = (struct caller){.who = {.uid = ctx->uid, .pid = ctx->pid}};
+	*c = (struct caller){.who = {.uid = ctx->uid, .pid = ctx->pid,
+				     .call = fs->call}};
 	snprintf(c->command, sizeof c->command, "?");
 	c->who.command = c->command;
 	f = open_proc(req, "comm");
@@ -95,7 +97,7 @@ static void abandon(struct pending *p, int code)
 	*p->link = p->next;
 	if (p->next)
 		p->next->link = p->link;
-	fuse_reply_err(p->req, code);
+	fs_dismiss(p->fs, p->req, code);
 	p->req = NULL;
 }
 
@@ -125,6 +127,14 @@ static void stay(struct fs *fs, struct inode node)
 		n->leaving = false;
 }
 
+static void answer_well(fuse_req_t req, size_t size)
+{
+	if (size)
+		fuse_reply_write(req, size);
+	else
+		fuse_reply_err(req, 0);
+}
+
 /* Answers once; a request that was abandoned has had its answer. */
 static void settle(struct pending *p, int rc, bool is_namespace)
 {
@@ -138,8 +148,8 @@ static void settle(struct pending *p, int rc, bool is_namespace)
 			p->next->link = p->link;
 		if (rc == 0 && is_namespace)
 			reply_namespace(p);
-		else if (rc == 0 && p->size)
-			fuse_reply_write(p->req, p->size);
+		else if (rc == 0)
+			answer_well(p->req, p->size);
 		else
 			fuse_reply_err(p->req, -rc);
 	}
@@ -235,6 +245,10 @@ static void submit(struct fs *fs, fuse_req_t req, const struct asked *a)
 	struct caller c;
 	struct edit *e;
 
+	if (takeover_is_done(fs, a->r)) {
+		answer_well(req, a->size);
+		return;
+	}
 	if (other) {
 		fail(&err, EACCES, "this moves %s/%s as well, which you may "
 		     "not write to", other->ns->name, other->name);
@@ -361,10 +375,13 @@ static void collect(struct fs *fs, fuse_req_t req, struct handle *h,
 {
 	struct error err;
 
-	if (collect_add(&h->collect, off, a->text, a->len, &err))
+	if (collect_add(&h->collect, off, a->text, a->len, &err)) {
 		write_refuse(fs, req, a->r, &err);
-	else
-		fuse_reply_write(req, a->size);
+		return;
+	}
+	if (off == 0)
+		h->torn = false;
+	fuse_reply_write(req, a->size);
 }
 
 static void write_bytes(struct fs *fs, fuse_req_t req, struct asked *a,
@@ -450,6 +467,13 @@ bool write_apply(struct fs *fs, fuse_req_t req, struct handle *h)
 		.len = h->collect.text.len,
 	};
 
+	if (h->torn) {
+		h->torn = false;
+		refuse(fs, req, a.r, EIO,
+		       "the daemon was started anew while this was being "
+		       "written: write it again");
+		return true;
+	}
 	if (!f || !collect_take(&h->collect))
 		return false;
 	if (!a.r) {

@@ -271,10 +271,10 @@ START_TEST(handles_survive_a_restart)
 	uint64_t dir = stall(k), ino = look(k, dir, "state");
 	const struct reply *r;
 
-	ck_assert_int_eq(answer(k, start_read(k, ino, 4242, 2, 0), &r), 0);
+	ck_assert_int_eq(answer(k, start_read(k, ino, 4244, 2, 0), &r), 0);
 	ck_assert_mem_eq(r->data, "omoting\n", 8);
-	ck_assert_int_eq(answer(k, start_flush(k, ino, 4242), NULL), 0);
-	ck_assert_int_eq(answer(k, start_flush(k, ino, 4243), NULL),
+	ck_assert_int_eq(answer(k, start_flush(k, ino, 4244), NULL), 0);
+	ck_assert_int_eq(answer(k, start_flush(k, ino, 4245), NULL),
 			 NO_REPLY);
 	do_release(k, ino, 7777);
 	kernel_free(k);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Going on with a mount whose daemon is dead (fs.h).
+ *
+ * What the kernel holds of us are inode numbers and handles, both of which mean
+ * the same to every daemon (inode.h, handle.c), and requests.  Those that were
+ * not answered come again, marked; one may have been carried out all the same.
+ * Most can be done twice.  What asks for a transition may not, since others may
+ * have asked for another one since: so the store keeps with each request which
+ * call it came from.
+ */
+#include "tree.h"
+
+#include <errno.h>
+#include <linux/fuse.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* FUSE 7.40 (include/uapi/linux/fuse.h of Linux 6.9). */
+#define HAS_RESEND (UINT32_C(1) << (39 - 32))
+#define NOTIFY_RESEND 7
+#define UNIQUE_RESEND (UINT64_C(1) << 63)
+
+/* A number that every reader of JSON takes for what it is. */
+#define CALL_MASK ((UINT64_C(1) << 53) - 1)
+
+bool fs_can_be_taken_over(const struct fs *fs)
+{
+	return fs->can_resend && !fs->options.basic;
+}
+
+uint64_t fs_mount_id(const struct fs *fs)
+{
+	return fs->mount_id;
+}
+
+void takeover_begin(struct fs *fs)
+{
+	if (getrandom(&fs->mount_id, sizeof fs->mount_id, 0) !=
+	    sizeof fs->mount_id)
+		fs->mount_id = (uint64_t)fs->started;
+}
+
+static void look_at_init(struct fs *fs)
+{
+	struct {
+		struct fuse_in_header header;
+		struct fuse_init_in init;
+	} in;
+
+	if (fs->request.size < sizeof in)
+		return;
+	memcpy(&in, fs->request.mem, sizeof in);
+	fs->can_resend = in.init.flags & FUSE_INIT_EXT &&
+			 in.init.flags2 & HAS_RESEND;
+}
+
+/* libfuse keeps this for itself. */
+static void look_at_poll(struct fs *fs)
+{
+	struct {
+		struct fuse_in_header header;
+		struct fuse_poll_in poll;
+	} in = {.poll.kh = 0};
+
+	if (fs->request.size >= sizeof in)
+		memcpy(&in, fs->request.mem, sizeof in);
+	fs->polling = in.poll.kh;
+}
+
+/* Numbers of requests are counted up for each mount. */
+void takeover_look(struct fs *fs)
+{
+	struct fuse_in_header header;
+
+	memcpy(&header, fs->request.mem, sizeof header);
+	fs->resent = header.unique & UNIQUE_RESEND;
+	fs->call = (fs->mount_id + (header.unique & ~UNIQUE_RESEND)) &
+		   CALL_MASK;
+	if (header.opcode == FUSE_INIT)
+		look_at_init(fs);
+	else if (header.opcode == FUSE_POLL)
+		look_at_poll(fs);
+}
+
+bool takeover_is_done(const struct fs *fs, const struct replication *r)
+{
+	return fs->resent && r && r->status &&
+	       status_has_call(r->status, fs->call);
+}
+
+bool takeover_has_removed(const struct fs *fs, int rc)
+{
+	return fs->resent && rc == -ENOENT;
+}
+
+/*
+ * The kernel has introduced itself to the first daemon and does not do so again.
+ * What libfuse takes from this is how large requests can be; the answer goes to
+ * a request that the kernel does not know, as odd ones are no requests.
+ */
+static void introduce(struct fs *fs)
+{
+	struct {
+		struct fuse_in_header header;
+		struct fuse_init_in init;
+	} in = {
+		.header = {.len = sizeof in, .opcode = FUSE_INIT, .unique = 1},
+		.init = {
+			.major = FUSE_KERNEL_VERSION,
+			.minor = FUSE_KERNEL_MINOR_VERSION,
+			.flags = FUSE_BIG_WRITES | FUSE_MAX_PAGES |
+				 FUSE_ATOMIC_O_TRUNC,
+		},
+	};
+	struct fuse_buf buf = {.mem = &in, .size = sizeof in};
+
+	fuse_session_process_buf(fs->session, &buf);
+}
+
+static int ask_again(struct fs *fs, struct error *err)
+{
+	const struct fuse_out_header again = {
+		.len = sizeof again,
+		.error = NOTIFY_RESEND,
+	};
+
+	if (write(fuse_session_fd(fs->session), &again, sizeof again) !=
+	    sizeof again)
+		return fail(err, errno, "can't go on with the mount: %m");
+	fs->can_resend = true;
+	return 0;
+}
+
+int fs_take_over(struct fs *fs, int fd, uint64_t mount_id, struct error *err)
+{
+	char place[32];
+	int rc = fs_open_session(fs, err);
+
+	if (rc)
+		return rc;
+	fs->mount_id = mount_id;
+	fs->taken_over = true;
+	snprintf(place, sizeof place, "/dev/fd/%d", fd);
+	rc = fs_attach(fs, place, err);
+	if (rc == 0) {
+		introduce(fs);
+		rc = ask_again(fs, err);
+	}
+	if (rc) {
+		fs_unmount(fs);
+		return rc;
+	}
+	note_take_over(fs);
+	poll_take_over(fs);
+	return 0;
+}

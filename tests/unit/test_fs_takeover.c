@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests that a former daemon had already, as the kernel sends them again;
+ * handles and pollers of its.
+ */
+#include "fs_fixture.h"
+#include "suite.h"
+
+#include <poll.h>
+#include <sys/stat.h>
+
+#define RESENT (UINT64_C(1) << 63)
+
+/* The daemon is killed, and the next one answers at the same mount. */
+static void restart(struct kernel *k)
+{
+	uint64_t id = k->fs->mount_id;
+
+	fs_leave(k->fs);
+	fs_free(k->fs);
+	close(k->socket);
+	connect_kernel(k);
+	k->fs->mount_id = id;
+	k->fs->taken_over = true;
+}
+
+/* The next request of ours will be the one of this number, once more. */
+static uint64_t again(struct kernel *k, uint64_t unique)
+{
+	uint64_t last = k->unique;
+
+	k->unique = (unique | RESENT) - 2;
+	return last;
+}
+
+static uint64_t write_word(struct kernel *k, uint64_t dir, const char *text)
+{
+	uint64_t ino = look(k, dir, "state");
+	uint64_t fh = do_open(k, ino, O_WRONLY);
+	uint64_t u = start_write(k, ino, fh, 0, text);
+
+	settle(k);
+	return u;
+}
+
+/* A promotion that is accepted and comes to nothing yet. */
+static uint64_t ask_in_vain(struct kernel *k, uint64_t dir)
+{
+	uint64_t u;
+
+	k->act_rc = -EAGAIN;
+	u = write_word(k, dir, "promoting");
+	ck_assert_int_eq(answer(k, u, NULL), 0);
+	return u;
+}
+
+/* The same write comes again; its answer. */
+static int write_again(struct kernel *k, uint64_t dir, const char *text,
+		       uint64_t unique)
+{
+	uint64_t ino = look(k, dir, "state"), last = again(k, unique), u;
+	int rc;
+
+	u = start_write(k, ino, 40, 0, text);
+	settle(k);
+	rc = answer(k, u, NULL);
+	k->unique = last;
+	forget_replies(k, RESENT);
+	return rc;
+}
+
+START_TEST(what_was_accepted_is_not_asked_again)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k);
+	uint64_t u = ask_in_vain(k, dir);
+
+	/* Somebody else rolls it back, by way of another daemon it may be. */
+	ck_assert_int_eq(write_file(k, dir, "state", "replica"), 0);
+	restart(k);
+	ck_assert_int_eq(write_again(k, dir, "promoting", u), 0);
+	ck_assert_str_eq(read_file(k, dir, "state"), "replica\n");
+	kernel_free(k);
+}
+END_TEST
+
+START_TEST(what_was_not_accepted_is)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k);
+	uint64_t u = k->unique += 2;
+
+	restart(k);
+	ck_assert_int_eq(write_again(k, dir, "nonsense", u), -EINVAL);
+	ck_assert_int_eq(write_again(k, dir, "promoting", u), 0);
+	ck_assert_str_eq(read_file(k, dir, "state"), "promoting\n");
+	kernel_free(k);
+}
+END_TEST
+
+/* The numbers of requests begin anew with each mount. */
+START_TEST(what_another_mount_asked_is_something_else)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k);
+	uint64_t u = ask_in_vain(k, dir);
+
+	ck_assert_int_eq(write_file(k, dir, "state", "replica"), 0);
+	restart(k);
+	k->fs->mount_id += 1;
+	ck_assert_int_eq(write_again(k, dir, "promoting", u), 0);
+	ck_assert_str_eq(read_file(k, dir, "state"), "promoting\n");
+	kernel_free(k);
+}
+END_TEST
+
+static uint64_t start_rename(struct kernel *k, uint64_t dir)
+{
+	static char names[] = "state.tmp\0state";
+	struct fuse_rename_in in = {.newdir = dir};
+
+	return ask(k, FUSE_RENAME, dir, IN(PART(&in), {names, sizeof names}));
+}
+
+START_TEST(a_rename_that_was_accepted_has_succeeded)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k), u;
+	struct fuse_create_in in = {.flags = O_CREAT | O_EXCL | O_WRONLY,
+				    .mode = S_IFREG | 0600};
+	const struct reply *r;
+
+	u = ask(k, FUSE_CREATE, dir, IN(PART(&in), NAME("state.tmp")));
+	ck_assert_int_eq(answer(k, u, &r), 0);
+	u = start_write(k, ((const struct fuse_entry_out *)(const void *)
+			    r->data)->nodeid, 0, 0, "promoting");
+	ck_assert_int_eq(answer(k, u, NULL), 0);
+	u = start_rename(k, dir);
+	settle(k);
+	ck_assert_int_eq(answer(k, u, NULL), 0);
+	restart(k);
+	/* The text is gone with the former daemon. */
+	ck_assert_int_eq(answer(k, start_rename(k, dir), NULL), -ENOENT);
+	again(k, u);
+	ck_assert_int_eq(answer(k, start_rename(k, dir), NULL), 0);
+	kernel_free(k);
+}
+END_TEST
+
+START_TEST(what_was_made_or_removed_is)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t ns;
+
+	make_replication(k);
+	ns = look(k, 1, "ns");
+	ck_assert_int_eq(ask_name(k, FUSE_RMDIR, ns, "a"), 0);
+	restart(k);
+	ck_assert_int_eq(ask_name(k, FUSE_RMDIR, ns, "a"), -ENOENT);
+	ck_assert_int_eq(ask_name(k, FUSE_UNLINK, ns, "a"), -ENOENT);
+	ck_assert_int_eq(answer(k, start_mkdir(k, 1, "ns"), NULL), -EEXIST);
+	again(k, k->unique + 2);
+	ck_assert_int_eq(ask_name(k, FUSE_RMDIR, ns, "a"), 0);
+	ck_assert_int_eq(ask_name(k, FUSE_UNLINK, ns, "a"), 0);
+	ck_assert_int_eq(answer(k, start_mkdir(k, 1, "ns"), NULL), 0);
+	ck_assert_int_eq(ask_name(k, FUSE_RMDIR, 1, "ns"), 0);
+	kernel_free(k);
+}
+END_TEST
+
+/* What was collected went with the former daemon, and must not seem applied. */
+START_TEST(a_text_that_was_lost_is_an_error)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k), ino = look(k, dir, "spec.yaml");
+	uint64_t fh = do_open(k, ino, O_WRONLY), other, u;
+
+	ck_assert_int_eq(answer(k, start_write(k, ino, fh, 0, "spec:"), NULL),
+			 0);
+	other = do_open(k, look(k, dir, "state"), O_WRONLY);
+	restart(k);
+	ck_assert_int_eq(answer(k, start_flush(k, ino, fh), NULL), -EIO);
+	ck_assert_ptr_nonnull(strstr(read_file(k, dir, "error"), "again"));
+	ck_assert_int_eq(answer(k, start_flush(k, ino, fh), NULL), 0);
+	ck_assert_int_eq(answer(k, start_flush(k, look(k, dir, "state"), other),
+				NULL), 0);
+	restart(k);
+	ck_assert_int_eq(do_fsync(k, ino, fh), -EIO);
+	restart(k);
+	/* Written from the beginning it is whole. */
+	ck_assert_int_eq(answer(k, start_write(k, ino, fh, 0, MANIFEST), NULL),
+			 0);
+	u = start_flush(k, ino, fh);
+	settle(k);
+	ck_assert_int_eq(answer(k, u, NULL), 0);
+	kernel_free(k);
+}
+END_TEST
+
+START_TEST(waiters_are_left_to_the_next)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k), ino = look(k, dir, "wait"), u;
+
+	ask_in_vain(k, dir);
+	u = start_read(k, ino, do_open(k, ino, O_RDONLY), 0, 0);
+	fs_leave(k->fs);
+	/* Nothing but the end of it. */
+	ck_assert_int_eq(recv(k->socket, &(char){0}, 1, MSG_DONTWAIT), 0);
+	k->fs->leaving = false;
+	ck_assert_int_eq(answer(k, u, NULL), NO_REPLY);
+	kernel_free(k);
+}
+END_TEST
+
+static unsigned do_poll(struct kernel *k, uint64_t ino, uint64_t fh,
+			uint64_t kh)
+{
+	struct fuse_poll_in in = {.fh = fh, .kh = kh,
+				  .flags = FUSE_POLL_SCHEDULE_NOTIFY};
+	const struct reply *r;
+
+	ck_assert_int_eq(answer(k, ask(k, FUSE_POLL, ino, IN(PART(&in))), &r),
+			 0);
+	return ((const struct fuse_poll_out *)(const void *)r->data)->revents;
+}
+
+START_TEST(pollers_are_woken_by_the_next)
+{
+	static uint64_t polled[FS_POLLED_MAX];
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k), ino = look(k, dir, "mode");
+	uint64_t fh = do_open(k, ino, O_RDONLY), gone;
+
+	k->fs->options.polled = k->options.polled = polled;
+	ck_assert_uint_eq(do_poll(k, ino, fh, 71) & POLLPRI, 0);
+	ck_assert_uint_eq(do_poll(k, ino, fh, 71) & POLLPRI, 0);
+	gone = do_open(k, ino, O_RDONLY);
+	ck_assert_uint_eq(do_poll(k, ino, gone, 72) & POLLPRI, 0);
+	ck_assert_uint_eq(polled[0], 71);
+	ck_assert_uint_eq(polled[1], 72);
+	do_release(k, ino, gone);
+	ck_assert_uint_eq(polled[1], 0);
+	/* Killed: it tidies nothing up. */
+	polled[5] = polled[0];
+	restart(k);
+	polled[0] = 0;
+	k->polled = 0;
+	serve(k);
+	ck_assert_uint_eq(k->polled, 0);
+	poll_take_over(k->fs);
+	serve(k);
+	ck_assert_uint_eq(k->polled, 1);
+	ck_assert_uint_eq(polled[5], 0);
+	ck_assert_uint_ne(do_poll(k, ino, fh, 71) & POLLPRI, 0);
+	ck_assert_int_eq(answer(k, start_read(k, ino, fh, 0, 0), NULL), 0);
+	ck_assert_uint_eq(do_poll(k, ino, fh, 71) & POLLPRI, 0);
+	kernel_free(k);
+}
+END_TEST
+
+START_TEST(more_pollers_than_room)
+{
+	static uint64_t polled[FS_POLLED_MAX];
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k), ino = look(k, dir, "mode");
+
+	memset(polled, 0xff, sizeof polled);
+	k->fs->options.polled = k->options.polled = polled;
+	ck_assert_uint_eq(do_poll(k, ino, do_open(k, ino, O_RDONLY), 71) &
+			  POLLPRI, 0);
+	kernel_free(k);
+}
+END_TEST
+
+/* What the kernel holds of a former daemon counts, until it is forgotten. */
+START_TEST(watchers_are_told_by_the_next)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k);
+	struct inode node = inode_parse(dir);
+
+	restart(k);
+	k->invalidated = 0;
+	note_take_over(k->fs);
+	serve(k);
+	ck_assert_uint_gt(k->invalidated, 10);
+	ck_assert_uint_ne(note_find(k->fs, node)->lookups, 0);
+	note_forget(k->fs, node, 3);
+	ck_assert_uint_eq(note_find(k->fs, node)->lookups, 0);
+	kernel_free(k);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("fs_takeover");
+	TCase *c = tcase_create("requests");
+
+	tcase_add_test(c, what_was_accepted_is_not_asked_again);
+	tcase_add_test(c, what_was_not_accepted_is);
+	tcase_add_test(c, what_another_mount_asked_is_something_else);
+	tcase_add_test(c, a_rename_that_was_accepted_has_succeeded);
+	tcase_add_test(c, what_was_made_or_removed_is);
+	suite_add_tcase(s, c);
+	c = tcase_create("handles");
+	tcase_add_test(c, a_text_that_was_lost_is_an_error);
+	tcase_add_test(c, waiters_are_left_to_the_next);
+	tcase_add_test(c, pollers_are_woken_by_the_next);
+	tcase_add_test(c, more_pollers_than_room);
+	tcase_add_test(c, watchers_are_told_by_the_next);
+	suite_add_tcase(s, c);
+	return run_suite(s);
+}
