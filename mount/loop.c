@@ -44,6 +44,7 @@ static void fill_signals(sigset_t *set)
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGUSR1);
 }
 
 void loop_block_signals(void)
@@ -64,6 +65,7 @@ static int take_signal(struct run *run, struct error *err)
 		run->loop->reload(run->loop);
 	else
 		run->stop = true;
+	run->loop->leaves = info.ssi_signo == SIGUSR1;
 	return 0;
 }
 

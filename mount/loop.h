@@ -19,6 +19,8 @@ struct loop {
 	struct nudger *nudger;		/* started */
 	const struct log *log;
 	void (*reload)(struct loop *loop);	/* on SIGHUP; may block */
+	bool leaves;			/* SIGUSR1 came: the mount is to be left
+					   to another daemon */
 	void *ctx;			/* reload's */
 };
 
@@ -26,7 +28,7 @@ struct loop {
 void loop_block_signals(void);
 
 /*
- * Runs until SIGTERM, SIGINT, or the end of the mount, which is 0; a negative
+ * Runs until SIGTERM, SIGINT, SIGUSR1, or the end of the mount, which is 0; a negative
  * errno when it can't go on.
  */
 int loop_run(struct loop *loop, struct error *err);

@@ -60,6 +60,19 @@ static int refuse_inside(const struct server *s, struct error *err)
 	return 0;
 }
 
+/* That of a former daemon, if it is where we are to mount. */
+static char *find_mountpoint(struct server *s, struct error *err)
+{
+	const char *path = s->options->mountpoint;
+	char *found = NULL;
+
+	if (s->keep.fd >= 0)
+		found = mountpoint_find(path, s->keep.device);
+	if (!found)
+		keep_drop(&s->keep);
+	return found ? found : mountpoint_prepare(path, err);
+}
+
 /* Everything that is found by a relative path; from then on we are at /. */
 static int find_places(struct server *s, struct error *err)
 {
@@ -67,7 +80,7 @@ static int find_places(struct server *s, struct error *err)
 	bool mounts = !s->options->controller;
 
 	if (mounts)
-		s->mountpoint = mountpoint_prepare(s->options->mountpoint, err);
+		s->mountpoint = find_mountpoint(s, err);
 	if (mounts && !s->mountpoint)
 		return -err->code;
 	s->state_dir = state_dir_open(dir ? dir : s->config.store_path, err);
@@ -100,6 +113,7 @@ static int mount_it(struct server *s, struct error *err)
 	struct notify n = {.pipe = -1};
 	int rc;
 
+	keep_take(&s->keep);
 	if (s->options->controller && !s->config.kube.cluster) {
 		fail(err, EINVAL, "--controller needs store.kubernetes in the "
 				  "configuration: a local store has no other "

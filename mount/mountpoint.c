@@ -103,11 +103,21 @@ static int detach_by_fusermount(const char *path)
 	return status ? -EPERM : 0;
 }
 
+static int try_to_detach(const char *path, int how)
+{
+	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW | how) == 0)
+		return 0;
+	return errno == EPERM ? detach_by_fusermount(path) : -errno;
+}
+
+void mountpoint_end(const char *path)
+{
+	try_to_detach(path, MNT_FORCE);
+}
+
 static int detach(const char *path, struct error *err)
 {
-	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
-		return 0;
-	if (errno == EPERM && detach_by_fusermount(path) == 0)
+	if (try_to_detach(path, 0) == 0)
 		return 0;
 	return fail(err, EBUSY, "the daemon of the mount at %s is dead, and it "
 		    "can't be detached: umount -l %s", path, path);
@@ -141,22 +151,14 @@ static int clear(const char *path, struct error *err)
 	return 0;
 }
 
-/*
- * The path without links.  The last part is not followed by realpath(3), which
- * fails on a dead mount.
- */
-static char *resolve(const char *path, struct error *err)
+/* The path without links in front of its last part, which is not looked at. */
+static char *resolve_parent(const char *path, struct error *err)
 {
 	auto_free char *copy = strdup(path), *parent = NULL;
 	char *whole = NULL, *last;
-	struct stat st;
 	size_t len;
 
-	if (lstat(path, &st) == 0) {
-		whole = realpath(path, NULL);
-		if (whole)
-			return whole;
-	}
+	err->code = 0;
 	if (!copy) {
 		fail(err, ENOMEM, "not enough memory");
 		return NULL;
@@ -173,6 +175,26 @@ static char *resolve(const char *path, struct error *err)
 			  last ? last : copy) < 0)
 		fail(err, ENOMEM, "not enough memory");
 	return parent && err->code == 0 ? whole : NULL;
+}
+
+/* The path without links.  On a dead mount realpath(3) fails. */
+static char *resolve(const char *path, struct error *err)
+{
+	struct stat st;
+	char *whole = lstat(path, &st) == 0 ? realpath(path, NULL) : NULL;
+
+	return whole ? whole : resolve_parent(path, err);
+}
+
+char *mountpoint_find(const char *path, dev_t device)
+{
+	struct error err;
+	char *whole = resolve_parent(path, &err);
+
+	if (whole && mountpoint_device(whole) == device)
+		return whole;
+	free(whole);
+	return NULL;
 }
 
 static int check_directory(const char *path, struct error *err)

@@ -16,6 +16,19 @@
 char *mountpoint_prepare(const char *path, struct error *err);
 
 /*
+ * The absolute path when a former daemon has left us the mount at @path, whose
+ * device is @device; NULL when another or none is there.  Asks nothing of the
+ * mount, which gives no answers yet.
+ */
+char *mountpoint_find(const char *path, dev_t device);
+
+/*
+ * Takes the mount at @path away and ends the connection behind it, whoever else
+ * has its descriptor: all that is asked of it from now on fails.
+ */
+void mountpoint_end(const char *path);
+
+/*
  * True when @path, which need not exist, is @mountpoint or below it: then the
  * daemon would ask itself for its own files and hang.  Both are absolute.
  */

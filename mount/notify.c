@@ -131,24 +131,62 @@ void notify_failed(struct notify *n, const char *sentence)
 		report(n, sentence, strlen(sentence));
 }
 
-void notify_systemd(const char *text)
+/* Where to send to: its length, 0 when there is no service manager. */
+static socklen_t find_systemd(struct sockaddr_un *to)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	size_t len = path ? strlen(path) : 0;
-	socklen_t size;
+
+	*to = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (len < 2 || len >= sizeof to->sun_path)
+		return 0;
+	memcpy(to->sun_path, path, len);
+	if (path[0] == '@')	/* a name in the abstract namespace */
+		to->sun_path[0] = '\0';
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+}
+
+static bool tell_systemd(struct msghdr *m, const char *text)
+{
+	struct iovec line = {.iov_base = (char *)text, .iov_len = strlen(text)};
+	struct sockaddr_un to;
+	ssize_t did;
 	int fd;
 
-	if (len < 2 || len >= sizeof to.sun_path)
-		return;
-	memcpy(to.sun_path, path, len);
-	if (path[0] == '@')	/* a name in the abstract namespace */
-		to.sun_path[0] = '\0';
-	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+	m->msg_iov = &line;
+	m->msg_iovlen = 1;
+	m->msg_name = &to;
+	m->msg_namelen = find_systemd(&to);
+	if (!m->msg_namelen)
+		return false;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return;
-	sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&to,
-	       size);
+		return false;
+	did = sendmsg(fd, m, MSG_NOSIGNAL);
 	close(fd);
+	return did >= 0;
+}
+
+void notify_systemd(const char *text)
+{
+	tell_systemd(&(struct msghdr){0}, text);
+}
+
+bool notify_descriptor(const char *text, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof fd)];
+	} control = {0};
+	struct msghdr m = {
+		.msg_control = control.room,
+		.msg_controllen = sizeof control.room,
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	return tell_systemd(&m, text);
 }

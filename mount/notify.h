@@ -8,6 +8,8 @@
 
 #include "error.h"
 
+#include <stdbool.h>
+
 struct notify {
 	int pipe;	/* to the foreground process, -1: there is none */
 };
@@ -33,5 +35,8 @@ void notify_failed(struct notify *n, const char *sentence);
  * one.  Nobody is there to hear of a failure, so it is not reported.
  */
 void notify_systemd(const char *text);
+
+/* The same with a descriptor; false when there is no service manager. */
+bool notify_descriptor(const char *text, int fd);
 
 #endif

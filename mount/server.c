@@ -179,10 +179,31 @@ static void await_first_look(struct server *s)
 	}
 }
 
+/* Mounts, or goes on with what a former daemon has left. */
+static int attach(struct server *s, struct error *err)
+{
+	struct keep *k = &s->keep;
+	bool again = k->fd >= 0;
+	int rc = again ? fs_take_over(s->fs, k->fd, k->mount_id, err)
+		       : fs_mount(s->fs, s->mountpoint, err);
+
+	if (rc < 0)
+		return rc;
+	s->nudger.device = mountpoint_device(s->mountpoint);
+	k->device = s->nudger.device;
+	k->mount_id = fs_mount_id(s->fs);
+	if (again)
+		k->kept = true;
+	else if (fs_can_be_taken_over(s->fs))
+		keep_give(k, fs_fd(s->fs));
+	return 0;
+}
+
 static int make_tree(struct server *s, struct error *err)
 {
 	const struct options *o = s->options;
 	struct fs_options options = {
+		.polled = keep_memory(&s->keep),
 		.access = s->config.access,
 		.access_count = s->config.access_count,
 		.mount_options = buf_str(&o->fuse),
@@ -195,7 +216,7 @@ static int make_tree(struct server *s, struct error *err)
 	s->fs = fs_new(s->world, &options);
 	if (!s->fs)
 		return fail(err, ENOMEM, "not enough memory");
-	return fs_mount(s->fs, s->mountpoint, err);
+	return attach(s, err);
 }
 
 /* ---- a controller ---- */
@@ -299,8 +320,6 @@ int server_start(struct server *s, struct error *err)
 		rc = make_tree(s, err);
 	else if (rc == 0)
 		listen_to_world(s);
-	if (rc == 0 && s->mountpoint)
-		s->nudger.device = mountpoint_device(s->mountpoint);
 	return rc < 0 ? rc : state_dir_write_pid(s->state_dir, err);
 }
 
@@ -340,11 +359,17 @@ int server_run(struct server *s, struct error *err)
 	int rc;
 
 	log_print(&s->log, LOG_INFO, "uvrfs " UVRFS_VERSION " %s%s",
-		  s->mountpoint ? "is mounted at " : "controls, without a mount",
+		  !s->mountpoint ? "controls, without a mount"
+		  : s->keep.fd >= 0 ? "goes on with the mount at "
+				    : "is mounted at ",
 		  s->mountpoint ? s->mountpoint : "");
 	rc = loop_run(&loop, err);
 	if (rc < 0)
 		log_print(&s->log, LOG_ERR, "%s", err->msg);
+	s->leaves = loop.leaves && s->keep.kept;
+	if (s->leaves)
+		log_print(&s->log, LOG_INFO, "the mount at %s is left to the "
+			  "next daemon", s->mountpoint);
 	notify_systemd("STOPPING=1");
 	return rc;
 }
@@ -372,10 +397,20 @@ static void free_backends(struct server *s)
 	free(s->backends);
 }
 
+static void unmount(struct server *s)
+{
+	fs_abandon(s->fs);
+	/* Its keeper has the descriptor, too: closing ours does not end it. */
+	if (s->keep.kept)
+		mountpoint_end(s->mountpoint);
+	fs_unmount(s->fs);
+	keep_end(&s->keep);
+}
+
 void server_stop(struct server *s)
 {
-	if (s->fs)
-		fs_unmount(s->fs);
+	if (s->fs && !s->leaves)
+		unmount(s);
 	if (s->mountpoint)
 		nudger_stop(&s->nudger);
 	stop_backends(s);
@@ -387,6 +422,9 @@ void server_stop(struct server *s)
 		s->store->ops->stop(s->store);
 	if (s->workers)
 		workers_drain(s->workers);
+	/* Writers had their answers as what they wrote was stored. */
+	if (s->fs && s->leaves)
+		fs_leave(s->fs);
 	if (s->fs)
 		fs_free(s->fs);
 	world_free(s->world);

@@ -7,6 +7,7 @@
 #define UVRFS_SERVER_H
 
 #include "config.h"
+#include "keep.h"
 #include "log.h"
 #include "nudger.h"
 #include "options.h"
@@ -18,6 +19,7 @@ struct server {
 	char *config_path;
 	char *mountpoint;	/* NULL: a controller */
 	char *state_dir;
+	struct keep keep;	/* with a mount of a former daemon, or none */
 
 	/* As it runs; SIGHUP changes world_config and nothing else. */
 	struct log log;
@@ -28,6 +30,7 @@ struct server {
 	struct world *world;
 	struct fs *fs;			/* NULL: a controller */
 	struct nudger nudger;
+	bool leaves;		/* the mount stays, for the next daemon */
 
 	/* A controller has no `log` to read: its lines go to the log. */
 	struct world_listener listener;
@@ -48,7 +51,10 @@ struct kube_access;
 int server_open_access(const struct config *config, const char *cluster,
 		       struct kube_access *out, struct error *err);
 
-/* Unmounts, lets what the store was given end, and frees. */
+/*
+ * Unmounts, or leaves the mount to the next daemon; lets what the store was given
+ * end, and frees.
+ */
 void server_stop(struct server *s);
 
 #endif

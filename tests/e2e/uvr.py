@@ -56,6 +56,7 @@ class Daemon:
         self.process = None
         self.minor = None
         self.count = 0
+        self.inherited = ()
         self.mnt.mkdir(exist_ok=True)
         self.config.write_text(config)
 
@@ -77,6 +78,7 @@ class Daemon:
             self.process = subprocess.Popen(
                 self.command("-f"), stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, env={**os.environ, "NOTIFY_SOCKET": at},
+                pass_fds=self.inherited,
                 preexec_fn=lambda: libc.prctl(1, signal.SIGKILL))
         ready = self._await_ready(listener)
         listener.close()
@@ -99,13 +101,16 @@ class Daemon:
                     if fd == pidfd:
                         self.process.wait()
                         return False
-                    if b"READY=1" in listener.recv(4096).split(b"\n"):
+                    if b"READY=1" in self.hear(listener).split(b"\n"):
                         return True
             self.process.kill()
             self.process.wait()
             return False
         finally:
             os.close(pidfd)
+
+    def hear(self, listener):
+        return listener.recv(4096)
 
     def _minor(self):
         with open("/proc/self/mountinfo", encoding="utf-8") as f:

@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A daemon that dies under a busy mount, and the next one that goes on.
+
+The test is the service manager here: it keeps the descriptors that the daemon
+hands over, as systemd's descriptor store does.
+"""
+import errno
+import os
+import select
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from inotify import MODIFY, Watcher
+from uvr import (FACTOR, PATIENT, Daemon, background, call, get, is_dead, put,
+                 until)
+
+# How often the daemon is killed while programs run in loops.
+KILLS = int(os.environ.get("UVRFS_TAKEOVERS", 100 if FACTOR == 1 else 20))
+
+
+class Kept(Daemon):
+    """A daemon whose mount outlives it."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.store = {}
+
+    def command(self, *more):
+        if not self.store:
+            return super().command(*more)
+        names = ":".join(self.store)
+        # bash, since others know no descriptors of two digits.
+        moves = "".join(f" {n}<&{fd}"
+                        for n, fd in enumerate(self.store.values(), 3))
+        return ["bash", "-c", "export LISTEN_PID=$$ "
+                f"LISTEN_FDS={len(self.store)} LISTEN_FDNAMES={names}; "
+                f"exec \"$@\"{moves}", "bash", *super().command(*more)]
+
+    def hear(self, listener):
+        text, fds, _, _ = socket.recv_fds(listener, 4096, 4)
+        if b"FDSTORE=1" in text:
+            self.store[text.split(b"FDNAME=")[1].decode()] = fds[0]
+            self.inherited = tuple(self.store.values())
+        return text
+
+    @property
+    def keeps_mount(self):
+        return any(name.startswith("uvrfs-mount-") for name in self.store)
+
+    def give_up(self):
+        for fd in self.store.values():
+            os.close(fd)
+        self.store, self.inherited = {}, ()
+
+    def leave(self):
+        """Ends it as an upgrade does."""
+        self.process.send_signal(signal.SIGUSR1)
+        assert self.process.wait(20) == 0, self.stderr()
+        self.check_reports()
+        return self
+
+    def destroy(self):
+        self.give_up()
+        super().destroy()
+
+
+SERVANT = """
+import os, sys
+for line in sys.stdin:
+    try:
+        print(eval(line), flush=True)
+    except OSError as e:
+        print(-e.errno, flush=True)
+"""
+
+
+class Servant:
+    """Another process: what it has open is not closed by a fork of ours, which
+    would have to wait for the next daemon."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            ["python3", "-c", SERVANT], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True)
+
+    def __call__(self, function, *args):
+        """What a function of os returns, or minus the errno."""
+        args = [os.fspath(a) if isinstance(a, os.PathLike) else a for a in args]
+        print(f"os.{function}(*{args!r}) or 0", file=self.process.stdin,
+              flush=True)
+        return int(self.process.stdout.readline())
+
+
+@pytest.fixture
+def other():
+    servant = Servant()
+    yield servant
+    servant.process.kill()
+    servant.process.communicate()
+
+
+@pytest.fixture
+def new():
+    made = []
+
+    def make(*args, **options):
+        made.append(Kept(*args, **options).start())
+        if not made[-1].keeps_mount:
+            pytest.skip("this kernel does not send requests again")
+        return made[-1]
+    yield make
+    for daemon in made:
+        daemon.destroy()
+
+
+@pytest.fixture
+def kept(new):
+    return new()
+
+
+def test_readers_go_on(kept):
+    r = kept.replica()
+    minor = kept.minor
+    with open(r / "state", encoding="utf-8") as f:
+        assert f.read() == "replica\n"
+        kept.kill9()
+        cat = background(f"cat {r / 'state'}")
+        stat = background(f"stat -c %s {r / 'state'}")
+        kept.start()
+        assert cat.communicate(timeout=20)[0] == "replica\n"
+        assert stat.communicate(timeout=20)[0] == "8\n"
+        f.seek(0)
+        assert f.read() == "replica\n"
+    assert kept.minor == minor
+    r.go("promoting", "source")
+    kept.stop()
+
+
+LOOPS = {
+    "cat": "cat state conditions",
+    "stat": "stat . state plan/promoting",
+    "sync": "sync state",
+    "ls": "ls . plan ../../.uvrfs/by-state/replica",
+}
+
+
+@pytest.mark.limit(600)
+@pytest.mark.parametrize("end", ["kill9", "leave"])
+def test_programs_in_loops(new, tmp_path, end):
+    kept = new()
+    r = kept.replica()
+    errors = tmp_path / "errors"
+    loops = [background(f"while :; do {command} >/dev/null 2>>{errors} || "
+                        f"echo {name}: $? >>{errors}; "
+                        f"echo >>{tmp_path / name}; done", cwd=r.path,
+                        seconds=500) for name, command in LOOPS.items()]
+    watch = subprocess.Popen(
+        ["inotifywait", "-q", "-m", "-e", "modify", r / "hold"],
+        stdout=open(tmp_path / "inotify", "wb"), stderr=subprocess.DEVNULL)
+    names = [*LOOPS, "inotify"]
+
+    def counts():
+        return {n: os.path.getsize(tmp_path / n) if (tmp_path / n).exists()
+                else 0 for n in names}
+
+    def go_on(before):
+        now = counts()
+        return all(now[n] > before[n] for n in names)
+
+    def turn(i):
+        before = counts()
+        assert r.write("hold", f"turn {i}\n") == 0
+        until(lambda: go_on(before), f"all of {names} go on: {before}", 20)
+
+    try:
+        turn(0)
+        for i in range(1, (KILLS if end == "kill9" else KILLS // 5) + 1):
+            getattr(kept, end)()
+            kept.start()
+            turn(i)
+            assert not errors.exists() or not errors.read_text()
+    finally:
+        watch.kill()
+        watch.wait()
+        for loop in loops:
+            loop.terminate()
+            loop.communicate()
+
+
+def test_changes_that_nobody_was_told_of(kept):
+    """Committed in the last moment: watchers hear of it from the next one."""
+    r = kept.replica()
+    watch = Watcher().add(r / "hold")
+    # Its requests are stored, and it dies before it tells anybody.
+    assert r.write("hold", "drill\n") == 0
+    kept.kill9()
+    watch.read(0)
+    kept.start()
+    watch.until(r / "hold", MODIFY)
+    assert get(r / "hold") == "drill\n"
+
+
+def await_requests(daemon, number):
+    """Until so many requests were not answered yet."""
+    path = f"/sys/fs/fuse/connections/{daemon.minor}/waiting"
+    until(lambda: int(get(path)) >= number, f"{number} requests wait")
+
+
+def test_waiters_go_on(new):
+    kept = new(config=PATIENT)
+    r = kept.replica()
+    kept.faults(r.here, "no-copy")
+    r.peer_volume.write_bytes(b"newer\n")
+    assert r.ask("promoting") == 0
+    until(lambda: "demote-peer" in r.acts(), "the peer steps down")
+    sync = background(f"sync {r / 'state'}")
+    wait = background(f"cat {r / 'wait'}")
+    await_requests(kept, 2)
+    for end in (kept.kill9, kept.leave):
+        end()
+        kept.start()
+        await_requests(kept, 2)
+        assert sync.poll() is None and wait.poll() is None
+    kept.faults(r.here)
+    assert sync.wait(30) == 0, r.explain()
+    assert wait.communicate(timeout=20)[0]
+    assert r.state == "promoting" and r.acts().count("promote") == 1
+
+
+def test_a_waiter_can_be_interrupted(new):
+    kept = new(config=PATIENT)
+    r = kept.replica()
+    kept.faults(r.here, "no-copy")
+    r.peer_volume.write_bytes(b"newer\n")
+    assert r.ask("promoting") == 0
+    sync = subprocess.Popen(["sync", r / "state"])
+    await_requests(kept, 1)
+    kept.kill9()
+    kept.start()
+    await_requests(kept, 1)
+    sync.terminate()
+    assert sync.wait(20) == -signal.SIGTERM
+
+
+def test_a_stream_goes_on(kept):
+    r = kept.replica()
+    with subprocess.Popen(["cat", r / "events"], stdout=subprocess.PIPE,
+                          text=True) as cat:
+        assert "accepted" in cat.stdout.readline()
+        kept.kill9()
+        kept.start()
+        assert r.write("hold", "drill\n") == 0
+        while "held" not in cat.stdout.readline():
+            pass
+        cat.kill()
+
+
+def test_pollers_go_on(kept):
+    r = kept.replica()
+    with open(r / "hold", "rb", buffering=0) as f:
+        f.read()
+        poll = select.poll()
+        poll.register(f, select.POLLPRI)
+        seen = subprocess.Popen(
+            ["python3", "-c", "import select, os\n"
+             "p = select.poll(); p.register(0, select.POLLPRI)\n"
+             "os.read(0, 100)\n"
+             "print('ready', flush=True)\n"
+             "for _ in range(2):\n"
+             "    p.poll(); print(os.pread(0, 100, 0), flush=True)\n"],
+            stdin=open(r / "hold", "rb"), stdout=subprocess.PIPE, text=True)
+        assert seen.stdout.readline() == "ready\n"
+        until(lambda: "poll" in get(f"/proc/{seen.pid}/wchan"), "it polls")
+        kept.kill9()
+        kept.start()
+        # It may have changed: nobody knows.
+        assert seen.stdout.readline() == "b''\n"
+        assert r.write("hold", "drill\n") == 0
+        assert seen.stdout.readline() == "b'drill\\n'\n"
+        assert seen.wait(20) == 0
+
+
+def test_what_was_asked_of_nobody_is_asked_of_the_next(kept):
+    """A request that no daemon had read when it died."""
+    r = kept.replica()
+    kept.process.send_signal(signal.SIGSTOP)
+    echo = background("echo promoting > state", cwd=r.path)
+    await_requests(kept, 1)
+    kept.kill9()
+    assert echo.poll() is None
+    kept.start()
+    assert echo.wait(20) == 0
+    r.done()
+    assert r.state == "promoting" and r.acts().count("promote") == 1
+
+
+def test_half_a_text_is_not_applied(kept, other):
+    r = kept.replica()
+    before = r.read("spec.yaml")
+    fd = other("open", r / "spec.yaml", os.O_WRONLY | os.O_TRUNC)
+    assert other("write", fd, before[:40].encode()) == 40
+    kept.kill9()
+    kept.start()
+    assert other("write", fd, before[40:].encode()) == -errno.EINVAL
+    assert other("close", fd) == -errno.EIO
+    assert "write it again" in r.error
+    assert r.read("spec.yaml") == before
+    # From the beginning it is a text again.
+    fd = other("open", r / "spec.yaml", os.O_WRONLY | os.O_TRUNC)
+    assert other("write", fd, b"nonsense") == 8
+    kept.leave()
+    kept.start()
+    assert other("pwrite", fd, before.encode(), 0) == len(before)
+    assert other("close", fd) == 0
+    assert r.read("spec.yaml") == before
+
+
+def test_scratch_files_are_gone(kept, other):
+    r = kept.replica()
+    fd = other("open", r / ".state.tmp", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    assert other("write", fd, b"promoting\n") == 10
+    kept.kill9()
+    kept.start()
+    assert other("write", fd, b"x") == -errno.ESTALE
+    other("close", fd)
+    assert call(os.rename, r / ".state.tmp", r / "state") == errno.ENOENT
+    assert r.state == "replica"
+    assert put(r / ".state.tmp", "promoting\n",
+               os.O_WRONLY | os.O_CREAT | os.O_EXCL) == 0
+    os.rename(r / ".state.tmp", r / "state")
+    assert r.done().state == "promoting"
+
+
+def test_who_keeps_it_gives_up(kept):
+    r = kept.replica()
+    kept.kill9()
+    cat = background(f"cat {r / 'state'}")
+    await_requests(kept, 1)
+    kept.give_up()
+    assert "onnect" in cat.communicate(timeout=20)[1] and cat.returncode == 1
+    assert is_dead(kept.mnt)
+    kept.start()
+    assert r.state == "replica"
+
+
+def test_stopping_unmounts_what_was_taken_over(kept):
+    r = kept.replica()
+    kept.kill9()
+    kept.start()
+    # Busy: so it is detached, and who is in it sees an end.
+    with open(r / "state", encoding="utf-8") as f:
+        kept.stop()
+        kept.give_up()
+        assert call(f.read) == errno.ENOTCONN
+    kept.start()
+    assert r.state == "replica"
+
+
+def test_another_mountpoint(kept):
+    kept.kill9()
+    old = kept.mnt
+    kept.mnt = kept.base / "elsewhere"
+    kept.mnt.mkdir()
+    minor = kept.minor
+    kept.start()
+    assert kept.minor != minor
+    assert os.listdir(kept.mnt) == os.listdir(kept.mnt)
+    kept.stop()
+    kept.give_up()
+    assert is_dead(old)
+    kept.mnt = old
+
+
+def test_leaving_without_a_keeper_is_stopping(make):
+    daemon = make(options=["-o", "basic"]).start()
+    daemon.process.send_signal(signal.SIGUSR1)
+    assert daemon.process.wait(20) == 0
+    assert daemon._minor() is None
+
+
+def test_it_fails_to_start_and_the_mount_waits(kept):
+    r = kept.replica()
+    good = kept.config.read_text()
+    kept.kill9()
+    kept.config.write_text("nonsense: 1\n")
+    with pytest.raises(RuntimeError):
+        kept.start()
+    cat = background(f"cat {r / 'state'}")
+    await_requests(kept, 1)
+    kept.config.write_text(good)
+    kept.start()
+    assert cat.communicate(timeout=20)[0] == "replica\n"
