@@ -114,6 +114,9 @@ static int mount_it(struct server *s, struct error *err)
 	int rc;
 
 	keep_take(&s->keep);
+	/* Who forks is not waited for with what was kept. */
+	if (!s->options->foreground)
+		keep_drop(&s->keep);
 	if (s->options->controller && !s->config.kube.cluster) {
 		fail(err, EINVAL, "--controller needs store.kubernetes in the "
 				  "configuration: a local store has no other "
