@@ -38,7 +38,7 @@ def fail(r):
 def await_waiters(r, number=1):
     """Until so many processes sit in the close of the file."""
     def blocked():
-        out = sh(f"pgrep -cf '^(sync|cat) {r.path}/(state|wait|spec.yaml)$'").out
+        out = sh(f"pgrep -cf '^(sync|cat) {r.path}/.*(state|wait|spec.yaml)$'").out
         return int(out) >= number
     until(blocked, f"{number} waiters", 20)
 
