@@ -290,6 +290,9 @@ int edit_apply(struct world *w, struct replication *r, struct edit *e,
 		[EDIT_ASK] = {edit_ask, true},
 	};
 
+	/* Nobody was told so when a daemon died in between. */
+	if (r->status && status_has_call(r->status, e->who.call))
+		return NOTHING_TO_DO;
 	if (w->away && (r->spec || e->kind == EDIT_SPEC))
 		return fail(err, EHOSTUNREACH, "%s", w->away_why);
 	if (!r->spec && !kinds[e->kind].in_draft)

@@ -231,6 +231,11 @@ struct namespace *world_add_namespace(struct world *w, const char *name,
 	return ns;
 }
 
+uint64_t world_new_id(struct world *w, struct error *err)
+{
+	return w->store->ops->new_id(w->store, err);
+}
+
 /* ---- replications ---- */
 
 static int compare_names(const void *a, const void *b)

@@ -138,6 +138,9 @@ const char *world_store_silence(const struct world *w);
 void world_tick(struct world *w, int64_t now);
 int64_t world_now(const struct world *w);
 
+/* An id above all that were ever given out, or 0. */
+uint64_t world_new_id(struct world *w, struct error *err);
+
 /* Looking. */
 struct namespace *world_namespace(struct world *w, const char *name);
 struct namespace *world_namespace_by_id(struct world *w, uint64_t id);

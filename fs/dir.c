@@ -15,6 +15,7 @@ int dir_entry(struct fs *fs, struct inode node, struct fuse_entry_param *e)
 {
 	memset(e, 0, sizeof *e);
 	e->ino = inode_number(node);
+	takeover_show(fs, node);
 	if (!unlink_is_fresh(fs, node))
 		e->entry_timeout = tree_name_timeout(fs, node);
 	e->attr_timeout = tree_attr_timeout(node);

@@ -200,6 +200,7 @@ void fs_leave(struct fs *fs)
 {
 	fs->leaving = true;
 	fs_abandon(fs);
+	poll_leave(fs);
 	close_session(fs);
 }
 

@@ -23,8 +23,15 @@ struct access_rule {
 					   the others lose the write bits */
 };
 
-/* So many open files can be polled for the next daemon to know. */
+/* What a daemon that takes a mount over has to know of it. */
+struct fs_kept {
+	uint64_t mount_id;		/* of this mount and no other */
+	uint64_t last_id;		/* the greatest that was ever shown */
+	int64_t told;			/* of all changes until then */
 #define FS_POLLED_MAX 4096
+	uint64_t polled[FS_POLLED_MAX];	/* the kernel's numbers of the open
+					   files that somebody polls */
+};
 
 struct fs_options {
 	const struct access_rule *access;	/* first match wins; without a
@@ -35,9 +42,9 @@ struct fs_options {
 	bool basic;			/* asks nothing of the kernel that old
 					   ones don't have: for tests */
 	bool allow_other;
-	uint64_t *polled;		/* FS_POLLED_MAX numbers in memory that
-					   the next daemon gets as we leave it,
-					   zero for a new mount; or NULL */
+	struct fs_kept *kept;		/* in memory that the next daemon gets
+					   as we leave it; NULL: there is none,
+					   and no taking over */
 	bool debug;			/* libfuse prints each request */
 };
 
@@ -59,11 +66,11 @@ int fs_fd(const struct fs *fs);
 /* Can the kernel send again?  (Linux 6.9.)  Known once mounted. */
 bool fs_can_be_taken_over(const struct fs *fs);
 
-/* What tells this mount from all others: the next daemon has to be told. */
-uint64_t fs_mount_id(const struct fs *fs);
-
-/* In the place of fs_mount: goes on with the mount behind @fd, which it owns. */
-int fs_take_over(struct fs *fs, int fd, uint64_t mount_id, struct error *err);
+/*
+ * In the place of fs_mount: goes on with the mount behind @fd, which it owns.
+ * -ESTALE when what that mount has shown is not known to the world.
+ */
+int fs_take_over(struct fs *fs, int fd, struct error *err);
 
 /*
  * In the place of fs_unmount: leaves the mount to the next daemon.  Those who

@@ -123,7 +123,7 @@ struct handle *handle_get(struct fs *fs, uint64_t ino, uint64_t fh)
 	if (!h)
 		return NULL;
 	h->marked = handle_may_mark(fh);
-	h->torn = handle_may_hold_text(fh);
+	h->inherited = true;
 	h->seen = -1;	/* who polls is told that it may have changed */
 	if (f && f->flags & FILE_STREAM && stream_open(fs, h)) {
 		handle_close(fs, fh);

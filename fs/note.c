@@ -6,6 +6,7 @@
  */
 #include "tree.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,11 +69,11 @@ void note_finish(struct fs *fs)
  * lock that a read in flight holds, and there are none to drop: all files are
  * opened with direct_io.
  */
-static void forget_attributes(struct fs *fs, struct inode node)
+static int forget_attributes(struct fs *fs, struct inode node)
 {
-	if (fs->session)
-		fuse_lowlevel_notify_inval_inode(fs->session,
-						 inode_number(node), -1, 0);
+	return fs->session ? fuse_lowlevel_notify_inval_inode(
+				     fs->session, inode_number(node), -1, 0)
+			   : 0;
 }
 
 /*
@@ -276,19 +277,27 @@ static void logged(struct world_listener *l)
 			poll_wake(fs, n, node);
 }
 
-/* Versions this young may have been published by a daemon in its last moment. */
-#define UNTOLD_MS 60000
+/* From the decision on a version until it is stored, at most. */
+#define STORING_MS 5000
+
+/* What was published, and maybe nobody was told any more. */
+static bool is_untold(const struct fs *fs, const struct replication *r)
+{
+	return r->status &&
+	       r->status->updated >= fs->options.kept->told - STORING_MS;
+}
 
 static void take_over(struct fs *fs, const struct replication *r)
 {
 	struct inode node = {.kind = KIND_ATTRIBUTE, .id = r->id, .row = 1};
 
-	if (r->status &&
-	    r->status->updated >= world_now(fs->world) - UNTOLD_MS) {
+	if (is_untold(fs, r)) {
 		touch_all(fs, r);
 		return;
 	}
-	forget_attributes(fs, directory_of(r));
+	/* A directory that the kernel does not know has no files that it does. */
+	if (forget_attributes(fs, directory_of(r)) == -ENOENT)
+		return;
 	for (; node.row <= attribute_files.count; node.row++)
 		forget_attributes(fs, node);
 }

@@ -142,4 +142,6 @@ void fs_nudge(struct fs *fs, fs_send *send, void *ctx)
 			return;
 		nudge_dequeue(fs, note);
 	}
+	if (fs->options.kept && !fs->nudge_first && !fs->nudges)
+		fs->options.kept->told = world_now(fs->world);
 }

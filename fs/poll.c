@@ -44,15 +44,23 @@ void poll_drop(struct handle *h)
 /* For the next daemon, which the kernel tells nothing of who waits already. */
 static void note_polled(struct fs *fs, struct handle *h)
 {
-	uint64_t *at = fs->options.polled;
-	const uint64_t *end = at ? at + FS_POLLED_MAX : NULL;
+	uint64_t *polled = fs->options.kept ? fs->options.kept->polled : NULL;
+	size_t i = 0;
 
-	while (at < end && *at)
-		at++;
-	if (at == end)
+	while (polled && i < FS_POLLED_MAX && polled[i])
+		i++;
+	if (!polled || i == FS_POLLED_MAX)
 		return;
-	*at = fs->polling;
-	h->polled = at;
+	polled[i] = fs->poll_number;
+	h->polled = &polled[i];
+}
+
+void poll_leave(struct fs *fs)
+{
+	struct map_link *l = NULL;
+
+	while ((l = map_next(&fs->handles, l)))
+		((struct handle *)l)->polled = NULL;
 }
 
 static void wake(struct fs *fs, uint64_t number)
@@ -71,13 +79,13 @@ static void wake(struct fs *fs, uint64_t number)
 
 void poll_take_over(struct fs *fs)
 {
-	uint64_t *at = fs->options.polled;
-	const uint64_t *end = at ? at + FS_POLLED_MAX : NULL;
+	uint64_t *polled = fs->options.kept->polled;
+	size_t i;
 
-	for (; at < end; at++) {
-		if (*at)
-			wake(fs, *at);
-		*at = 0;
+	for (i = 0; i < FS_POLLED_MAX; i++) {
+		if (polled[i])
+			wake(fs, polled[i]);
+		polled[i] = 0;
 	}
 }
 

@@ -49,11 +49,10 @@ struct fs {
 	struct fs_options options;
 	struct fuse_session *session;	/* NULL: not mounted */
 	struct fuse_buf request;
-	uint64_t mount_id;		/* of this mount and no other */
 	uint64_t call;			/* the system call that is served, for
 					   struct who */
 	bool resent;			/* and a former daemon had it, too */
-	uint64_t polling;		/* the kernel's number of what is polled */
+	uint64_t poll_number;		/* the kernel's, of what is polled now */
 	bool can_resend;		/* the kernel */
 	bool taken_over;		/* from a former daemon */
 	bool leaving;			/* to the next one */
@@ -119,8 +118,11 @@ void fs_dismiss(const struct fs *fs, fuse_req_t req, int code);
 void takeover_begin(struct fs *fs);
 void takeover_look(struct fs *fs);
 
-/* A former daemon had this request, carried it out, and did not answer. */
+/* This call was accepted, by a daemon that did not come to answer it. */
 bool takeover_is_done(const struct fs *fs, const struct replication *r);
+
+/* The kernel is going to know @node. */
+void takeover_show(const struct fs *fs, struct inode node);
 
 /* It removed what is not to be found: so says the @rc of a look-up. */
 bool takeover_has_removed(const struct fs *fs, int rc);
@@ -182,7 +184,8 @@ struct handle {
 	struct collect collect;
 	uint64_t request;		/* current at open, or when marked */
 	bool marked;			/* its flush is answered late */
-	bool torn;			/* a former daemon may have had text */
+	bool inherited;			/* and not written to since: a former
+					   daemon may have had a part */
 	bool has_word;			/* a word was written through it */
 	int64_t seen;			/* the file's note_version when read */
 	struct line_cursor cursor;	/* of a stream */
@@ -251,7 +254,11 @@ void poll_wake(struct fs *fs, const struct note *note, struct inode node);
 void poll_end(struct note *note);
 void poll_drop(struct handle *h);
 
-/* Whoever has polled with a former daemon shall ask again. */
+/*
+ * The numbers of what is polled stay for the next daemon; who has polled with a
+ * former one shall ask again.
+ */
+void poll_leave(struct fs *fs);
 void poll_take_over(struct fs *fs);
 
 /* write.c: requests to the world. */

@@ -29,19 +29,18 @@
 
 bool fs_can_be_taken_over(const struct fs *fs)
 {
-	return fs->can_resend && !fs->options.basic;
-}
-
-uint64_t fs_mount_id(const struct fs *fs)
-{
-	return fs->mount_id;
+	return fs->can_resend && fs->options.kept && !fs->options.basic;
 }
 
 void takeover_begin(struct fs *fs)
 {
-	if (getrandom(&fs->mount_id, sizeof fs->mount_id, 0) !=
-	    sizeof fs->mount_id)
-		fs->mount_id = (uint64_t)fs->started;
+	struct fs_kept *k = fs->options.kept;
+
+	if (!k)
+		return;
+	*k = (struct fs_kept){.told = fs->started};
+	if (getrandom(&k->mount_id, sizeof k->mount_id, 0) != sizeof k->mount_id)
+		k->mount_id = (uint64_t)fs->started;
 }
 
 static void look_at_init(struct fs *fs)
@@ -68,7 +67,7 @@ static void look_at_poll(struct fs *fs)
 
 	if (fs->request.size >= sizeof in)
 		memcpy(&in, fs->request.mem, sizeof in);
-	fs->polling = in.poll.kh;
+	fs->poll_number = in.poll.kh;
 }
 
 /* Numbers of requests are counted up for each mount. */
@@ -78,8 +77,9 @@ void takeover_look(struct fs *fs)
 
 	memcpy(&header, fs->request.mem, sizeof header);
 	fs->resent = header.unique & UNIQUE_RESEND;
-	fs->call = (fs->mount_id + (header.unique & ~UNIQUE_RESEND)) &
-		   CALL_MASK;
+	if (fs->options.kept)
+		fs->call = (fs->options.kept->mount_id +
+			    (header.unique & ~UNIQUE_RESEND)) & CALL_MASK;
 	if (header.opcode == FUSE_INIT)
 		look_at_init(fs);
 	else if (header.opcode == FUSE_POLL)
@@ -88,8 +88,16 @@ void takeover_look(struct fs *fs)
 
 bool takeover_is_done(const struct fs *fs, const struct replication *r)
 {
-	return fs->resent && r && r->status &&
-	       status_has_call(r->status, fs->call);
+	return r && r->status && status_has_call(r->status, fs->call);
+}
+
+void takeover_show(const struct fs *fs, struct inode node)
+{
+	struct fs_kept *k = fs->options.kept;
+
+	if (k && node.id > k->last_id &&
+	    (node.kind == KIND_NAMESPACE || node.kind == KIND_REPLICATION))
+		k->last_id = node.id;
 }
 
 bool takeover_has_removed(const struct fs *fs, int rc)
@@ -135,14 +143,30 @@ static int ask_again(struct fs *fs, struct error *err)
 	return 0;
 }
 
-int fs_take_over(struct fs *fs, int fd, uint64_t mount_id, struct error *err)
+/*
+ * A store that was brought back from a backup gives ids out again: what the
+ * kernel knows by the name of one may be another by now.
+ */
+static int check_ids(struct fs *fs, struct error *err)
+{
+	uint64_t next = world_new_id(fs->world, err);
+
+	if (!next)
+		return -err->code;
+	return next > fs->options.kept->last_id ? 0
+		: fail(err, ESTALE, "what was mounted has shown more than is "
+				    "in the store");
+}
+
+int fs_take_over(struct fs *fs, int fd, struct error *err)
 {
 	char place[32];
-	int rc = fs_open_session(fs, err);
+	int rc = check_ids(fs, err);
 
+	if (rc == 0)
+		rc = fs_open_session(fs, err);
 	if (rc)
 		return rc;
-	fs->mount_id = mount_id;
 	fs->taken_over = true;
 	snprintf(place, sizeof place, "/dev/fd/%d", fd);
 	rc = fs_attach(fs, place, err);

@@ -404,6 +404,9 @@ double tree_name_timeout(const struct fs *fs, struct inode node)
 	if (world_leader(fs->world) &&
 	    (node.kind == KIND_NAMESPACE || node.kind == KIND_REPLICATION))
 		return 0;
+	/* It is lost with the daemon. */
+	if (tree_is_draft(fs, node))
+		return 0;
 	return row_of(node)->lasting ? TIMEOUT_LASTING : 0;
 }
 

@@ -18,6 +18,9 @@
 /* A word is shorter, and a reason to hold is a sentence. */
 #define WORD_TEXT_MAX 1024
 
+#define LOST "the daemon was started anew while this was being written: write " \
+	     "it again"
+
 /* A request of the kernel that an edit will answer. */
 struct pending {
 	struct pending *next;
@@ -245,10 +248,6 @@ static void submit(struct fs *fs, fuse_req_t req, const struct asked *a)
 	struct caller c;
 	struct edit *e;
 
-	if (takeover_is_done(fs, a->r)) {
-		answer_well(req, a->size);
-		return;
-	}
 	if (other) {
 		fail(&err, EACCES, "this moves %s/%s as well, which you may "
 		     "not write to", other->ns->name, other->name);
@@ -350,12 +349,18 @@ static void write_to_word_file(struct fs *fs, fuse_req_t req, struct handle *h,
 {
 	char rest[WORD_TEXT_MAX];
 
-	if (h->has_word && text_trim(a->text, a->len, rest, sizeof rest) &&
-	    !*rest) {
+	bool is_blank = text_trim(a->text, a->len, rest, sizeof rest) && !*rest;
+
+	if (is_blank && h->inherited) {
+		refuse(fs, req, a->r, EIO, LOST);
+		return;
+	}
+	if (is_blank && h->has_word) {
 		fuse_reply_write(req, a->size);
 		return;
 	}
 	h->has_word = true;
+	h->inherited = false;
 	write_word(fs, req, tree_file(inode_parse(h->ino)), a);
 }
 
@@ -375,13 +380,10 @@ static void collect(struct fs *fs, fuse_req_t req, struct handle *h,
 {
 	struct error err;
 
-	if (collect_add(&h->collect, off, a->text, a->len, &err)) {
+	if (collect_add(&h->collect, off, a->text, a->len, &err))
 		write_refuse(fs, req, a->r, &err);
-		return;
-	}
-	if (off == 0)
-		h->torn = false;
-	fuse_reply_write(req, a->size);
+	else
+		fuse_reply_write(req, a->size);
 }
 
 static void write_bytes(struct fs *fs, fuse_req_t req, struct asked *a,
@@ -400,9 +402,16 @@ static void write_bytes(struct fs *fs, fuse_req_t req, struct asked *a,
 		return;
 	}
 	if (!h->collect.dirty && is_word(f, a, off, fi->flags)) {
+		h->inherited = false;
 		write_word(fs, req, f, a);
 		return;
 	}
+	/* Only what starts at the beginning is known to be whole. */
+	if (h->inherited && (off > 0 || fi->flags & O_APPEND)) {
+		refuse(fs, req, a->r, EIO, LOST);
+		return;
+	}
+	h->inherited = false;
 	/* Who appends has the file's size for offset, which means nothing. */
 	if (fi->flags & O_APPEND)
 		off = (off_t)collect_end(&h->collect);
@@ -430,6 +439,9 @@ void write_data(struct fs *fs, fuse_req_t req, uint64_t ino,
 		fuse_reply_err(req, EACCES);
 		return;
 	}
+	/* It may have been opened with a daemon that allowed it. */
+	if (change_is_refused(fs, req))
+		return;
 	a.kind = f->edit;
 	write_bytes(fs, req, &a, chunk->off, fi, ino);
 }
@@ -467,11 +479,12 @@ bool write_apply(struct fs *fs, fuse_req_t req, struct handle *h)
 		.len = h->collect.text.len,
 	};
 
-	if (h->torn) {
-		h->torn = false;
-		refuse(fs, req, a.r, EIO,
-		       "the daemon was started anew while this was being "
-		       "written: write it again");
+	if (h->inherited && handle_may_hold_text(h->link.key)) {
+		h->inherited = false;
+		if (takeover_is_done(fs, a.r))
+			fuse_reply_err(req, 0);
+		else
+			refuse(fs, req, a.r, EIO, LOST);
 		return true;
 	}
 	if (!f || !collect_take(&h->collect))

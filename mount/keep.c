@@ -2,44 +2,53 @@
 /* The descriptor store's protocol: sd_listen_fds(3) and sd_notify(3). */
 #include "keep.h"
 
-#include "fs.h"
 #include "notify.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define FIRST_FD 3
-#define NAME_MAX_LEN 64
-#define MEMORY_NAME "uvrfs-polled"
-#define MEMORY_SIZE (FS_POLLED_MAX * sizeof(uint64_t))
+#define MOUNT_NAME "uvrfs-mount"
+#define MEMORY_NAME "uvrfs-memory"
 
-/* Which mount it is of: all that the next daemon has to know. */
-static void write_name(const struct keep *k, char out[static NAME_MAX_LEN])
+/* /dev/fuse (Documentation/admin-guide/devices.txt). */
+#define FUSE_DEVICE makedev(10, 229)
+
+struct keep_memory {
+	uint64_t device;
+	uint64_t store;
+	struct fs_kept fs;
+};
+
+static bool is_fuse(int fd)
 {
-	snprintf(out, NAME_MAX_LEN, "uvrfs-mount-%" PRIx64 "-%" PRIx64,
-		 (uint64_t)k->device, k->mount_id);
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
+	       st.st_rdev == FUSE_DEVICE;
 }
 
-static bool read_name(const char *name, struct keep *k)
+/* What is shorter than we think would kill us. */
+static bool is_memory(int fd)
 {
-	uint64_t device, id;
+	struct stat st;
 
-	if (sscanf(name, "uvrfs-mount-%" SCNx64 "-%" SCNx64, &device, &id) != 2)
-		return false;
-	k->device = (dev_t)device;
-	k->mount_id = id;
-	return true;
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_size == (off_t)sizeof(struct keep_memory);
 }
 
-static bool is_memory(const char *name)
+static struct keep_memory *map(int fd)
 {
-	return strncmp(name, MEMORY_NAME, sizeof MEMORY_NAME - 1) == 0;
+	void *at = mmap(NULL, sizeof(struct keep_memory),
+			PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return at == MAP_FAILED ? NULL : at;
 }
 
 static long number(const char *variable)
@@ -49,64 +58,40 @@ static long number(const char *variable)
 	return text ? strtol(text, NULL, 10) : 0;
 }
 
+/* False: there is no such descriptor, and no more of them. */
+static bool take(struct keep *k, int fd)
+{
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return false;
+	if (k->fd < 0 && is_fuse(fd))
+		k->fd = fd;
+	else if (k->memory < 0 && is_memory(fd))
+		k->memory = fd;
+	else
+		close(fd);
+	return true;
+}
+
 void keep_take(struct keep *k)
 {
-	const char *names = getenv("LISTEN_FDNAMES");
 	long i, count = number("LISTEN_FDS");
 
 	*k = (struct keep){.fd = -1, .memory = -1};
 	if (number("LISTEN_PID") != getpid())
 		count = 0;
-	for (i = 0; i < count; i++) {
-		int fd = FIRST_FD + (int)i;
-
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
-		if (k->fd < 0 && names && read_name(names, k))
-			k->fd = fd;
-		else if (k->memory < 0 && names && is_memory(names))
-			k->memory = fd;
-		else
-			close(fd);
-		names = names ? strchr(names, ':') : NULL;
-		names = names ? names + 1 : NULL;
-	}
+	for (i = 0; i < count && take(k, FIRST_FD + (int)i); i++)
+		;
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
+	if (k->memory >= 0)
+		k->shared = map(k->memory);
 }
 
-/* What is shorter than it says would kill us. */
-static bool is_whole(int fd)
+bool keep_fits(const struct keep *k, dev_t device, uint64_t store)
 {
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && st.st_size == (off_t)MEMORY_SIZE;
-}
-
-uint64_t *keep_memory(struct keep *k)
-{
-	bool is_new = k->memory < 0;
-	void *at;
-
-	if (is_new)
-		k->memory = memfd_create(MEMORY_NAME, MFD_CLOEXEC);
-	if (k->memory < 0 || (is_new && ftruncate(k->memory, MEMORY_SIZE) < 0) ||
-	    !is_whole(k->memory))
-		return NULL;
-	at = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-		  k->memory, 0);
-	return at == MAP_FAILED ? NULL : at;
-}
-
-void keep_give(struct keep *k, int fd)
-{
-	char name[NAME_MAX_LEN], text[NAME_MAX_LEN + 32];
-
-	write_name(k, name);
-	snprintf(text, sizeof text, "FDSTORE=1\nFDNAME=%s", name);
-	k->kept = notify_descriptor(text, fd);
-	if (k->kept && k->memory >= 0)
-		notify_descriptor("FDSTORE=1\nFDNAME=" MEMORY_NAME, k->memory);
+	return k->fd >= 0 && k->shared && k->shared->device == device &&
+	       k->shared->store == store;
 }
 
 void keep_drop(struct keep *k)
@@ -115,19 +100,39 @@ void keep_drop(struct keep *k)
 		close(k->fd);
 	if (k->memory >= 0)
 		close(k->memory);
-	keep_end(k);
-	k->fd = k->memory = -1;
+	if (k->shared)
+		munmap(k->shared, sizeof *k->shared);
+	if (k->fd >= 0 || k->memory >= 0)
+		keep_end(k);
+	*k = (struct keep){.fd = -1, .memory = -1};
+}
+
+static int make_memory(struct keep *k)
+{
+	k->memory = memfd_create(MEMORY_NAME, MFD_CLOEXEC);
+	return k->memory < 0 ? -errno
+			     : ftruncate(k->memory, sizeof *k->shared);
+}
+
+struct fs_kept *keep_memory(struct keep *k)
+{
+	if (!k->shared && make_memory(k) == 0)
+		k->shared = map(k->memory);
+	return k->shared ? &k->shared->fs : NULL;
+}
+
+void keep_give(struct keep *k, int fd, dev_t device, uint64_t store)
+{
+	k->shared->device = device;
+	k->shared->store = store;
+	k->kept = notify_descriptor("FDSTORE=1\nFDNAME=" MEMORY_NAME,
+				    k->memory) &&
+		  notify_descriptor("FDSTORE=1\nFDNAME=" MOUNT_NAME, fd);
 }
 
 void keep_end(struct keep *k)
 {
-	char name[NAME_MAX_LEN], text[NAME_MAX_LEN + 32];
-
-	if (!k->kept && k->fd < 0)
-		return;
-	write_name(k, name);
-	snprintf(text, sizeof text, "FDSTOREREMOVE=1\nFDNAME=%s", name);
-	notify_systemd(text);
+	notify_systemd("FDSTOREREMOVE=1\nFDNAME=" MOUNT_NAME);
 	notify_systemd("FDSTOREREMOVE=1\nFDNAME=" MEMORY_NAME);
 	k->kept = false;
 }

@@ -60,17 +60,20 @@ static int refuse_inside(const struct server *s, struct error *err)
 	return 0;
 }
 
-/* That of a former daemon, if it is where we are to mount. */
+/* With the mount of a former daemon, if that is where we are to mount. */
 static char *find_mountpoint(struct server *s, struct error *err)
 {
 	const char *path = s->options->mountpoint;
-	char *found = NULL;
+	dev_t device = 0;
+	char *found = s->keep.fd >= 0 ? mountpoint_find(path, &device) : NULL;
 
-	if (s->keep.fd >= 0)
-		found = mountpoint_find(path, s->keep.device);
-	if (!found)
-		keep_drop(&s->keep);
-	return found ? found : mountpoint_prepare(path, err);
+	if (found && keep_fits(&s->keep, device, server_store_id(s)))
+		return found;
+	if (found)
+		mountpoint_end(found);
+	free(found);
+	keep_drop(&s->keep);
+	return mountpoint_prepare(path, err);
 }
 
 /* Everything that is found by a relative path; from then on we are at /. */
@@ -79,12 +82,12 @@ static int find_places(struct server *s, struct error *err)
 	const char *dir = s->options->state_dir;
 	bool mounts = !s->options->controller;
 
+	s->state_dir = state_dir_open(dir ? dir : s->config.store_path, err);
+	if (!s->state_dir)
+		return -err->code;
 	if (mounts)
 		s->mountpoint = find_mountpoint(s, err);
-	if (mounts && !s->mountpoint)
-		return -err->code;
-	s->state_dir = state_dir_open(dir ? dir : s->config.store_path, err);
-	if (!s->state_dir || (mounts && refuse_inside(s, err) < 0))
+	if (mounts && (!s->mountpoint || refuse_inside(s, err) < 0))
 		return -err->code;
 	if (chdir("/") < 0)
 		return fail(err, errno, "can't go to /: %m");
@@ -114,8 +117,7 @@ static int mount_it(struct server *s, struct error *err)
 	int rc;
 
 	keep_take(&s->keep);
-	/* Who forks is not waited for with what was kept. */
-	if (!s->options->foreground)
+	if (s->options->controller || !s->options->foreground)
 		keep_drop(&s->keep);
 	if (s->options->controller && !s->config.kube.cluster) {
 		fail(err, EINVAL, "--controller needs store.kubernetes in the "

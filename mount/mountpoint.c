@@ -186,12 +186,16 @@ static char *resolve(const char *path, struct error *err)
 	return whole ? whole : resolve_parent(path, err);
 }
 
-char *mountpoint_find(const char *path, dev_t device)
+char *mountpoint_find(const char *path, dev_t *device)
 {
+	char target[PATH_MAX] = "";
 	struct error err;
-	char *whole = resolve_parent(path, &err);
+	ssize_t len = readlink(path, target, sizeof target - 1);
+	char *whole = resolve_parent(len > 0 && *target == '/' ? target : path,
+				     &err);
 
-	if (whole && mountpoint_device(whole) == device)
+	*device = whole ? mountpoint_device(whole) : 0;
+	if (*device)
 		return whole;
 	free(whole);
 	return NULL;

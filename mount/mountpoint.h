@@ -16,11 +16,10 @@
 char *mountpoint_prepare(const char *path, struct error *err);
 
 /*
- * The absolute path when a former daemon has left us the mount at @path, whose
- * device is @device; NULL when another or none is there.  Asks nothing of the
- * mount, which gives no answers yet.
+ * The absolute path when there is a mount of uvrfs at @path, and its device, else
+ * NULL.  Asks nothing of the mount: who serves it may give no answers yet.
  */
-char *mountpoint_find(const char *path, dev_t device);
+char *mountpoint_find(const char *path, dev_t *device);
 
 /*
  * Takes the mount at @path away and ends the connection behind it, whoever else

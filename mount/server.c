@@ -14,9 +14,12 @@
 
 #include <poll.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* May users who are not root mount for others, too? */
@@ -179,31 +182,39 @@ static void await_first_look(struct server *s)
 	}
 }
 
+/*
+ * Objects of a cluster are numbered anew by each daemon, so open files and
+ * watches would mean nothing to the next one.  And who went to the background is
+ * not started again by anybody.
+ */
+static bool can_be_kept(const struct server *s)
+{
+	return s->options->foreground && !s->config.kube.cluster &&
+	       fs_can_be_taken_over(s->fs);
+}
+
 /* Mounts, or goes on with what a former daemon has left. */
 static int attach(struct server *s, struct error *err)
 {
-	struct keep *k = &s->keep;
-	bool again = k->fd >= 0;
-	int rc = again ? fs_take_over(s->fs, k->fd, k->mount_id, err)
-		       : fs_mount(s->fs, s->mountpoint, err);
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
+	s->keep.kept = s->keep.fd >= 0;
+	if (!s->keep.kept)
+		rc = fs_mount(s->fs, s->mountpoint, err);
 	s->nudger.device = mountpoint_device(s->mountpoint);
-	k->device = s->nudger.device;
-	k->mount_id = fs_mount_id(s->fs);
-	if (again)
-		k->kept = true;
-	else if (fs_can_be_taken_over(s->fs))
-		keep_give(k, fs_fd(s->fs));
-	return 0;
+	if (s->keep.kept)
+		return fs_take_over(s->fs, s->keep.fd, err);
+	if (rc == 0 && can_be_kept(s))
+		keep_give(&s->keep, fs_fd(s->fs), s->nudger.device,
+			  server_store_id(s));
+	return rc;
 }
 
 static int make_tree(struct server *s, struct error *err)
 {
 	const struct options *o = s->options;
 	struct fs_options options = {
-		.polled = keep_memory(&s->keep),
+		.kept = keep_memory(&s->keep),
 		.access = s->config.access,
 		.access_count = s->config.access_count,
 		.mount_options = buf_str(&o->fuse),
@@ -269,6 +280,17 @@ int server_open_access(const struct config *c, const char *cluster,
 	return rc < 0 ? error_prefix(err, "cluster %s: ", cluster) : 0;
 }
 
+uint64_t server_store_id(const struct server *s)
+{
+	struct stat st = {0};
+	char text[PATH_MAX + 128];
+
+	stat(s->state_dir, &st);
+	snprintf(text, sizeof text, "%s %ju %ju %s", s->state_dir,
+		 (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, s->config.site);
+	return text_hash(text);
+}
+
 static struct store *open_store(struct server *s, struct error *err)
 {
 	const struct config_kube *kube = &s->config.kube;
@@ -315,12 +337,14 @@ int server_start(struct server *s, struct error *err)
 		return -err->code;
 	rc = make_world(s, err);
 	if (rc == 0)
+		rc = state_dir_write_pid(s->state_dir, err);
+	if (rc == 0)
 		await_first_look(s);
 	if (rc == 0 && s->mountpoint)
 		rc = make_tree(s, err);
 	else if (rc == 0)
 		listen_to_world(s);
-	return rc < 0 ? rc : state_dir_write_pid(s->state_dir, err);
+	return rc;
 }
 
 /* What is wrong changes nothing; what can't change while we run is named. */
@@ -366,7 +390,8 @@ int server_run(struct server *s, struct error *err)
 	rc = loop_run(&loop, err);
 	if (rc < 0)
 		log_print(&s->log, LOG_ERR, "%s", err->msg);
-	s->leaves = loop.leaves && s->keep.kept;
+	/* After a failure of ours the mount is as good as before. */
+	s->leaves = s->keep.kept && (loop.leaves || rc < 0);
 	if (s->leaves)
 		log_print(&s->log, LOG_INFO, "the mount at %s is left to the "
 			  "next daemon", s->mountpoint);
@@ -401,17 +426,21 @@ static void unmount(struct server *s)
 {
 	fs_abandon(s->fs);
 	/* Its keeper has the descriptor, too: closing ours does not end it. */
-	if (s->keep.kept)
+	if (s->keep.kept &&
+	    mountpoint_device(s->mountpoint) == s->nudger.device)
 		mountpoint_end(s->mountpoint);
 	fs_unmount(s->fs);
-	keep_end(&s->keep);
+	if (s->keep.kept)
+		keep_end(&s->keep);
 }
 
 void server_stop(struct server *s)
 {
 	if (s->fs && !s->leaves)
 		unmount(s);
-	if (s->mountpoint)
+	/* When the mount stays it may be waiting for an answer of ours; it ends
+	   when we do. */
+	if (s->mountpoint && !s->leaves)
 		nudger_stop(&s->nudger);
 	stop_backends(s);
 	if (s->workers)

@@ -43,6 +43,9 @@ struct server {
  */
 int server_start(struct server *s, struct error *err);
 
+/* Tells the local store from others: where it is and of which site. */
+uint64_t server_store_id(const struct server *s);
+
 /* Serves until told to stop; a negative errno is logged already. */
 int server_run(struct server *s, struct error *err);
 

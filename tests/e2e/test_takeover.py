@@ -15,7 +15,7 @@ import pytest
 
 from inotify import MODIFY, Watcher
 from uvr import (FACTOR, PATIENT, Daemon, background, call, get, is_dead, put,
-                 until)
+                 sh, until)
 
 # How often the daemon is killed while programs run in loops.
 KILLS = int(os.environ.get("UVRFS_TAKEOVERS", 100 if FACTOR == 1 else 20))
@@ -33,7 +33,7 @@ class Kept(Daemon):
             return super().command(*more)
         names = ":".join(self.store)
         # bash, since others know no descriptors of two digits.
-        moves = "".join(f" {n}<&{fd}"
+        moves = "".join(f" {n}<&{fd} {fd}<&-"
                         for n, fd in enumerate(self.store.values(), 3))
         return ["bash", "-c", "export LISTEN_PID=$$ "
                 f"LISTEN_FDS={len(self.store)} LISTEN_FDNAMES={names}; "
@@ -41,14 +41,23 @@ class Kept(Daemon):
 
     def hear(self, listener):
         text, fds, _, _ = socket.recv_fds(listener, 4096, 4)
+        name = text.split(b"FDNAME=")[-1].decode()
         if b"FDSTORE=1" in text:
-            self.store[text.split(b"FDNAME=")[1].decode()] = fds[0]
-            self.inherited = tuple(self.store.values())
+            self.store[name] = fds[0]
+        elif b"FDSTOREREMOVE=1" in text and name in self.store:
+            os.close(self.store.pop(name))
+        self.inherited = tuple(self.store.values())
         return text
 
-    @property
-    def keeps_mount(self):
-        return any(name.startswith("uvrfs-mount-") for name in self.store)
+    def put_away(self, listener):
+        """It goes on to listen."""
+        self.listener = listener
+
+    def stop(self):
+        super().stop()
+        while select.select([self.listener], [], [], 0)[0]:
+            self.hear(self.listener)
+        return self
 
     def give_up(self):
         for fd in self.store.values():
@@ -58,7 +67,7 @@ class Kept(Daemon):
     def leave(self):
         """Ends it as an upgrade does."""
         self.process.send_signal(signal.SIGUSR1)
-        assert self.process.wait(20) == 0, self.stderr()
+        assert self.process.wait(20 * FACTOR) == 0, self.stderr()
         self.check_reports()
         return self
 
@@ -108,7 +117,7 @@ def new():
 
     def make(*args, **options):
         made.append(Kept(*args, **options).start())
-        if not made[-1].keeps_mount:
+        if not made[-1].store:
             pytest.skip("this kernel does not send requests again")
         return made[-1]
     yield make
@@ -158,8 +167,10 @@ def test_programs_in_loops(new, tmp_path, end):
                         f"echo >>{tmp_path / name}; done", cwd=r.path,
                         seconds=500) for name, command in LOOPS.items()]
     watch = subprocess.Popen(
-        ["inotifywait", "-q", "-m", "-e", "modify", r / "hold"],
-        stdout=open(tmp_path / "inotify", "wb"), stderr=subprocess.DEVNULL)
+        ["inotifywait", "-m", "-e", "modify", r / "hold"], text=True,
+        stdout=open(tmp_path / "inotify", "wb"), stderr=subprocess.PIPE)
+    while "established" not in watch.stderr.readline():
+        pass
     names = [*LOOPS, "inotify"]
 
     def counts():
@@ -258,29 +269,34 @@ def test_a_stream_goes_on(kept):
         cat.kill()
 
 
+POLLER = """
+import os, select
+poll = select.poll()
+poll.register(0, select.POLLPRI)
+while True:
+    print(os.pread(0, 100, 0).decode().strip() or "-", flush=True)
+    poll.poll()
+"""
+
+
 def test_pollers_go_on(kept):
     r = kept.replica()
-    with open(r / "hold", "rb", buffering=0) as f:
-        f.read()
-        poll = select.poll()
-        poll.register(f, select.POLLPRI)
-        seen = subprocess.Popen(
-            ["python3", "-c", "import select, os\n"
-             "p = select.poll(); p.register(0, select.POLLPRI)\n"
-             "os.read(0, 100)\n"
-             "print('ready', flush=True)\n"
-             "for _ in range(2):\n"
-             "    p.poll(); print(os.pread(0, 100, 0), flush=True)\n"],
-            stdin=open(r / "hold", "rb"), stdout=subprocess.PIPE, text=True)
-        assert seen.stdout.readline() == "ready\n"
-        until(lambda: "poll" in get(f"/proc/{seen.pid}/wchan"), "it polls")
-        kept.kill9()
-        kept.start()
-        # It may have changed: nobody knows.
-        assert seen.stdout.readline() == "b''\n"
-        assert r.write("hold", "drill\n") == 0
-        assert seen.stdout.readline() == "b'drill\\n'\n"
-        assert seen.wait(20) == 0
+    with open(r / "hold", "rb") as hold, subprocess.Popen(
+            ["python3", "-c", POLLER], stdin=hold, stdout=subprocess.PIPE,
+            text=True) as poller:
+        now = "-"
+        for end in (kept.kill9, kept.leave, kept.kill9):
+            assert poller.stdout.readline() == now + "\n"
+            until(lambda: "poll" in get(f"/proc/{poller.pid}/wchan"), "it polls")
+            end()
+            kept.start()
+            # It may have changed: nobody knows.
+            assert poller.stdout.readline() == now + "\n"
+            until(lambda: "poll" in get(f"/proc/{poller.pid}/wchan"), "it polls")
+            now = f"drill {end.__name__}"
+            assert r.write("hold", now) == 0
+        assert poller.stdout.readline() == now + "\n"
+        poller.kill()
 
 
 def test_what_was_asked_of_nobody_is_asked_of_the_next(kept):
@@ -304,7 +320,7 @@ def test_half_a_text_is_not_applied(kept, other):
     assert other("write", fd, before[:40].encode()) == 40
     kept.kill9()
     kept.start()
-    assert other("write", fd, before[40:].encode()) == -errno.EINVAL
+    assert other("write", fd, before[40:].encode()) == -errno.EIO
     assert other("close", fd) == -errno.EIO
     assert "write it again" in r.error
     assert r.read("spec.yaml") == before
@@ -346,32 +362,92 @@ def test_who_keeps_it_gives_up(kept):
     assert r.state == "replica"
 
 
-def test_stopping_unmounts_what_was_taken_over(kept):
+def test_stopping_unmounts_what_was_taken_over(kept, other):
     r = kept.replica()
     kept.kill9()
     kept.start()
-    # Busy: so it is detached, and who is in it sees an end.
-    with open(r / "state", encoding="utf-8") as f:
-        kept.stop()
-        kept.give_up()
-        assert call(f.read) == errno.ENOTCONN
+    # Busy, and somebody else has the descriptor: it ends all the same.
+    fd = other("open", r / "state", os.O_RDONLY)
+    copies = [os.dup(kept_fd) for kept_fd in kept.store.values()]
+    kept.stop()
+    assert not kept.store
+    assert other("pread", fd, 10, 0) == -errno.ENOTCONN
+    for copy in copies:
+        os.close(copy)
     kept.start()
     assert r.state == "replica"
 
 
 def test_another_mountpoint(kept):
+    r = kept.replica()
     kept.kill9()
-    old = kept.mnt
-    kept.mnt = kept.base / "elsewhere"
+    old, kept.mnt = kept.mnt, kept.base / "elsewhere"
     kept.mnt.mkdir()
     minor = kept.minor
     kept.start()
     assert kept.minor != minor
-    assert os.listdir(kept.mnt) == os.listdir(kept.mnt)
+    assert get(kept / "database" / r.name / "state") == "replica\n"
     kept.stop()
-    kept.give_up()
     assert is_dead(old)
     kept.mnt = old
+
+
+def test_another_store(kept):
+    """The numbers of one mean other replications in another."""
+    r = kept.replica()
+    kept.kill9()
+    cat = background(f"cat {r / 'state'}")
+    kept.state = kept.base / "another"
+    kept.start()
+    assert cat.wait(20) == 1
+    assert os.listdir(kept.mnt) == [".uvrfs"]
+    kept.stop()
+
+
+def test_what_is_mounted_there_now_stays(kept):
+    kept.replica()
+    where = os.open(kept.mnt / "database", os.O_PATH)
+    assert kept.process.poll() is None
+    sh(f"umount -l {kept.mnt} && mount -t tmpfs none {kept.mnt}")
+    os.close(where)
+    kept.process.wait(20)
+    assert os.path.ismount(kept.mnt) and not is_dead(kept.mnt)
+    kept.give_up()
+
+
+def test_it_may_be_read_only_next(kept, other):
+    r = kept.replica()
+    fd = other("open", r / "state", os.O_WRONLY)
+    kept.leave()
+    kept.options = ["-o", "ro"]
+    kept.start()
+    assert other("write", fd, b"promoting") == -errno.EROFS
+    assert r.state == "replica"
+
+
+@pytest.mark.parametrize("variable, value", [
+    ("LISTEN_FDS", "nonsense"), ("LISTEN_FDS", "999999999"),
+    ("LISTEN_FDS", "0"), ("LISTEN_PID", "1")])
+def test_nonsense_of_a_keeper(kept, monkeypatch, variable, value):
+    """No descriptor that is to be taken over: a mount like any other."""
+    kept.stop()
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.setenv(variable, value)
+    kept.start()
+    assert os.listdir(kept.mnt) == [".uvrfs"]
+
+
+def test_descriptors_that_are_not_ours_are_closed(kept, tmp_path):
+    kept.stop()
+    (tmp_path / "x").write_text("x")
+    kept.store = {"x": os.open(tmp_path / "x", os.O_RDONLY),
+                  "y": os.open("/dev/null", os.O_RDWR)}
+    kept.inherited = tuple(kept.store.values())
+    kept.start()
+    held = [os.readlink(f"/proc/{kept.process.pid}/fd/{n}")
+            for n in os.listdir(f"/proc/{kept.process.pid}/fd")]
+    assert str(tmp_path / "x") not in held
 
 
 def test_leaving_without_a_keeper_is_stopping(make):

@@ -81,7 +81,7 @@ class Daemon:
                 pass_fds=self.inherited,
                 preexec_fn=lambda: libc.prctl(1, signal.SIGKILL))
         ready = self._await_ready(listener)
-        listener.close()
+        self.put_away(listener)
         if not ready:
             self.process.poll()
             live.discard(self)
@@ -111,6 +111,9 @@ class Daemon:
 
     def hear(self, listener):
         return listener.recv(4096)
+
+    def put_away(self, listener):
+        listener.close()
 
     def _minor(self):
         with open("/proc/self/mountinfo", encoding="utf-8") as f:

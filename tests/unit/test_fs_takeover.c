@@ -11,16 +11,24 @@
 
 #define RESENT (UINT64_C(1) << 63)
 
-/* The daemon is killed, and the next one answers at the same mount. */
+static struct fs_kept kept;
+
+static struct kernel *kernel_kept(void)
+{
+	struct kernel *k = kernel_new(false);
+
+	k->options.kept = k->fs->options.kept = &kept;
+	takeover_begin(k->fs);
+	return k;
+}
+
+/* The daemon leaves, and the next one answers at the same mount. */
 static void restart(struct kernel *k)
 {
-	uint64_t id = k->fs->mount_id;
-
 	fs_leave(k->fs);
 	fs_free(k->fs);
 	close(k->socket);
 	connect_kernel(k);
-	k->fs->mount_id = id;
 	k->fs->taken_over = true;
 }
 
@@ -71,7 +79,7 @@ static int write_again(struct kernel *k, uint64_t dir, const char *text,
 
 START_TEST(what_was_accepted_is_not_asked_again)
 {
-	struct kernel *k = kernel_new(false);
+	struct kernel *k = kernel_kept();
 	uint64_t dir = make_replication(k);
 	uint64_t u = ask_in_vain(k, dir);
 
@@ -86,7 +94,7 @@ END_TEST
 
 START_TEST(what_was_not_accepted_is)
 {
-	struct kernel *k = kernel_new(false);
+	struct kernel *k = kernel_kept();
 	uint64_t dir = make_replication(k);
 	uint64_t u = k->unique += 2;
 
@@ -101,13 +109,13 @@ END_TEST
 /* The numbers of requests begin anew with each mount. */
 START_TEST(what_another_mount_asked_is_something_else)
 {
-	struct kernel *k = kernel_new(false);
+	struct kernel *k = kernel_kept();
 	uint64_t dir = make_replication(k);
 	uint64_t u = ask_in_vain(k, dir);
 
 	ck_assert_int_eq(write_file(k, dir, "state", "replica"), 0);
 	restart(k);
-	k->fs->mount_id += 1;
+	kept.mount_id++;
 	ck_assert_int_eq(write_again(k, dir, "promoting", u), 0);
 	ck_assert_str_eq(read_file(k, dir, "state"), "promoting\n");
 	kernel_free(k);
@@ -124,7 +132,7 @@ static uint64_t start_rename(struct kernel *k, uint64_t dir)
 
 START_TEST(a_rename_that_was_accepted_has_succeeded)
 {
-	struct kernel *k = kernel_new(false);
+	struct kernel *k = kernel_kept();
 	uint64_t dir = make_replication(k), u;
 	struct fuse_create_in in = {.flags = O_CREAT | O_EXCL | O_WRONLY,
 				    .mode = S_IFREG | 0600};
@@ -149,7 +157,7 @@ END_TEST
 
 START_TEST(what_was_made_or_removed_is)
 {
-	struct kernel *k = kernel_new(false);
+	struct kernel *k = kernel_kept();
 	uint64_t ns;
 
 	make_replication(k);
@@ -171,7 +179,7 @@ END_TEST
 /* What was collected went with the former daemon, and must not seem applied. */
 START_TEST(a_text_that_was_lost_is_an_error)
 {
-	struct kernel *k = kernel_new(false);
+	struct kernel *k = kernel_kept();
 	uint64_t dir = make_replication(k), ino = look(k, dir, "spec.yaml");
 	uint64_t fh = do_open(k, ino, O_WRONLY), other, u;
 
@@ -197,9 +205,130 @@ START_TEST(a_text_that_was_lost_is_an_error)
 }
 END_TEST
 
+static uint64_t append(struct kernel *k, uint64_t ino, uint64_t fh,
+		       const char *text)
+{
+	struct fuse_write_in in = {
+		.fh = fh,
+		.size = (uint32_t)strlen(text),
+		.flags = O_WRONLY | O_APPEND,
+	};
+
+	return ask(k, FUSE_WRITE, ino, IN(PART(&in), TEXT(text)));
+}
+
+/* Who appends says nothing of where his text began. */
+START_TEST(the_end_of_a_text_is_no_text)
+{
+	struct kernel *k = kernel_kept();
+	uint64_t dir = make_replication(k), ino = look(k, dir, "schedule");
+	uint64_t fh = do_open(k, ino, O_WRONLY | O_APPEND);
+	const char *before = strdup(read_file(k, dir, "schedule"));
+
+	ck_assert_int_eq(answer(k, append(k, ino, fh, "mode: interval\n"), NULL),
+			 0);
+	restart(k);
+	ck_assert_int_eq(answer(k, append(k, ino, fh, "rpo: 1h\n"), NULL), -EIO);
+	ck_assert_int_eq(answer(k, start_flush(k, ino, fh), NULL), -EIO);
+	settle(k);
+	ck_assert_str_eq(read_file(k, dir, "schedule"), before);
+	free((char *)before);
+	kernel_free(k);
+}
+END_TEST
+
+/* `printf maintenance; printf '\n'` must not end what it began. */
+START_TEST(the_end_of_a_line_is_no_word)
+{
+	struct kernel *k = kernel_kept();
+	uint64_t dir = make_replication(k), ino = look(k, dir, "hold");
+	uint64_t fh = do_open(k, ino, O_WRONLY), u;
+
+	u = start_write(k, ino, fh, 0, "maintenance");
+	settle(k);
+	ck_assert_int_eq(answer(k, u, NULL), 0);
+	restart(k);
+	ck_assert_int_eq(answer(k, start_write(k, ino, fh, 11, "\n"), NULL),
+			 -EIO);
+	ck_assert_str_eq(read_file(k, dir, "hold"), "maintenance\n");
+	u = start_write(k, ino, fh, 12, "drill");
+	settle(k);
+	ck_assert_int_eq(answer(k, u, NULL), 0);
+	ck_assert_int_eq(answer(k, start_write(k, ino, fh, 17, "\n"), NULL), 0);
+	ck_assert_str_eq(read_file(k, dir, "hold"), "drill\n");
+	kernel_free(k);
+}
+END_TEST
+
+/* A word to endpoints is answered at once, and its close has no text to lose. */
+START_TEST(a_word_among_yaml_is_whole)
+{
+	struct kernel *k = kernel_kept();
+	uint64_t dir = make_replication(k), ino = look(k, dir, "endpoints");
+	uint64_t fh = do_open(k, ino, O_WRONLY);
+
+	restart(k);
+	ck_assert_int_eq(answer(k, start_write(k, ino, fh, 0, "swap\n"), NULL),
+			 -EPERM);	/* of a replica */
+	ck_assert_int_eq(answer(k, start_flush(k, ino, fh), NULL), 0);
+	kernel_free(k);
+}
+END_TEST
+
+/* A text that was accepted, and the close not answered. */
+START_TEST(a_text_that_was_accepted_is)
+{
+	struct kernel *k = kernel_kept();
+	uint64_t dir, ino, fh, u, ns = make_draft(k);
+
+	dir = look(k, ns, "a");
+	ino = look(k, dir, "spec.yaml");
+	fh = do_open(k, ino, O_WRONLY);
+	ck_assert_int_eq(answer(k, start_write(k, ino, fh, 0, MANIFEST), NULL),
+			 0);
+	u = start_flush(k, ino, fh);
+	settle(k);
+	ck_assert_int_eq(answer(k, u, NULL), 0);
+	restart(k);
+	again(k, u);
+	ck_assert_int_eq(answer(k, start_flush(k, ino, fh), NULL), 0);
+	ck_assert_str_eq(read_file(k, dir, "error"), "");
+	kernel_free(k);
+}
+END_TEST
+
+/* The next daemon may have been started with -o ro. */
+START_TEST(what_is_open_may_be_read_only_now)
+{
+	struct kernel *k = kernel_kept();
+	uint64_t dir = make_replication(k), ino = look(k, dir, "state");
+	uint64_t fh = do_open(k, ino, O_WRONLY);
+
+	k->options.read_only = true;
+	restart(k);
+	ck_assert_int_eq(answer(k, start_write(k, ino, fh, 0, "promoting"),
+				NULL), -EROFS);
+	kernel_free(k);
+}
+END_TEST
+
+/* Its ids were given out again: names would lead to others. */
+START_TEST(a_store_from_a_backup_is_no_heir)
+{
+	struct kernel *k = kernel_kept();
+	uint64_t dir = make_replication(k);
+	struct error err;
+
+	ck_assert_uint_eq(kept.last_id, inode_parse(dir).id);
+	k->next_id = 0;
+	ck_assert_int_eq(fs_take_over(k->fs, -1, &err), -ESTALE);
+	kernel_free(k);
+}
+END_TEST
+
 START_TEST(waiters_are_left_to_the_next)
 {
-	struct kernel *k = kernel_new(false);
+	struct kernel *k = kernel_kept();
 	uint64_t dir = make_replication(k), ino = look(k, dir, "wait"), u;
 
 	ask_in_vain(k, dir);
@@ -227,46 +356,39 @@ static unsigned do_poll(struct kernel *k, uint64_t ino, uint64_t fh,
 
 START_TEST(pollers_are_woken_by_the_next)
 {
-	static uint64_t polled[FS_POLLED_MAX];
-	struct kernel *k = kernel_new(false);
+	struct kernel *k = kernel_kept();
 	uint64_t dir = make_replication(k), ino = look(k, dir, "mode");
 	uint64_t fh = do_open(k, ino, O_RDONLY), gone;
 
-	k->fs->options.polled = k->options.polled = polled;
 	ck_assert_uint_eq(do_poll(k, ino, fh, 71) & POLLPRI, 0);
 	ck_assert_uint_eq(do_poll(k, ino, fh, 71) & POLLPRI, 0);
 	gone = do_open(k, ino, O_RDONLY);
 	ck_assert_uint_eq(do_poll(k, ino, gone, 72) & POLLPRI, 0);
-	ck_assert_uint_eq(polled[0], 71);
-	ck_assert_uint_eq(polled[1], 72);
+	ck_assert_uint_eq(kept.polled[0], 71);
+	ck_assert_uint_eq(kept.polled[1], 72);
 	do_release(k, ino, gone);
-	ck_assert_uint_eq(polled[1], 0);
-	/* Killed: it tidies nothing up. */
-	polled[5] = polled[0];
+	ck_assert_uint_eq(kept.polled[1], 0);
 	restart(k);
-	polled[0] = 0;
 	k->polled = 0;
-	serve(k);
-	ck_assert_uint_eq(k->polled, 0);
 	poll_take_over(k->fs);
 	serve(k);
 	ck_assert_uint_eq(k->polled, 1);
-	ck_assert_uint_eq(polled[5], 0);
+	ck_assert_uint_eq(kept.polled[0], 0);
 	ck_assert_uint_ne(do_poll(k, ino, fh, 71) & POLLPRI, 0);
 	ck_assert_int_eq(answer(k, start_read(k, ino, fh, 0, 0), NULL), 0);
 	ck_assert_uint_eq(do_poll(k, ino, fh, 71) & POLLPRI, 0);
+	/* And by the one after that. */
+	ck_assert_uint_eq(kept.polled[0], 71);
 	kernel_free(k);
 }
 END_TEST
 
 START_TEST(more_pollers_than_room)
 {
-	static uint64_t polled[FS_POLLED_MAX];
-	struct kernel *k = kernel_new(false);
+	struct kernel *k = kernel_kept();
 	uint64_t dir = make_replication(k), ino = look(k, dir, "mode");
 
-	memset(polled, 0xff, sizeof polled);
-	k->fs->options.polled = k->options.polled = polled;
+	memset(kept.polled, 0xff, sizeof kept.polled);
 	ck_assert_uint_eq(do_poll(k, ino, do_open(k, ino, O_RDONLY), 71) &
 			  POLLPRI, 0);
 	kernel_free(k);
@@ -276,15 +398,21 @@ END_TEST
 /* What the kernel holds of a former daemon counts, until it is forgotten. */
 START_TEST(watchers_are_told_by_the_next)
 {
-	struct kernel *k = kernel_new(false);
+	struct kernel *k = kernel_kept();
 	uint64_t dir = make_replication(k);
 	struct inode node = inode_parse(dir);
 
 	restart(k);
 	k->invalidated = 0;
+	kept.told = world_now(k->world) + 3600000;
 	note_take_over(k->fs);
 	serve(k);
+	/* Its files' attributes; nothing that watchers would hear. */
 	ck_assert_uint_gt(k->invalidated, 10);
+	ck_assert_ptr_null(k->fs->nudge_first);
+	kept.told = world_now(k->world);
+	note_take_over(k->fs);
+	ck_assert_ptr_nonnull(k->fs->nudge_first);
 	ck_assert_uint_ne(note_find(k->fs, node)->lookups, 0);
 	note_forget(k->fs, node, 3);
 	ck_assert_uint_eq(note_find(k->fs, node)->lookups, 0);
@@ -305,6 +433,12 @@ int main(void)
 	suite_add_tcase(s, c);
 	c = tcase_create("handles");
 	tcase_add_test(c, a_text_that_was_lost_is_an_error);
+	tcase_add_test(c, the_end_of_a_text_is_no_text);
+	tcase_add_test(c, the_end_of_a_line_is_no_word);
+	tcase_add_test(c, a_word_among_yaml_is_whole);
+	tcase_add_test(c, a_text_that_was_accepted_is);
+	tcase_add_test(c, what_is_open_may_be_read_only_now);
+	tcase_add_test(c, a_store_from_a_backup_is_no_heir);
 	tcase_add_test(c, waiters_are_left_to_the_next);
 	tcase_add_test(c, pollers_are_woken_by_the_next);
 	tcase_add_test(c, more_pollers_than_room);
