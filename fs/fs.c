@@ -185,6 +185,7 @@ void fs_abandon(struct fs *fs)
 	while ((l = map_next(&fs->notes, l)))
 		wait_abandon(fs, (struct note *)l, false);
 	write_abandon(fs);
+	poll_abandon(fs);
 }
 
 void fs_unmount(struct fs *fs)
@@ -200,7 +201,6 @@ void fs_leave(struct fs *fs)
 {
 	fs->leaving = true;
 	fs_abandon(fs);
-	poll_leave(fs);
 	close_session(fs);
 }
 

@@ -55,12 +55,17 @@ static void note_polled(struct fs *fs, struct handle *h)
 	h->polled = &polled[i];
 }
 
-void poll_leave(struct fs *fs)
+void poll_abandon(struct fs *fs)
 {
 	struct map_link *l = NULL;
 
-	while ((l = map_next(&fs->handles, l)))
-		((struct handle *)l)->polled = NULL;
+	while ((l = map_next(&fs->handles, l))) {
+		struct handle *h = (struct handle *)l;
+
+		if (fs->leaving)
+			h->polled = NULL;
+		poll_drop(h);
+	}
 }
 
 static void wake(struct fs *fs, uint64_t number)

@@ -255,10 +255,10 @@ void poll_end(struct note *note);
 void poll_drop(struct handle *h);
 
 /*
- * The numbers of what is polled stay for the next daemon; who has polled with a
- * former one shall ask again.
+ * The mount goes, and the kernel wakes who polls; or it is left to the next
+ * daemon, which has the numbers of what is polled and tells them to ask again.
  */
-void poll_leave(struct fs *fs);
+void poll_abandon(struct fs *fs);
 void poll_take_over(struct fs *fs);
 
 /* write.c: requests to the world. */

@@ -420,6 +420,22 @@ START_TEST(two_changes_in_a_moment_have_two_times)
 }
 END_TEST
 
+START_TEST(who_polls_is_not_told_after_the_unmount)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k), ino = look(k, dir, "hold");
+	uint64_t fh = do_open(k, ino, O_WRONLY);
+
+	poll_of(k, ino, fh, 1);
+	start_write(k, ino, fh, 0, "x");
+	fs_unmount(k->fs);
+	ck_assert_ptr_null(handle_find(k->fs, fh)->poll);
+	settle(k);
+	ck_assert_str_eq(world_next(k->world, 0)->status->hold, "x");
+	kernel_free(k);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fs_stream");
@@ -441,6 +457,7 @@ int main(void)
 	tcase_add_test(c, streams_and_waits_poll);
 	tcase_add_test(c, what_else_is_polled_is_ready);
 	tcase_add_test(c, two_changes_in_a_moment_have_two_times);
+	tcase_add_test(c, who_polls_is_not_told_after_the_unmount);
 	suite_add_tcase(s, c);
 	return run_suite(s);
 }
