@@ -33,6 +33,7 @@ static void read_type(struct reader *rd, const struct key *key,
 		      const struct node *node, void *into)
 {
 	const char *type = NULL;
+	char quoted[QUOTE_MAX];
 	auto_buf all;
 
 	buf_init(&all, 1024);
@@ -42,8 +43,9 @@ static void read_type(struct reader *rd, const struct key *key,
 		reader_fault(rd, "backend type ceph-rbd is not built into this "
 				 "uvrfs: it was built without librbd");
 	else if (type && !is_type(type))
-		reader_fault(rd, "backend type %.63s is not built into this "
-				 "uvrfs; there are: %s", type, buf_str(&all));
+		reader_fault(rd, "backend type %s is not built into this "
+				 "uvrfs; there are: %s",
+			     fault_quote(type, quoted), buf_str(&all));
 	else if (type)
 		*(const char **)into = type;
 }
@@ -324,8 +326,9 @@ static void check_store(struct reader *rd, const struct config *c)
 		reader_fault(rd, "there is no cluster %s",
 			     fault_quote(c->kube.cluster, quoted));
 	else if (!cluster->kubeconfig == !cluster->in_cluster)
-		reader_fault(rd, "clusters.%.63s must have either kubeconfig "
-				 "or inCluster: true", cluster->name);
+		reader_fault(rd, "cluster %s must have either kubeconfig or "
+				 "inCluster: true",
+			     fault_quote(cluster->name, quoted));
 	if (c->kube.lease_ms < LEASE_MIN_MS || c->kube.lease_ms % 1000)
 		reader_fault(rd, "leaseDuration is whole seconds, 3s at least");
 	rd->at = NULL;

@@ -171,10 +171,10 @@ static const struct {
 	{"store: {kubernetes: {}}\n",
 	 "store.kubernetes (line 1): cluster is missing"},
 	{"store: {kubernetes: {cluster: a}}\nclusters: {a: {}}\n",
-	 "clusters.a must have either kubeconfig or inCluster: true"},
+	 "cluster 'a' must have either kubeconfig or inCluster: true"},
 	{"store: {kubernetes: {cluster: a}}\n"
 	 "clusters: {a: {kubeconfig: /k, inCluster: true}}\n",
-	 "clusters.a must have either kubeconfig or inCluster: true"},
+	 "cluster 'a' must have either kubeconfig or inCluster: true"},
 	{"store: {kubernetes: {cluster: a, leaseDuration: 1500ms}}\n"
 	 "clusters: {a: {kubeconfig: /k}}\n",
 	 "leaseDuration is whole seconds, 3s at least"},
@@ -198,7 +198,8 @@ static const struct {
 	 "clusters.a.ceph.key (line 1): unknown"},
 	{"clusters: [a]\n", "clusters (line 1): must be a mapping, not"},
 	{"backends: {a: {type: ontap}}\n",
-	 "backend type ontap is not built into this uvrfs"},
+	 "backend type 'ontap' is not built into this uvrfs"},
+	{"backends: {a: {type: \"a\\nb\"}}\n", "backend type 'a\\x0ab' is not"},
 	{"backends: {a: {}}\n", "backends.a (line 1): type is missing"},
 	{"backends: {a: sim}\n", "backends.a (line 1): must be a mapping"},
 	{"backends: {a: {type: trident}}\n",
