@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tree, as a kernel may ask for it.  An input is a script, a line a step: a
+ * letter for the request, then a letter each for the inode, for the handle (or
+ * flags, or a second inode), and for a number, then a name or data.  Between
+ * them jobs run, time passes and the storage changes (scene.h).
+ *
+ * The kernel is trusted to frame its requests: names end, sizes are right.  All
+ * else may be anything.  Whatever is asked is answered once.
+ */
+#include "scene.h"
+
+#include "file.h"
+#include "tree.h"
+
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define NUDGER 4242
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+struct asked {
+	uint32_t opcode;
+	uint64_t node;
+	uint64_t size;			/* of a READ from the start, else 0 */
+	bool answered;
+};
+
+static struct {
+	struct fs *fs;
+	struct fs_options options;
+	uint64_t nodes[256];
+	unsigned node_count;
+	struct { uint64_t node, fh; } handles[64];
+	unsigned handle_count;
+	struct asked asked[512];
+	unsigned count;
+	unsigned interrupts;
+	bool lazy;			/* jobs run only when a line says so */
+	unsigned sent;			/* to the nudger */
+	pid_t pid;
+	uid_t uid;
+	char request[8192];
+	size_t len;			/* 0: it has been read */
+} k;
+
+/* ---- answers ---- */
+
+static void learn_node(uint64_t node)
+{
+	unsigned i;
+
+	for (i = 0; i < k.node_count; i++)
+		if (k.nodes[i] == node)
+			return;
+	if (node && k.node_count < COUNT(k.nodes))
+		k.nodes[k.node_count++] = node;
+}
+
+/* The newest is the first. */
+static void learn_handle(uint64_t node, uint64_t fh)
+{
+	if (k.handle_count == COUNT(k.handles))
+		k.handle_count--;
+	memmove(k.handles + 1, k.handles, k.handle_count * sizeof *k.handles);
+	k.handles[0].node = node;
+	k.handles[0].fh = fh;
+	k.handle_count++;
+}
+
+static void check_text(const struct asked *a, const char *data, size_t len)
+{
+	if (len < a->size && inode_parse(a->node).kind != KIND_SCRATCH)
+		ck_assert_msg(text_is_utf8(data, len), "%.*s", (int)len, data);
+}
+
+static void check_names(const char *data, size_t len, size_t before)
+{
+	const struct fuse_dirent *d;
+	size_t at = 0, n;
+	uint64_t off = 0;
+
+	while (at < len) {
+		ck_assert_uint_ge(len - at, before + FUSE_NAME_OFFSET);
+		d = (const void *)(data + at + before);
+		n = FUSE_DIRENT_ALIGN(before + FUSE_NAME_OFFSET + d->namelen);
+		ck_assert_uint_ge(len - at, n);
+		ck_assert_uint_ne(d->namelen, 0);
+		ck_assert_ptr_null(memchr(d->name, '/', d->namelen));
+		ck_assert_uint_gt(d->off, off);
+		off = d->off;
+		at += n;
+	}
+}
+
+static void learn(const struct asked *a, const char *data, size_t len)
+{
+	const struct fuse_entry_out *entry = (const void *)data;
+	const struct fuse_open_out *open = (const void *)data;
+
+	switch (a->opcode) {
+	case FUSE_CREATE:
+		open = (const void *)(entry + 1);
+		learn_handle(entry->nodeid, open->fh);
+		learn_node(entry->nodeid);
+		break;
+	case FUSE_LOOKUP:
+	case FUSE_MKDIR:
+	case FUSE_MKNOD:
+		learn_node(entry->nodeid);
+		break;
+	case FUSE_OPEN:
+	case FUSE_OPENDIR:
+		learn_handle(a->node, open->fh);
+		break;
+	case FUSE_READ:
+		check_text(a, data, len);
+		break;
+	case FUSE_READDIR:
+		check_names(data, len, 0);
+		break;
+	case FUSE_READDIRPLUS:
+		check_names(data, len, sizeof *entry);
+		break;
+	default:
+		break;
+	}
+}
+
+static ssize_t give(int fd, struct iovec *iov, int count, void *userdata)
+{
+	static char data[2 << 20];
+	const struct fuse_out_header *h = iov->iov_base;
+	struct asked *a;
+	size_t len = 0;
+	int i;
+
+	for (i = 1; i < count; i++) {
+		ck_assert_uint_le(len + iov[i].iov_len, sizeof data);
+		if (iov[i].iov_len)
+			memcpy(data + len, iov[i].iov_base, iov[i].iov_len);
+		len += iov[i].iov_len;
+	}
+	ck_assert_uint_eq(h->len, sizeof *h + len);
+	if (!h->unique) {
+		ck_assert(h->error == FUSE_NOTIFY_POLL ||
+			  h->error == FUSE_NOTIFY_INVAL_INODE);
+		return (ssize_t)h->len;
+	}
+	ck_assert(h->unique % 2 == 0 && h->unique / 2 <= k.count);
+	a = &k.asked[h->unique / 2 - 1];
+	ck_assert_msg(!a->answered, "request %u is answered again", a->opcode);
+	ck_assert(h->error <= 0 && h->error > -4096);
+	a->answered = true;
+	if (!h->error)
+		learn(a, data, len);
+	return (ssize_t)h->len;
+}
+
+/* ---- requests ---- */
+
+static ssize_t take(int fd, void *data, size_t size, void *userdata)
+{
+	size_t n = k.len;
+
+	if (!n) {
+		errno = EAGAIN;
+		return -1;
+	}
+	ck_assert_uint_ge(size, n);
+	memcpy(data, k.request, n);
+	k.len = 0;
+	return (ssize_t)n;
+}
+
+static const struct fuse_custom_io custom_io = {.read = take, .writev = give};
+
+static void add(const void *data, size_t n)
+{
+	memcpy(k.request + k.len, data, n);
+	k.len += n;
+}
+
+/* @in, when there is one, then @text. */
+static void ask_kernel(uint32_t opcode, uint64_t node, const void *in,
+		       size_t in_size, const char *text, size_t len)
+{
+	struct fuse_in_header h = {
+		.len = (uint32_t)(sizeof h + in_size + len),
+		.opcode = opcode,
+		.unique = 2 * (k.count + 1),
+		.nodeid = node,
+		.pid = (uint32_t)k.pid,
+		.uid = (uint32_t)k.uid,
+		.gid = (uint32_t)k.uid,
+	};
+	struct error err;
+
+	if (k.count == COUNT(k.asked))
+		return;
+	k.asked[k.count++] = (struct asked){.opcode = opcode, .node = node};
+	if (opcode == FUSE_READ &&
+	    !((const struct fuse_read_in *)in)->offset)
+		k.asked[k.count - 1].size =
+			((const struct fuse_read_in *)in)->size;
+	add(&h, sizeof h);
+	if (in_size)
+		add(in, in_size);
+	if (len)
+		add(text, len);
+	ck_assert_int_eq(fs_serve(k.fs, &err), 0);
+}
+
+#define IN(in) &(in), sizeof(in)
+#define NONE NULL, 0
+
+/* What one line means, whichever request it is. */
+struct wish {
+	uint64_t node;
+	uint64_t other;			/* inode */
+	uint64_t open;			/* the inode that is open as fh */
+	uint64_t fh;
+	uint32_t flags;
+	uint64_t number;
+	char *text;
+	size_t len;			/* without its NUL */
+};
+
+static void ask_open(char letter, const struct wish *w)
+{
+	struct fuse_open_in open = {.flags = w->flags};
+	struct fuse_release_in release = {.fh = w->fh};
+	struct fuse_flush_in flush = {.fh = w->fh};
+	struct fuse_fsync_in sync = {.fh = w->fh};
+
+	if (letter == 'o')
+		ask_kernel(FUSE_OPEN, w->node, IN(open), NONE);
+	if (letter == 'D')
+		ask_kernel(FUSE_OPENDIR, w->node, IN(open), NONE);
+	if (letter == 'x')
+		ask_kernel(FUSE_RELEASE, w->open, IN(release), NONE);
+	if (letter == 'X')
+		ask_kernel(FUSE_RELEASEDIR, w->open, IN(release), NONE);
+	if (letter == 'f')
+		ask_kernel(FUSE_FLUSH, w->open, IN(flush), NONE);
+	if (letter == 'y')
+		ask_kernel(FUSE_FSYNC, w->open, IN(sync), NONE);
+}
+
+static void ask_io(char letter, const struct wish *w)
+{
+	struct fuse_read_in read = {
+		.fh = w->fh, .offset = w->number, .size = 1 << 16,
+		.flags = w->len ? O_NONBLOCK : 0};
+	struct fuse_write_in write = {
+		.fh = w->fh, .offset = w->number, .size = (uint32_t)w->len,
+		.flags = O_WRONLY};
+	struct fuse_poll_in poll = {
+		.fh = w->fh, .kh = w->fh,
+		.flags = w->number ? FUSE_POLL_SCHEDULE_NOTIFY : 0};
+
+	if (letter == 'r')
+		ask_kernel(FUSE_READ, w->open, IN(read), NONE);
+	if (letter == 'e')
+		ask_kernel(FUSE_READDIR, w->open, IN(read), NONE);
+	if (letter == 'p')
+		ask_kernel(FUSE_READDIRPLUS, w->open, IN(read), NONE);
+	if (letter == 'w')
+		ask_kernel(FUSE_WRITE, w->open, IN(write), w->text, w->len);
+	if (letter == 'P')
+		ask_kernel(FUSE_POLL, w->open, IN(poll), NONE);
+}
+
+static void ask_name(char letter, const struct wish *w)
+{
+	struct fuse_mkdir_in dir = {.mode = 0755};
+	struct fuse_mknod_in file = {.mode = (uint32_t)w->number};
+	struct fuse_link_in link = {.oldnodeid = w->other};
+	struct fuse_create_in create = {
+		.flags = w->flags, .mode = S_IFREG | (uint32_t)w->number % 0777};
+
+	if (letter == 'l')
+		ask_kernel(FUSE_LOOKUP, w->node, NONE, w->text, w->len + 1);
+	if (letter == 'u')
+		ask_kernel(FUSE_UNLINK, w->node, NONE, w->text, w->len + 1);
+	if (letter == 'd')
+		ask_kernel(FUSE_RMDIR, w->node, NONE, w->text, w->len + 1);
+	if (letter == 'm')
+		ask_kernel(FUSE_MKDIR, w->node, IN(dir), w->text, w->len + 1);
+	if (letter == 'k')
+		ask_kernel(FUSE_MKNOD, w->node, IN(file), w->text, w->len + 1);
+	if (letter == 'L')
+		ask_kernel(FUSE_LINK, w->node, IN(link), w->text, w->len + 1);
+	if (letter == 'c')
+		ask_kernel(FUSE_CREATE, w->node, IN(create), w->text,
+			   w->len + 1);
+}
+
+/* Two names, parted by a slash. */
+static void ask_names(char letter, struct wish *w)
+{
+	struct fuse_rename2_in rename = {
+		.newdir = w->other, .flags = (uint32_t)w->number};
+
+	*strchr(w->text, '/') = '\0';
+	if (letter == 'n')
+		ask_kernel(FUSE_RENAME2, w->node, IN(rename), w->text,
+			   w->len + 1);
+	if (letter == 's')
+		ask_kernel(FUSE_SYMLINK, w->node, NONE, w->text, w->len + 1);
+}
+
+/* The kernel knows how long a name may be, and what may be in one. */
+static bool may_be_name(const char *text)
+{
+	return *text && strlen(text) <= 255 && strcmp(text, ".") != 0 &&
+	       strcmp(text, "..") != 0;
+}
+
+static void ask_rest(char letter, const struct wish *w)
+{
+	struct fuse_setattr_in set = {
+		.valid = (uint32_t)w->flags, .fh = w->fh, .size = w->number};
+	struct fuse_getattr_in get = {.fh = w->fh};
+	struct fuse_forget_in forget = {.nlookup = w->number};
+	struct fuse_interrupt_in stop = {.unique = 2 * w->number};
+	struct {
+		struct fuse_batch_forget_in head;
+		struct fuse_forget_one one[2];
+	} batch = {{.count = 2}, {{w->node, w->number}, {w->other, 1}}};
+
+	if (letter == 'g')
+		ask_kernel(FUSE_GETATTR, w->node, IN(get), NONE);
+	if (letter == 't')
+		ask_kernel(FUSE_SETATTR, w->node, IN(set), NONE);
+	if (letter == 'a')
+		ask_kernel(FUSE_READLINK, w->node, NONE, NONE);
+	if (letter == 'v')
+		ask_kernel(FUSE_STATFS, w->node, NONE, NONE);
+	if (letter == 'G')
+		ask_kernel(FUSE_FORGET, w->node, IN(forget), NONE);
+	if (letter == 'B')
+		ask_kernel(FUSE_BATCH_FORGET, 0, IN(batch), NONE);
+	if (letter == 'i') {
+		k.interrupts++;
+		ask_kernel(FUSE_INTERRUPT, 0, IN(stop), NONE);
+	}
+}
+
+static void wish(struct line *line)
+{
+	static const uint32_t flags[] = {
+		O_RDONLY, O_WRONLY, O_RDWR, O_RDONLY | O_NONBLOCK,
+		O_WRONLY | O_TRUNC, O_WRONLY | O_CREAT | O_EXCL,
+		O_WRONLY | O_APPEND, FATTR_SIZE | FATTR_FH, FATTR_MODE,
+		FATTR_ATIME | FATTR_MTIME, FATTR_UID | FATTR_GID,
+	};
+	static const uint64_t numbers[] = {
+		0, 1, 2, 3, 5, 10, 31, S_IFREG | 0644, S_IFIFO, 4096, 65536,
+		1 << 20, UINT64_C(1) << 40, INT64_MAX,
+	};
+	unsigned handle = line_pick(line, 2, k.handle_count + 1);
+	struct wish w = {
+		.node = k.nodes[line_pick(line, 1, k.node_count)],
+		.other = k.nodes[line_pick(line, 2, k.node_count)],
+		.flags = flags[line_pick(line, 2, COUNT(flags))],
+		.number = numbers[line_pick(line, 3, COUNT(numbers))],
+		.text = line_rest(line, 4),
+	};
+	char *p, *slash;
+
+	for (p = line->text; *p; p++)
+		*p = *p == '~' ? '\n' : *p;
+	w.len = strlen(w.text);
+	w.open = w.node;
+	w.fh = 4 * w.node + handle % 4;	/* of a daemon before this one */
+	if (handle < k.handle_count) {
+		w.open = k.handles[handle].node;
+		w.fh = k.handles[handle].fh;
+	}
+	ask_open(line->text[0], &w);
+	ask_io(line->text[0], &w);
+	ask_rest(line->text[0], &w);
+	slash = strchr(w.text, '/');
+	if (!slash && may_be_name(w.text))
+		ask_name(line->text[0], &w);
+	else if (slash && !strchr(slash + 1, '/') && slash > w.text &&
+		 may_be_name(slash + 1))
+		ask_names(line->text[0], &w);
+}
+
+/* ---- the mount ---- */
+
+static void connect_kernel(void)
+{
+	struct fuse_init_in in = {
+		.major = FUSE_KERNEL_VERSION,
+		.minor = 36,
+		.max_readahead = 1 << 17,
+		.flags = FUSE_ATOMIC_O_TRUNC | FUSE_DO_READDIRPLUS,
+	};
+	struct error err;
+
+	k.fs = fs_new(f->world, &k.options);
+	ck_assert_ptr_nonnull(k.fs);
+	ck_assert_int_eq(fs_open_session(k.fs, &err), 0);
+	ck_assert_int_eq(fuse_session_custom_io(k.fs->session, &custom_io,
+						open("/dev/null", O_RDWR)), 0);
+	ask_kernel(FUSE_INIT, 0, IN(in), NONE);
+}
+
+static bool is_answered(const struct asked *a)
+{
+	return a->answered || a->opcode == FUSE_FORGET ||
+	       a->opcode == FUSE_BATCH_FORGET || a->opcode == FUSE_INTERRUPT;
+}
+
+/* Nobody is left hanging.  Afterwards there is no request. */
+static void disconnect(void)
+{
+	struct fuse_getattr_in in = {0};
+	unsigned i;
+
+	/* libfuse keeps an interrupt until another request comes. */
+	k.count = k.count < 256 ? k.count : 256;
+	for (; k.interrupts; k.interrupts--)
+		ask_kernel(FUSE_GETATTR, 1, IN(in), NONE);
+	fs_unmount(k.fs);
+	for (i = 0; i < k.count; i++)
+		ck_assert_msg(is_answered(&k.asked[i]), "no answer to %u",
+			      k.asked[i].opcode);
+	k.count = 0;
+	run_all();
+	fs_free(k.fs);
+}
+
+/* All that there is at the start, so that scripts can name it. */
+static void learn_tree(void)
+{
+	static const enum kind kinds[] = {
+		KIND_ATTRIBUTE, KIND_PLAN, KIND_PLAN_WORD, KIND_DAEMON,
+		KIND_DAEMON_FILE, KIND_BACKENDS, KIND_BACKEND,
+		KIND_BACKEND_FILE, KIND_CLUSTERS, KIND_CLUSTER,
+		KIND_CLUSTER_FILE, KIND_BY_STATE, KIND_STATE, KIND_BY_SOURCE,
+	};
+	struct inode node = {KIND_NAMESPACE, the()->ns->id, 0};
+	struct stat st;
+	size_t i;
+
+	learn_node(1);
+	learn_node(inode_number(node));
+	node = (struct inode){KIND_REPLICATION, the()->id, 0};
+	learn_node(inode_number(node));
+	for (i = 0; i < COUNT(kinds); i++) {
+		node.kind = kinds[i];
+		node.id = kinds[i] == KIND_ATTRIBUTE ||
+					  kinds[i] == KIND_PLAN ||
+					  kinds[i] == KIND_PLAN_WORD
+				  ? the()->id
+				  : 0;
+		for (node.row = 0; node.row < 24; node.row++)
+			if (tree_stat(k.fs, node, &st) == 0)
+				learn_node(inode_number(node));
+	}
+}
+
+static bool send_nudge(void *ctx, enum fs_nudge what, const char *path)
+{
+	k.sent++;
+	return true;
+}
+
+/* False: it is no request. */
+static bool do_step(struct line *line)
+{
+	const pid_t pids[] = {getpid(), getppid(), NUDGER};
+
+	switch (line->text[0]) {
+	case '!':
+		k.lazy = !k.lazy;
+		return true;
+	case 'I':
+		k.pid = pids[line_pick(line, 1, 3)];
+		k.uid = line_pick(line, 2, 3) * 1000;
+		return true;
+	case 'N':
+		fs_set_nudger(k.fs, line_pick(line, 1, 2) ? 0 : NUDGER);
+		return true;
+	case 'R':
+		disconnect();
+		connect_kernel();
+		return true;
+	default:
+		return scene_do(line);
+	}
+}
+
+static void step(struct line *line)
+{
+	if (!do_step(line))
+		wish(line);
+	if (!k.lazy)
+		run_all();
+	fs_nudge(k.fs, send_nudge, NULL);
+	if (!k.lazy)
+		fs_nudged(k.fs, k.sent);
+	k.sent = k.lazy ? k.sent : 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct access_rule access[] = {
+		{"other", 1000, 1000, 0750, 0640},
+	};
+	struct line line;
+	int steps = 0;
+
+	scene_begin();
+	memset(&k, 0, sizeof k);
+	k.pid = getpid();
+	k.options = (struct fs_options){
+		.access = access,
+		.access_count = COUNT(access),
+		.read_only = size && data[0] == 'O',
+		.basic = size && data[0] == 'o',
+	};
+	connect_kernel();
+	learn_tree();
+	while (steps++ < 100 && line_next(&line, &data, &size))
+		step(&line);
+	disconnect();
+	scene_end();
+	return 0;
+}
