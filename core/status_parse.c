@@ -5,6 +5,7 @@
  */
 #include "status_codec.h"
 
+#include "faults.h"
 #include "status_fields.h"
 #include "text.h"
 
@@ -33,8 +34,17 @@ struct part {
 
 static int refuse(struct scan *s, const struct node *n, const char *what)
 {
-	return fail(s->err, EINVAL, "%s.%s (line %u): %s", s->path,
-		    n->key ? n->key : "-", n->line, what);
+	const struct path mapping = {.key = s->path};
+	const struct path at = {
+		.up = &mapping,
+		.key = n->key ? n->key : "-",
+		.line = n->line,
+	};
+	struct faults f;
+
+	faults_init(&f, s->err);
+	faults_add(&f, &at, "%s", what);
+	return faults_result(&f);
 }
 
 static bool parse_number(const char *text, int64_t max, int64_t *out)

@@ -414,6 +414,7 @@ static void refuses(const char *yaml, const char *part)
 START_TEST(refuses_with_path_and_line)
 {
 	refuses(OURS "  odd: 1\n", "status.odd (line 5): unknown field");
+	refuses(OURS "  \"a\\nb\": 1\n", "status.a\\x0ab (line 5): unknown");
 	refuses(OURS "  request: {word: fly}\n", "status.request.word (line 5)");
 	refuses(OURS "  request: {from: swap}\n", "status.request.from");
 	refuses(OURS "  request: {odd: 1}\n", "status.request.odd");
