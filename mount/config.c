@@ -226,12 +226,12 @@ static const struct config_backend *find_backend(const struct config *c,
 
 static void check_select(struct reader *rd, const struct config *c)
 {
-	const struct node *item = node_get(c->tree, "select");
+	const struct node *item = reader_items(c->tree, "select",
+					       NODE_SEQUENCE);
 	struct path list = {.key = "select"}, at = {.up = &list};
 	struct path name = {.up = &at, .key = "backend"};
 	char quoted[QUOTE_MAX];
 
-	item = item && item->kind == NODE_SEQUENCE ? item->children : NULL;
 	rd->at = &name;
 	for (; item; at.index++, item = item->next) {
 		const char *backend = c->select[at.index].backend;
@@ -266,11 +266,11 @@ static bool has_api_server(const struct config *c)
 
 static void check_backends(struct reader *rd, const struct config *c)
 {
-	const struct node *node = node_get(c->tree, "backends");
+	const struct node *node = reader_items(c->tree, "backends",
+					       NODE_MAPPING);
 	struct path map = {.key = "backends"}, at = {.up = &map};
 	size_t i, k;
 
-	node = node && node->kind == NODE_MAPPING ? node->children : NULL;
 	rd->at = &at;
 	for (i = 0; node; i++, node = node->next) {
 		at.key = node->key;

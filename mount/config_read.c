@@ -143,6 +143,16 @@ void read_named(struct reader *rd, const struct key *key,
 			     node_type_text(node));
 }
 
+const struct node *reader_items(const struct node *root, const char *key,
+				enum node_kind kind)
+{
+	const struct node *node = node_get(root, key);
+
+	if (!node || node->kind != kind || node->fault >= NODE_ALIAS)
+		return NULL;
+	return node->children;
+}
+
 /* The text of a scalar, or NULL and a fault. */
 static const char *scalar(struct reader *rd, const struct node *node)
 {

@@ -41,6 +41,11 @@ struct key {
 void reader_mapping(struct reader *rd, const struct key *keys,
 		    const struct node *node, void *base);
 
+/* The first of the items that were read of the list or mapping at @key, or NULL
+   when none were: the array has as many. */
+const struct node *reader_items(const struct node *root, const char *key,
+				enum node_kind kind);
+
 /* What a key may hold.  Strings stay the tree's. */
 key_read read_mapping;	/* a struct, the keys of which are key->keys */
 key_read read_list;	/* an array of structs */

@@ -200,6 +200,11 @@ static const struct {
 	{"backends: {a: {type: ontap}}\n",
 	 "backend type 'ontap' is not built into this uvrfs"},
 	{"backends: {a: {type: \"a\\nb\"}}\n", "backend type 'a\\x0ab' is not"},
+	{"*backends:\n  a: {type: sim}\n  b: {type: sim}\n",
+	 "backends (line 1): aliases are not allowed"},
+	{"*select:\n  - {storageClass: a, backend: x}\n"
+	 "  - {storageClass: b, backend: y}\n",
+	 "select (line 1): aliases are not allowed"},
 	{"backends: {a: {}}\n", "backends.a (line 1): type is missing"},
 	{"backends: {a: sim}\n", "backends.a (line 1): must be a mapping"},
 	{"backends: {a: {type: trident}}\n",
