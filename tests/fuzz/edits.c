@@ -9,15 +9,6 @@
 
 #include "manifest.h"
 
-static const struct {
-	char letter;
-	enum edit_kind kind;
-} files[] = {
-	{'s', EDIT_STATE},    {'e', EDIT_ENDPOINTS}, {'m', EDIT_MODE},
-	{'c', EDIT_SCHEDULE}, {'y', EDIT_SPEC},	     {'h', EDIT_HOLD},
-	{'r', EDIT_REMOVE},
-};
-
 /* An edit under way, and what there was before. */
 struct asking {
 	struct replication *r;
@@ -44,31 +35,15 @@ static bool is_exchanged(const struct spec *a, const struct spec *b)
 	       endpoint_equal(&a->destination, &b->source);
 }
 
-/* Another request than before. */
+/* Another request than before: scene.h has looked at its edge. */
 static void check_request(const struct asking *a, const struct edit *e)
 {
 	const struct request *req = &a->r->status->request;
-	const struct request *old = &a->status->request;
-	const struct edge *edge;
+	const struct edge *edge = edge_find(a->state, req->word);
 
-	ck_assert_uint_eq(req->id, old->id + 1);
 	ck_assert_int_eq(req->word == WORD_SWAP, e->kind == EDIT_ENDPOINTS ||
 			 is_exchanged(a->r->spec, a->spec));
-	ck_assert(!a->r->status->failed);
-	if (req->word == WORD_SWAP) {
-		ck_assert_int_eq(a->state, STATE_SOURCE);
-		return;
-	}
-	if (req->word == WORD_REMOVE)
-		return;
-	ck_assert_int_eq((int)a->r->spec->state, (int)req->word);
-	if ((enum word)a->state == req->word)
-		return;
-	edge = edge_for_user(a->state, req->word, a->spec->state);
-	ck_assert_ptr_nonnull(edge);
-	if (edge->flags & EDGE_VERIFIED)
-		ck_assert(old->outcome == OUTCOME_VERIFIED || req->force);
-	if (edge->flags & EDGE_UNDO && e->kind == EDIT_SPEC)
+	if (edge && edge->flags & EDGE_UNDO && e->kind == EDIT_SPEC)
 		ck_assert_ptr_nonnull(strstr(e->text, "resourceVersion"));
 }
 
@@ -161,11 +136,12 @@ static void step(struct line *line)
 		return;
 	if (line->text[0] == 'R' && the() && the()->spec) {
 		restart();
+		world_set_listener(f->world, &scene_listener);
 		return;
 	}
 	for (p = line->text; *p; p++)
 		*p = *p == '~' ? '\n' : *p;
-	for (i = 0; i < sizeof files / sizeof *files; i++)
+	for (i = 0; i < FILE_COUNT; i++)
 		if (files[i].letter == line->text[0])
 			ask_and_check(files[i].kind, line_rest(line, 1));
 }
@@ -193,6 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int steps = 0;
 
 	scene_begin();
+	world_set_listener(f->world, &scene_listener);
 	while (steps++ < 100 && line_next(&line, &data, &size)) {
 		step(&line);
 		check_plans();

@@ -11,6 +11,66 @@
 #include "fake_world.h"
 #include "text.h"
 
+/* The files that are written to, by the first letter of a script's line. */
+static const struct {
+	char letter;
+	enum edit_kind kind;
+} files[] = {
+	{'s', EDIT_STATE},    {'e', EDIT_ENDPOINTS}, {'m', EDIT_MODE},
+	{'c', EDIT_SCHEDULE}, {'y', EDIT_SPEC},	     {'h', EDIT_HOLD},
+	{'r', EDIT_REMOVE},
+};
+#define FILE_COUNT (sizeof files / sizeof *files)
+
+/* ---- what must hold ---- */
+
+/* A state becomes another as the table of edges has it. */
+static void check_change(struct world_listener *l, struct replication *r,
+			 const struct replication *before, unsigned facets)
+{
+	const struct request *req, *old;
+	const struct edge *edge;
+	enum state from, to;
+
+	if (!r->spec || !before->spec)
+		return;
+	req = &r->status->request;
+	old = &before->status->request;
+	from = replication_state(before);
+	to = replication_state(r);
+	if (req->id == old->id) {
+		edge = edge_find(from, (enum word)to);
+		ck_assert(from == to || (edge && edge->flags & EDGE_BACKEND));
+		return;
+	}
+	ck_assert_uint_eq(req->id, old->id + 1);
+	ck_assert_int_eq(r->status->failed, false);
+	if (req->word == WORD_SWAP)
+		ck_assert_int_eq(from, STATE_SOURCE);
+	if (req->word == WORD_SWAP || req->word == WORD_REMOVE || from == to)
+		return;
+	ck_assert_int_eq(to, (int)req->word);
+	edge = edge_for_user(from, req->word, before->spec->state);
+	ck_assert_ptr_nonnull(edge);
+	if (edge->flags & EDGE_VERIFIED)
+		ck_assert(old->outcome == OUTCOME_VERIFIED || req->force);
+}
+
+static void ignore(struct world_listener *l, struct replication *r)
+{
+}
+
+static void ignore_line(struct world_listener *l)
+{
+}
+
+static struct world_listener scene_listener = {
+	.changed = check_change,
+	.appeared = ignore,
+	.vanishing = ignore,
+	.logged = ignore_line,
+};
+
 /* Whose act it is: the last that was intended and stored. */
 static struct replication *actor(const struct order *order)
 {
@@ -62,7 +122,9 @@ static int checked_act(struct backend *b, const struct target *t,
 	return act(b, t, order, err);
 }
 
-static void scene_begin(void)
+/* ---- steps of a script ---- */
+
+UNUSED static void scene_begin(void)
 {
 	setup();
 	f->ops.act = checked_act;
@@ -156,7 +218,7 @@ static bool scene_do(struct line *line)
 	}
 }
 
-static void scene_end(void)
+UNUSED static void scene_end(void)
 {
 	f->save_rc = f->remove_rc = f->act_rc = 0;
 	teardown();
