@@ -325,7 +325,9 @@ static void ask_rest(char letter, const struct wish *w)
 		.valid = (uint32_t)w->flags, .fh = w->fh, .size = w->number};
 	struct fuse_getattr_in get = {.fh = w->fh};
 	struct fuse_forget_in forget = {.nlookup = w->number};
-	struct fuse_interrupt_in stop = {.unique = 2 * w->number};
+	/* Of the requests, counted from the newest. */
+	struct fuse_interrupt_in stop = {
+		.unique = 2 * (k.count - w->number % (k.count + 1))};
 	struct {
 		struct fuse_batch_forget_in head;
 		struct fuse_forget_one one[2];
@@ -349,6 +351,14 @@ static void ask_rest(char letter, const struct wish *w)
 	}
 }
 
+/* `^' is the newest. */
+static uint64_t pick_node(const struct line *line, size_t i)
+{
+	return k.nodes[i < line->len && line->text[i] == '^'
+			       ? k.node_count - 1
+			       : line_pick(line, i, k.node_count)];
+}
+
 static void wish(struct line *line)
 {
 	static const uint32_t flags[] = {
@@ -363,8 +373,8 @@ static void wish(struct line *line)
 	};
 	unsigned handle = line_pick(line, 2, k.handle_count + 1);
 	struct wish w = {
-		.node = k.nodes[line_pick(line, 1, k.node_count)],
-		.other = k.nodes[line_pick(line, 2, k.node_count)],
+		.node = pick_node(line, 1),
+		.other = pick_node(line, 2),
 		.flags = flags[line_pick(line, 2, COUNT(flags))],
 		.number = numbers[line_pick(line, 3, COUNT(numbers))],
 		.text = line_rest(line, 4),
