@@ -213,9 +213,6 @@ static void ask_kernel(uint32_t opcode, uint64_t node, const void *in,
 	ck_assert_int_eq(fs_serve(k.fs, &err), 0);
 }
 
-#define IN(in) &(in), sizeof(in)
-#define NONE NULL, 0
-
 /* What one line means, whichever request it is. */
 struct wish {
 	uint64_t node;
@@ -228,127 +225,136 @@ struct wish {
 	size_t len;			/* without its NUL */
 };
 
-static void ask_open(char letter, const struct wish *w)
-{
-	struct fuse_open_in open = {.flags = w->flags};
-	struct fuse_release_in release = {.fh = w->fh};
-	struct fuse_flush_in flush = {.fh = w->fh};
-	struct fuse_fsync_in sync = {.fh = w->fh};
+struct bodies {
+	struct fuse_open_in open;
+	struct fuse_create_in create;
+	struct fuse_release_in release;
+	struct fuse_flush_in flush;
+	struct fuse_fsync_in sync;
+	struct fuse_read_in read;
+	struct fuse_write_in write;
+	struct fuse_poll_in poll;
+	struct fuse_mkdir_in mkdir;
+	struct fuse_mknod_in mknod;
+	struct fuse_rename2_in rename;
+	struct fuse_link_in link;
+	struct fuse_getattr_in get;
+	struct fuse_setattr_in set;
+	struct fuse_forget_in forget;
+	struct fuse_interrupt_in interrupt;
+	struct {
+		struct fuse_batch_forget_in head;
+		struct fuse_forget_one one[2];
+	} batch;
+};
 
-	if (letter == 'o')
-		ask_kernel(FUSE_OPEN, w->node, IN(open), NONE);
-	if (letter == 'D')
-		ask_kernel(FUSE_OPENDIR, w->node, IN(open), NONE);
-	if (letter == 'x')
-		ask_kernel(FUSE_RELEASE, w->open, IN(release), NONE);
-	if (letter == 'X')
-		ask_kernel(FUSE_RELEASEDIR, w->open, IN(release), NONE);
-	if (letter == 'f')
-		ask_kernel(FUSE_FLUSH, w->open, IN(flush), NONE);
-	if (letter == 'y')
-		ask_kernel(FUSE_FSYNC, w->open, IN(sync), NONE);
+static struct bodies bodies_of(const struct wish *w)
+{
+	const uint32_t number = (uint32_t)w->number;
+
+	return (struct bodies){
+		.open = {.flags = w->flags},
+		.create = {.flags = w->flags,
+			   .mode = S_IFREG | number % 0777},
+		.release = {.fh = w->fh},
+		.flush = {.fh = w->fh},
+		.sync = {.fh = w->fh},
+		.read = {.fh = w->fh, .offset = w->number, .size = 1 << 16,
+			 .flags = w->len ? O_NONBLOCK : 0},
+		.write = {.fh = w->fh, .offset = w->number,
+			  .size = (uint32_t)w->len, .flags = O_WRONLY},
+		.poll = {.fh = w->fh, .kh = w->fh,
+			 .flags = number ? FUSE_POLL_SCHEDULE_NOTIFY : 0},
+		.mkdir = {.mode = 0755},
+		.mknod = {.mode = number},
+		.rename = {.newdir = w->other, .flags = number},
+		.link = {.oldnodeid = w->other},
+		.get = {.fh = w->fh},
+		.set = {.valid = w->flags, .fh = w->fh, .size = w->number},
+		.forget = {.nlookup = w->number},
+		/* Of the requests, counted from the newest. */
+		.interrupt = {2 * (k.count - w->number % (k.count + 1))},
+		.batch = {{.count = 2}, {{w->node, w->number}, {w->other, 1}}},
+	};
 }
 
-static void ask_io(char letter, const struct wish *w)
-{
-	struct fuse_read_in read = {
-		.fh = w->fh, .offset = w->number, .size = 1 << 16,
-		.flags = w->len ? O_NONBLOCK : 0};
-	struct fuse_write_in write = {
-		.fh = w->fh, .offset = w->number, .size = (uint32_t)w->len,
-		.flags = O_WRONLY};
-	struct fuse_poll_in poll = {
-		.fh = w->fh, .kh = w->fh,
-		.flags = w->number ? FUSE_POLL_SCHEDULE_NOTIFY : 0};
+enum follows { NOTHING, DATA, NAME, NAMES };
 
-	if (letter == 'r')
-		ask_kernel(FUSE_READ, w->open, IN(read), NONE);
-	if (letter == 'e')
-		ask_kernel(FUSE_READDIR, w->open, IN(read), NONE);
-	if (letter == 'p')
-		ask_kernel(FUSE_READDIRPLUS, w->open, IN(read), NONE);
-	if (letter == 'w')
-		ask_kernel(FUSE_WRITE, w->open, IN(write), w->text, w->len);
-	if (letter == 'P')
-		ask_kernel(FUSE_POLL, w->open, IN(poll), NONE);
-}
+#define BODY(field) offsetof(struct bodies, field), \
+		    sizeof ((struct bodies *)0)->field
+#define NO_BODY 0, 0
 
-static void ask_name(char letter, const struct wish *w)
-{
-	struct fuse_mkdir_in dir = {.mode = 0755};
-	struct fuse_mknod_in file = {.mode = (uint32_t)w->number};
-	struct fuse_link_in link = {.oldnodeid = w->other};
-	struct fuse_create_in create = {
-		.flags = w->flags, .mode = S_IFREG | (uint32_t)w->number % 0777};
-
-	if (letter == 'l')
-		ask_kernel(FUSE_LOOKUP, w->node, NONE, w->text, w->len + 1);
-	if (letter == 'u')
-		ask_kernel(FUSE_UNLINK, w->node, NONE, w->text, w->len + 1);
-	if (letter == 'd')
-		ask_kernel(FUSE_RMDIR, w->node, NONE, w->text, w->len + 1);
-	if (letter == 'm')
-		ask_kernel(FUSE_MKDIR, w->node, IN(dir), w->text, w->len + 1);
-	if (letter == 'k')
-		ask_kernel(FUSE_MKNOD, w->node, IN(file), w->text, w->len + 1);
-	if (letter == 'L')
-		ask_kernel(FUSE_LINK, w->node, IN(link), w->text, w->len + 1);
-	if (letter == 'c')
-		ask_kernel(FUSE_CREATE, w->node, IN(create), w->text,
-			   w->len + 1);
-}
-
-/* Two names, parted by a slash. */
-static void ask_names(char letter, struct wish *w)
-{
-	struct fuse_rename2_in rename = {
-		.newdir = w->other, .flags = (uint32_t)w->number};
-
-	*strchr(w->text, '/') = '\0';
-	if (letter == 'n')
-		ask_kernel(FUSE_RENAME2, w->node, IN(rename), w->text,
-			   w->len + 1);
-	if (letter == 's')
-		ask_kernel(FUSE_SYMLINK, w->node, NONE, w->text, w->len + 1);
-}
+static const struct row {
+	char letter;
+	uint32_t opcode;
+	size_t offset, size;		/* in struct bodies */
+	bool is_open;			/* of a file that is open */
+	enum follows follows;
+} rows[] = {
+	{'l', FUSE_LOOKUP, NO_BODY, false, NAME},
+	{'u', FUSE_UNLINK, NO_BODY, false, NAME},
+	{'d', FUSE_RMDIR, NO_BODY, false, NAME},
+	{'m', FUSE_MKDIR, BODY(mkdir), false, NAME},
+	{'k', FUSE_MKNOD, BODY(mknod), false, NAME},
+	{'L', FUSE_LINK, BODY(link), false, NAME},
+	{'c', FUSE_CREATE, BODY(create), false, NAME},
+	{'n', FUSE_RENAME2, BODY(rename), false, NAMES},
+	{'s', FUSE_SYMLINK, NO_BODY, false, NAMES},
+	{'o', FUSE_OPEN, BODY(open), false, NOTHING},
+	{'D', FUSE_OPENDIR, BODY(open), false, NOTHING},
+	{'x', FUSE_RELEASE, BODY(release), true, NOTHING},
+	{'X', FUSE_RELEASEDIR, BODY(release), true, NOTHING},
+	{'f', FUSE_FLUSH, BODY(flush), true, NOTHING},
+	{'y', FUSE_FSYNC, BODY(sync), true, NOTHING},
+	{'r', FUSE_READ, BODY(read), true, NOTHING},
+	{'e', FUSE_READDIR, BODY(read), true, NOTHING},
+	{'p', FUSE_READDIRPLUS, BODY(read), true, NOTHING},
+	{'w', FUSE_WRITE, BODY(write), true, DATA},
+	{'P', FUSE_POLL, BODY(poll), true, NOTHING},
+	{'g', FUSE_GETATTR, BODY(get), false, NOTHING},
+	{'t', FUSE_SETATTR, BODY(set), false, NOTHING},
+	{'a', FUSE_READLINK, NO_BODY, false, NOTHING},
+	{'v', FUSE_STATFS, NO_BODY, false, NOTHING},
+	{'G', FUSE_FORGET, BODY(forget), false, NOTHING},
+	{'B', FUSE_BATCH_FORGET, BODY(batch), false, NOTHING},
+	{'i', FUSE_INTERRUPT, BODY(interrupt), false, NOTHING},
+};
 
 /* The kernel knows how long a name may be, and what may be in one. */
-static bool may_be_name(const char *text)
+static bool is_name(const char *text)
 {
 	return *text && strlen(text) <= 255 && strcmp(text, ".") != 0 &&
 	       strcmp(text, "..") != 0;
 }
 
-static void ask_rest(char letter, const struct wish *w)
+/* Two names are parted by a slash. */
+static bool has_names(const struct wish *w, enum follows what)
 {
-	struct fuse_setattr_in set = {
-		.valid = (uint32_t)w->flags, .fh = w->fh, .size = w->number};
-	struct fuse_getattr_in get = {.fh = w->fh};
-	struct fuse_forget_in forget = {.nlookup = w->number};
-	/* Of the requests, counted from the newest. */
-	struct fuse_interrupt_in stop = {
-		.unique = 2 * (k.count - w->number % (k.count + 1))};
-	struct {
-		struct fuse_batch_forget_in head;
-		struct fuse_forget_one one[2];
-	} batch = {{.count = 2}, {{w->node, w->number}, {w->other, 1}}};
+	char *slash = strchr(w->text, '/');
 
-	if (letter == 'g')
-		ask_kernel(FUSE_GETATTR, w->node, IN(get), NONE);
-	if (letter == 't')
-		ask_kernel(FUSE_SETATTR, w->node, IN(set), NONE);
-	if (letter == 'a')
-		ask_kernel(FUSE_READLINK, w->node, NONE, NONE);
-	if (letter == 'v')
-		ask_kernel(FUSE_STATFS, w->node, NONE, NONE);
-	if (letter == 'G')
-		ask_kernel(FUSE_FORGET, w->node, IN(forget), NONE);
-	if (letter == 'B')
-		ask_kernel(FUSE_BATCH_FORGET, 0, IN(batch), NONE);
-	if (letter == 'i') {
-		k.interrupts++;
-		ask_kernel(FUSE_INTERRUPT, 0, IN(stop), NONE);
-	}
+	if (what == NAME)
+		return !slash && is_name(w->text);
+	if (what != NAMES)
+		return true;
+	if (!slash || strchr(slash + 1, '/'))
+		return false;
+	*slash = '\0';
+	return is_name(w->text) && is_name(slash + 1);
+}
+
+static void ask_row(const struct row *row, const struct wish *w)
+{
+	const struct bodies bodies = bodies_of(w);
+	size_t len = row->follows == NOTHING ? 0
+		     : row->follows == DATA  ? w->len
+					     : w->len + 1;
+
+	if (!has_names(w, row->follows))
+		return;
+	k.interrupts += row->opcode == FUSE_INTERRUPT;
+	ask_kernel(row->opcode, row->is_open ? w->open : w->node,
+		   (const char *)&bodies + row->offset, row->size, w->text,
+		   len);
 }
 
 /* `^' is the newest. */
@@ -379,7 +385,8 @@ static void wish(struct line *line)
 		.number = numbers[line_pick(line, 3, COUNT(numbers))],
 		.text = line_rest(line, 4),
 	};
-	char *p, *slash;
+	char *p;
+	size_t i;
 
 	for (p = line->text; *p; p++)
 		*p = *p == '~' ? '\n' : *p;
@@ -390,15 +397,9 @@ static void wish(struct line *line)
 		w.open = k.handles[handle].node;
 		w.fh = k.handles[handle].fh;
 	}
-	ask_open(line->text[0], &w);
-	ask_io(line->text[0], &w);
-	ask_rest(line->text[0], &w);
-	slash = strchr(w.text, '/');
-	if (!slash && may_be_name(w.text))
-		ask_name(line->text[0], &w);
-	else if (slash && !strchr(slash + 1, '/') && slash > w.text &&
-		 may_be_name(slash + 1))
-		ask_names(line->text[0], &w);
+	for (i = 0; i < COUNT(rows); i++)
+		if (rows[i].letter == line->text[0])
+			ask_row(&rows[i], &w);
 }
 
 /* ---- the mount ---- */
@@ -418,7 +419,7 @@ static void connect_kernel(void)
 	ck_assert_int_eq(fs_open_session(k.fs, &err), 0);
 	ck_assert_int_eq(fuse_session_custom_io(k.fs->session, &custom_io,
 						open("/dev/null", O_RDWR)), 0);
-	ask_kernel(FUSE_INIT, 0, IN(in), NONE);
+	ask_kernel(FUSE_INIT, 0, &in, sizeof in, NULL, 0);
 }
 
 static bool is_answered(const struct asked *a)
@@ -436,7 +437,7 @@ static void disconnect(void)
 	/* libfuse keeps an interrupt until another request comes. */
 	k.count = k.count < 256 ? k.count : 256;
 	for (; k.interrupts; k.interrupts--)
-		ask_kernel(FUSE_GETATTR, 1, IN(in), NONE);
+		ask_kernel(FUSE_GETATTR, 1, &in, sizeof in, NULL, 0);
 	fs_unmount(k.fs);
 	for (i = 0; i < k.count; i++)
 		ck_assert_msg(is_answered(&k.asked[i]), "no answer to %u",
