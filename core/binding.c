@@ -263,7 +263,9 @@ int world_bind(struct world *w, struct replication *r, struct error *err)
 	sight_set(&s->seen, NULL);
 	s->r = r;
 	r->work->sighting = s;
-	group_update(w, r);
+	/* Whom it moves along must be known: it is as if nobody had looked. */
+	if (group_update(w, r) < 0)
+		sight_set(&r->seen, NULL);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "world_private.h"
 
+#include <errno.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,19 +59,19 @@ static struct group *group_make(struct world *w, struct group *probe)
 	return NULL;
 }
 
-static void join(struct group *g, struct replication *r)
+/* Room for one more. */
+static int reserve(struct group *g)
 {
 	struct replication **list;
 
-	if (g->count == g->cap) {
-		list = reallocarray(g->list, g->cap * 2 + 4, sizeof *list);
-		if (!list)
-			return;
-		g->list = list;
-		g->cap = g->cap * 2 + 4;
-	}
-	g->list[g->count++] = r;
-	r->work->group = g;
+	if (g->count < g->cap)
+		return 0;
+	list = reallocarray(g->list, g->cap * 2 + 4, sizeof *list);
+	if (!list)
+		return -ENOMEM;
+	g->list = list;
+	g->cap = g->cap * 2 + 4;
+	return 0;
 }
 
 void group_leave(struct world *w, struct replication *r)
@@ -94,23 +95,29 @@ void group_leave(struct world *w, struct replication *r)
 	group_free(g);
 }
 
-void group_update(struct world *w, struct replication *r)
+int group_update(struct world *w, struct replication *r)
 {
-	struct group probe = {.backend = r->backend}, *g;
+	struct group probe = {.backend = r->backend}, *g = NULL;
 	struct observation seen;
 
 	sight_read(r->seen, &seen);
 	probe.name = seen.group;
 	/* While the storage gives no answer nobody says that it was left. */
 	if (!*seen.group && seen.here.reach != REACH_OK)
-		return;
+		return 0;
 	probe.cluster = replication_here(r)->cluster;
 	if (r->work->group && compare(r->work->group, &probe) == 0)
-		return;
+		return 0;
+	if (*seen.group) {
+		g = group_make(w, &probe);
+		if (!g || reserve(g) < 0)
+			return -ENOMEM;
+	}
 	group_leave(w, r);
-	g = *seen.group ? group_make(w, &probe) : NULL;
 	if (g)
-		join(g, r);
+		g->list[g->count++] = r;
+	r->work->group = g;
+	return 0;
 }
 
 struct replication *world_group_next(const struct replication *r,

@@ -91,12 +91,12 @@ static int found(struct store_visitor *v, const char *namespace,
 	struct namespace *ns = world_namespace(w, namespace);
 	struct replication *r;
 
-	r = ns ? replication_new(ns, name, status->id) : NULL;
+	r = ns ? world_make(w, ns, name, status->id) : NULL;
 	if (!r)
 		return -ENOMEM;
 	r->spec = spec_ref(spec);
 	r->status = status_ref(status);
-	return world_insert(w, r);
+	return 0;
 }
 
 static int found_object(struct store_visitor *v, struct object *o)
@@ -123,7 +123,7 @@ static void audit_line(struct store_visitor *v, const char *line)
 static int adopt_by_hand(struct world *w, struct replication *r,
 			 struct error *err)
 {
-	struct status draft = *r->status;
+	struct status draft = *r->status, *made;
 
 	if (draft.request.id)
 		return 0;
@@ -143,25 +143,33 @@ static int adopt_by_hand(struct world *w, struct replication *r,
 		.accepted = w->now,
 		.deadline = w->now + w->config->min_deadline_ms,
 	};
+	made = status_new(&draft);
+	if (!made)
+		return fail(err, ENOMEM, "out of memory");
 	status_unref(r->status);
-	r->status = status_new(&draft);
-	return r->status ? 0 : fail(err, ENOMEM, "out of memory");
+	r->status = made;
+	return 0;
 }
 
-static void take_up(struct world *w, struct replication *r)
+static int take_up(struct world *w, struct replication *r, struct error *err)
 {
-	struct error err;
+	int rc;
 
 	if (!r->spec)
-		return;
+		return 0;
 	/* Whether an act that was under way ran is told only by what is seen
 	   from now on. */
 	r->work->trust_after = w->now;
 	/* What the watch tells first spares asking for each. */
 	r->work->look_at = w->now + w->config->retry_first_ms;
 	r->work->peer_since = w->now;
-	if (adopt_by_hand(w, r, &err) < 0 || world_bind(w, r, &err) < 0)
-		world_note(w, r, &(struct who){0}, "store", "%s", err.msg);
+	rc = adopt_by_hand(w, r, err);
+	if (rc == 0)
+		rc = world_bind(w, r, err);
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc < 0)
+		world_note(w, r, &(struct who){0}, "store", "%s", err->msg);
 	if (r->status->request.outcome == OUTCOME_PENDING && w->leads)
 		world_note(w, r, &(struct who){0}, "resumed", "%s was under way",
 			   word_text(r->status->request.word));
@@ -169,6 +177,7 @@ static void take_up(struct world *w, struct replication *r)
 		world_hide(w, r);
 	world_track(w, r);
 	reconcile(w, r);
+	return 0;
 }
 
 int world_load(struct world *w, int64_t now, struct error *err)
@@ -200,7 +209,7 @@ int world_load(struct world *w, int64_t now, struct error *err)
 		if (rc < 0)
 			return error_prefix(err, "backend %s: ", b->name);
 	}
-	for (i = 0; i < w->count; i++)
-		take_up(w, w->all[i]);
-	return shared_start(w, err);
+	for (i = 0; i < w->count && rc == 0; i++)
+		rc = take_up(w, w->all[i], err);
+	return rc < 0 ? rc : shared_start(w, err);
 }

@@ -12,8 +12,7 @@ struct namespace_job {
 	struct job job;
 	struct world *world;
 	struct namespace_edit *edit;
-	struct namespace *ns;		/* to be removed, or NULL */
-	uint64_t id;
+	struct namespace *ns;		/* to be removed, or made */
 	int rc;
 	struct error err;
 };
@@ -27,7 +26,8 @@ static void run(struct job *job)
 	if (j->edit->remove)
 		j->rc = s->ops->rmdir(s, j->edit->name, &j->err);
 	else
-		j->rc = s->ops->mkdir(s, j->edit->name, j->id, &j->err);
+		j->rc = s->ops->mkdir(s, j->edit->name, j->ns->id,
+				    &j->err);
 }
 
 static void take_out(struct world *w, struct namespace *ns)
@@ -48,16 +48,18 @@ static void done(struct job *job)
 	struct namespace_edit *e = j->edit;
 	struct world *w = j->world;
 
-	if (j->ns) {
+	if (e->remove) {
 		j->ns->busy--;
 		j->ns->going = j->rc == 0;
-	}
-	if (j->rc == 0 && e->remove)
-		take_out(w, j->ns);
-	else if (j->rc == 0 && world_namespace(w, e->name))
+	} else if (j->rc == 0 && world_namespace(w, e->name)) {
 		j->rc = -EEXIST;	/* two at once: one directory */
-	else if (j->rc == 0 && !world_add_namespace(w, e->name, j->id))
-		j->rc = -ENOMEM;
+	}
+	if (e->remove && j->rc == 0)
+		take_out(w, j->ns);
+	else if (!e->remove && j->rc == 0)
+		namespace_add(j->ns);
+	else if (!e->remove)
+		namespace_drop(j->ns);
 	world_audit_line(w, e->name, NULL, &e->who,
 			 j->rc ? "failed" : "accepted", "%s%s%s",
 			 e->remove ? "rmdir" : "mkdir", j->rc ? ": " : "",
@@ -76,6 +78,18 @@ static int check(struct world *w, struct namespace_edit *e,
 	return name_is_dns_label(e->name) ? 0 : -EINVAL;
 }
 
+/* All that is needed in memory, before the store is asked: NULL without. */
+static struct namespace *prepare(struct world *w, struct namespace_edit *e,
+				 struct error *err)
+{
+	uint64_t id = w->store->ops->new_id(w->store, err);
+	struct namespace *ns = id ? namespace_new(w, e->name, id) : NULL;
+
+	if (id && !ns)
+		fail(err, ENOMEM, "out of memory");
+	return ns;
+}
+
 void world_edit_namespace(struct world *w, struct namespace_edit *e)
 {
 	struct namespace *ns = world_namespace(w, e->name);
@@ -84,8 +98,7 @@ void world_edit_namespace(struct world *w, struct namespace_edit *e)
 
 	if (rc == 0 && !(j = calloc(1, sizeof *j)))
 		rc = -ENOMEM;
-	if (rc == 0 && !e->remove &&
-	    !(j->id = w->store->ops->new_id(w->store, &j->err)))
+	if (rc == 0 && !e->remove && !(ns = prepare(w, e, &j->err)))
 		rc = -j->err.code;
 	if (rc < 0) {
 		free(j);
@@ -98,7 +111,7 @@ void world_edit_namespace(struct world *w, struct namespace_edit *e)
 	j->world = w;
 	j->edit = e;
 	j->ns = ns;
-	if (ns) {
+	if (e->remove) {
 		ns->busy++;
 		ns->going = true;	/* nothing may be made in it */
 	}
@@ -147,8 +160,8 @@ struct replication *world_new_draft(struct world *w, struct namespace *ns,
 	id = w->store->ops->new_id(w->store, err);
 	if (!id)
 		return NULL;
-	r = replication_new(ns, name, id);
-	if (!r || world_insert(w, r) < 0) {
+	r = world_make(w, ns, name, id);
+	if (!r) {
 		fail(err, ENOMEM, "out of memory");
 		return NULL;
 	}

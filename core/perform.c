@@ -138,13 +138,13 @@ static uint64_t number_for_ever(const struct status *s, uint64_t number)
 	return text_hash(s->uid) + number;
 }
 
-void act_begin(struct world *w, struct replication *r, enum act act)
+int act_begin(struct world *w, struct replication *r, enum act act)
 {
 	struct act_job *j = calloc(1, sizeof *j);
 	struct target t;
 
 	if (!j)
-		return;		/* the next round tries again */
+		return -ENOMEM;
 	replication_target(r, &t);
 	j->job.lane = LANE_BACKEND;
 	j->job.run = run;
@@ -171,9 +171,10 @@ void act_begin(struct world *w, struct replication *r, enum act act)
 		w, act_is_at_peer(act) || act == ACT_NONE ? t.peer : t.here);
 	if (!j->target.here || !j->target.peer || !j->cluster || !j->result) {
 		job_free(j);
-		return;
+		return -ENOMEM;
 	}
 	j->cluster->running++;
 	r->work->acting = true;
 	w->jobs->submit(w->jobs, &j->job);
+	return 0;
 }

@@ -126,21 +126,21 @@ static void doubt(struct world *w, struct replication *r,
 		 act_text(result->act));
 }
 
-/* Takes what came of an act into the record.  True: a version is on its way. */
-static bool take_result(struct world *w, struct replication *r)
+/* Takes what came of an act, if there is something, into the record. */
+static int take_result(struct world *w, struct replication *r)
 {
 	struct status draft = *r->status;
 	struct act_result result;
 	bool ours, answered;
 
 	if (!r->work->result)
-		return false;
+		return 0;
 	result = *r->work->result;
 	ours = result.request == draft.request.id &&
 	       draft.request.outcome == OUTCOME_PENDING;
 	answered = result.rc == 0 || backend_error_is_final(result.rc);
 	if (ours && result.rc < 0 && answered)
-		return conclude(w, r, OUTCOME_FAILED, result.sentence) == 0;
+		return conclude(w, r, OUTCOME_FAILED, result.sentence);
 	/* An act without an answer may run still: it keeps its name, so that
 	   asking again is the same act. */
 	if (answered)
@@ -158,11 +158,11 @@ static bool take_result(struct world *w, struct replication *r)
 		draft.failure = NULL;
 		draft.failure_at = 0;
 	}
-	return commit_outcome(w, r, r->spec, &draft, NULL, "") == 0;
+	return commit_outcome(w, r, r->spec, &draft, NULL, "");
 }
 
-/* Keeps the intent before the act.  True: a version is on its way. */
-static bool record_intent(struct world *w, struct replication *r, enum act act)
+/* Keeps the intent before the act. */
+static int record_intent(struct world *w, struct replication *r, enum act act)
 {
 	struct status draft = *r->status;
 	struct error err;
@@ -175,7 +175,7 @@ static bool record_intent(struct world *w, struct replication *r, enum act act)
 	};
 	if (act == ACT_DEMOTE_PEER && draft.request.word == WORD_PROMOTING)
 		draft.request.asked_peer = true;
-	return commit_start(w, r, r->spec, &draft, NULL, "", &err) == 0;
+	return commit_start(w, r, r->spec, &draft, NULL, "", &err);
 }
 
 /*
@@ -202,7 +202,7 @@ static int64_t deadline_of(const struct replication *r)
 	return again > end ? again : end;
 }
 
-static void give_up(struct world *w, struct replication *r,
+static int give_up(struct world *w, struct replication *r,
 		    const struct plan *plan)
 {
 	char why[PLAN_TEXT_MAX + 32];
@@ -212,7 +212,7 @@ static void give_up(struct world *w, struct replication *r,
 		 : r->status->failure ? r->status->failure
 		 : plan->step_count ? act_text(plan->steps[0])
 				    : "not verified");
-	conclude(w, r, OUTCOME_FAILED, why);
+	return conclude(w, r, OUTCOME_FAILED, why);
 }
 
 /* Asks the storage, as one call among the few that a cluster is given. */
@@ -248,7 +248,7 @@ void look_again(struct world *w, struct replication *r)
 		look(w, r);
 }
 
-static void begin(struct world *w, struct replication *r, enum act act)
+static int begin(struct world *w, struct replication *r, enum act act)
 {
 	const struct status *s = r->status;
 	struct cluster *c;
@@ -256,16 +256,19 @@ static void begin(struct world *w, struct replication *r, enum act act)
 
 	replication_target(r, &t);
 	c = world_find_cluster(w, act_is_at_peer(act) ? t.peer : t.here);
-	if (!c || !circuit_allows(c, w->now))
-		r->work->retry_at = w->now + w->config->retry_first_ms;
-	else if (s->intent.act == act && s->intent.request == s->request.id)
-		act_begin(w, r, act);
-	else
-		record_intent(w, r, act);
+	if (!c)
+		return -ENOMEM;
+	if (circuit_allows(c, w->now))
+		return s->intent.act == act &&
+				       s->intent.request == s->request.id
+			       ? act_begin(w, r, act)
+			       : record_intent(w, r, act);
+	r->work->retry_at = w->now + w->config->retry_first_ms;
+	return 0;
 }
 
 /* Does the next thing about a request that is not decided. */
-static void step(struct world *w, struct replication *r,
+static int step(struct world *w, struct replication *r,
 		 const struct plan *plan)
 {
 	struct work *work = r->work;
@@ -277,22 +280,19 @@ static void step(struct world *w, struct replication *r,
 	if (!fresh && r->backend) {
 		if (w->now >= work->look_at)
 			look(w, r);
-		return;
+		return 0;
 	}
-	if (plan->done) {
-		conclude(w, r, OUTCOME_VERIFIED, NULL);
-		return;
-	}
-	if (deadline && w->now >= deadline) {
-		give_up(w, r, plan);
-		return;
-	}
+	if (plan->done)
+		return conclude(w, r, OUTCOME_VERIFIED, NULL);
+	if (deadline && w->now >= deadline)
+		return give_up(w, r, plan);
 	if (plan->look_at > work->retry_at)
 		work->retry_at = plan->look_at;
 	if (act != ACT_NONE && !act_is_wait(act) && w->now >= work->retry_at)
-		begin(w, r, act);
-	else if (plan->waits_for)
+		return begin(w, r, act);
+	if (plan->waits_for)
 		look_again(w, r);
+	return 0;
 }
 
 /* When this replication wants to be looked at again, by itself. */
@@ -335,12 +335,35 @@ static void time_request(struct world *w, struct replication *r)
 	part->request_at = w->now;
 }
 
-void reconcile(struct world *w, struct replication *r)
+/* What can be done now.  -ENOMEM: it is still to be done. */
+static int advance(struct world *w, struct replication *r)
 {
 	struct work *work = r->work;
 	struct observation seen;
 	struct status draft;
 	struct plan plan;
+	int rc = 0;
+
+	if (!work->committing)
+		rc = take_result(w, r);
+	if (rc == 0 && !work->committing && !work->acting &&
+	    r->status->request.outcome == OUTCOME_PENDING) {
+		plan_now(w, r, &plan);
+		rc = step(w, r, &plan);
+	}
+	if (rc < 0 || work->committing || is_too_early(w, r))
+		return rc;
+	draft = *r->status;
+	sight_read(r->seen, &seen);
+	/* The last known age of the copy outlives a lost source. */
+	if (seen.here.data_time > draft.data_time)
+		draft.data_time = seen.here.data_time;
+	return commit_derived(w, r, &draft);
+}
+
+void reconcile(struct world *w, struct replication *r)
+{
+	struct work *work = r->work;
 
 	if (work->gone || (!r->spec && !work->shared))
 		return;
@@ -361,18 +384,10 @@ void reconcile(struct world *w, struct replication *r)
 		timer_arm(&w->timers, &work->timer, ask_due(w, r));
 		return;
 	}
-	if (!work->committing && !take_result(w, r) && !work->acting &&
-	    r->status->request.outcome == OUTCOME_PENDING) {
-		plan_now(w, r, &plan);
-		step(w, r, &plan);
-	}
-	if (!work->committing && !is_too_early(w, r)) {
-		draft = *r->status;
-		sight_read(r->seen, &seen);
-		/* The last known age of the copy outlives a lost source. */
-		if (seen.here.data_time > draft.data_time)
-			draft.data_time = seen.here.data_time;
-		commit_derived(w, r, &draft);
+	if (advance(w, r) < 0) {
+		work->store_retry_at = w->now + w->config->retry_first_ms;
+		timer_arm(&w->timers, &work->timer, work->store_retry_at);
+		return;
 	}
 	/* What is in flight brings us back here when it ends. */
 	timer_arm(&w->timers, &work->timer,
@@ -413,7 +428,12 @@ void world_take_sight(struct world *w, struct replication *r,
 	if (old.peer.reach != REACH_OK && seen.peer.reach == REACH_OK)
 		r->work->peer_since = w->now;
 	r->seen = sight_ref(sight);
-	group_update(w, r);
+	/* Whom it moves along must be known: it is as if nobody had looked. */
+	if (group_update(w, r) < 0) {
+		r->seen = before.seen;
+		sight_unref(sight);
+		return;
+	}
 	replication_target(r, &t);
 	note_reach(w, t.here, &seen.here);
 	note_reach(w, t.peer, &seen.peer);

@@ -201,12 +201,8 @@ static struct replication *add(struct world *w, struct namespace *ns,
 {
 	struct error err;
 	uint64_t id = w->store->ops->new_id(w->store, &err);
-	struct replication *r = id ? replication_new(ns, o->name, id) : NULL;
+	struct replication *r = id ? world_make(w, ns, o->name, id) : NULL;
 
-	if (r && world_insert(w, r) < 0) {
-		replication_free(r);
-		r = NULL;
-	}
 	if (r && !o->status && w->listener)
 		w->listener->appeared(w->listener, r);
 	return r;

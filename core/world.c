@@ -210,13 +210,12 @@ struct namespace *world_namespace_by_id(struct world *w, uint64_t id)
 	return ns && ns->id == id ? ns : NULL;
 }
 
-struct namespace *world_add_namespace(struct world *w, const char *name,
-				      uint64_t id)
+struct namespace *namespace_new(struct world *w, const char *name, uint64_t id)
 {
 	struct namespace *ns;
-	size_t i;
 
-	if (grow(&w->namespaces, w->namespace_count, &w->namespace_cap) < 0)
+	if (grow(&w->namespaces, w->namespace_count + w->namespaces_coming,
+		 &w->namespace_cap) < 0)
 		return NULL;
 	ns = calloc(1, sizeof *ns);
 	if (!ns)
@@ -224,10 +223,36 @@ struct namespace *world_add_namespace(struct world *w, const char *name,
 	ns->id = id;
 	ns->world = w;
 	snprintf(ns->name, sizeof ns->name, "%s", name);
-	for (i = w->namespace_count; i && w->namespaces[i - 1]->id > id; i--)
+	w->namespaces_coming++;
+	return ns;
+}
+
+void namespace_drop(struct namespace *ns)
+{
+	ns->world->namespaces_coming--;
+	free(ns);
+}
+
+void namespace_add(struct namespace *ns)
+{
+	struct world *w = ns->world;
+	size_t i;
+
+	for (i = w->namespace_count; i && w->namespaces[i - 1]->id > ns->id;
+	     i--)
 		w->namespaces[i] = w->namespaces[i - 1];
 	w->namespaces[i] = ns;
 	w->namespace_count++;
+	w->namespaces_coming--;
+}
+
+struct namespace *world_add_namespace(struct world *w, const char *name,
+				      uint64_t id)
+{
+	struct namespace *ns = namespace_new(w, name, id);
+
+	if (ns)
+		namespace_add(ns);
 	return ns;
 }
 
@@ -255,8 +280,8 @@ struct replication *namespace_find(struct namespace *ns, const char *name)
 	return node ? *(struct replication **)node : NULL;
 }
 
-struct replication *replication_new(struct namespace *ns, const char *name,
-				    uint64_t id)
+static struct replication *replication_new(struct namespace *ns,
+					   const char *name, uint64_t id)
 {
 	struct replication *r = calloc(1, sizeof *r);
 
@@ -276,7 +301,7 @@ struct replication *replication_new(struct namespace *ns, const char *name,
 	return r;
 }
 
-int world_insert(struct world *w, struct replication *r)
+static int insert(struct world *w, struct replication *r)
 {
 	struct namespace *ns = r->ns;
 
@@ -288,6 +313,18 @@ int world_insert(struct world *w, struct replication *r)
 	put_in(w->all, &w->count, r);
 	put_in(ns->list, &ns->count, r);
 	return 0;
+}
+
+struct replication *world_make(struct world *w, struct namespace *ns,
+			       const char *name, uint64_t id)
+{
+	struct replication *r = replication_new(ns, name, id);
+
+	if (r && insert(w, r) < 0) {
+		replication_free(r);
+		r = NULL;
+	}
+	return r;
 }
 
 /* Takes @r out of users' sight; what is left to do for it goes on. */

@@ -42,6 +42,7 @@ struct world {
 	size_t backend_count;
 	struct namespace **namespaces;	/* by id */
 	size_t namespace_count, namespace_cap;
+	size_t namespaces_coming;	/* have their room already */
 	struct replication **all;	/* by id */
 	size_t count, cap;
 	void *by_name;			/* tsearch: struct replication */
@@ -91,7 +92,8 @@ struct work {
 	int64_t retry_at;		/* no act before */
 	int64_t look_at;		/* no asking without an act before */
 	int64_t peer_since;		/* when the peer last began to answer */
-	int64_t store_retry_at;		/* the store failed: nothing before */
+	int64_t store_retry_at;		/* the store failed, or there was no
+					   memory: nothing before */
 	struct sighting *sighting;
 	struct group *group;		/* what its storage moves with it; NULL:
 					   nothing */
@@ -143,11 +145,11 @@ struct commit {
 };
 
 /* --- world.c: the set --- */
-int world_insert(struct world *w, struct replication *r);
+/* One without a spec, which is in the set.  NULL: no memory. */
+struct replication *world_make(struct world *w, struct namespace *ns,
+			       const char *name, uint64_t id);
 void world_withdraw(struct world *w, struct replication *r);
 void world_hide(struct world *w, struct replication *r);
-struct replication *replication_new(struct namespace *ns, const char *name,
-				    uint64_t id);
 void replication_free(struct replication *r);
 void replication_free_when_idle(struct replication *r);
 /* The next by id, hidden ones too. */
@@ -156,6 +158,10 @@ void world_change(struct world *w, struct replication *r,
 		  const struct replication *before, unsigned facets);
 struct namespace *world_add_namespace(struct world *w, const char *name,
 				      uint64_t id);
+/* The same in two steps, of which the second can't fail. */
+struct namespace *namespace_new(struct world *w, const char *name, uint64_t id);
+void namespace_add(struct namespace *ns);
+void namespace_drop(struct namespace *ns);	/* it was not to be */
 
 /* --- record.c: what is written down for people --- */
 void world_note(struct world *w, struct replication *r, const struct who *who,
@@ -185,8 +191,8 @@ void spec_target(const struct spec *spec, const struct status *status,
 		 struct target *t);
 
 /* --- group.c: what moves together --- */
-/* As @r's backend has seen it; leaves it for good. */
-void group_update(struct world *w, struct replication *r);
+/* As @r's backend has seen it, -ENOMEM: as before; leaves it for good. */
+int group_update(struct world *w, struct replication *r);
 void group_leave(struct world *w, struct replication *r);
 /* Something about @r has changed that others of its group may wait for. */
 void group_reconcile(struct world *w, struct replication *r);
@@ -272,7 +278,7 @@ void world_observe(struct world *w, struct replication *r,
 /* The same; takes a reference of its own. */
 void world_take_sight(struct world *w, struct replication *r,
 		      struct sight *sight);
-void act_begin(struct world *w, struct replication *r, enum act act);
+int act_begin(struct world *w, struct replication *r, enum act act);
 void result_drop(struct work *work);
 
 /* --- shared.c: a store that others write to as well --- */

@@ -33,22 +33,24 @@ static bool is_in_group(fuse_req_t req, gid_t group)
 	return false;
 }
 
-bool change_may_write(struct fs *fs, fuse_req_t req, struct inode node)
+int change_check_write(struct fs *fs, fuse_req_t req, struct inode node)
 {
 	const struct file *f = tree_file(node);
 	uid_t uid = fuse_req_ctx(req)->uid;
 	struct stat st;
 	mode_t bit = S_IWOTH;
+	int rc;
 
-	if (!f || !file_is_writable(f) || tree_stat(fs, node, &st))
-		return false;
-	if (uid == 0)
-		return true;
+	if (!f || !file_is_writable(f))
+		return -EACCES;
+	rc = tree_stat(fs, node, &st);
+	if (rc || uid == 0)
+		return rc;
 	if (uid == st.st_uid)
 		bit = S_IWUSR;
 	else if (is_in_group(req, st.st_gid))
 		bit = S_IWGRP;
-	return st.st_mode & bit;
+	return st.st_mode & bit ? 0 : -EACCES;
 }
 
 void refuse_name(struct fs *fs, fuse_req_t req, struct replication *r,
@@ -80,14 +82,12 @@ static void open_attribute(struct fs *fs, fuse_req_t req, struct inode node,
 {
 	struct fuse_entry_param e;
 	struct handle *h;
-	int rc;
+	int rc = change_check_write(fs, req, node);
 
-	if (!change_may_write(fs, req, node)) {
-		fuse_reply_err(req, EACCES);
-		return;
+	if (rc == 0) {
+		unlink_undo(fs, req, node);
+		rc = dir_entry(fs, node, &e);
 	}
-	unlink_undo(fs, req, node);
-	rc = dir_entry(fs, node, &e);
 	h = rc ? NULL : handle_open(fs, e.ino, fi->flags);
 	if (!h) {
 		fuse_reply_err(req, rc ? -rc : ENOMEM);

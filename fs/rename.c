@@ -30,8 +30,10 @@ static void rename_scratch(struct fs *fs, fuse_req_t req, struct scratch *s,
 static void replace(struct fs *fs, fuse_req_t req, struct scratch *s,
 		    struct inode node)
 {
-	if (!change_may_write(fs, req, node)) {
-		fuse_reply_err(req, EACCES);
+	int rc = change_check_write(fs, req, node);
+
+	if (rc) {
+		fuse_reply_err(req, -rc);
 		return;
 	}
 	unlink_undo(fs, req, node);

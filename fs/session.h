@@ -319,10 +319,11 @@ bool unlink_precedes(struct fs *fs, fuse_req_t req, struct inode dir);
 void unlink_drop(struct note *note);
 
 /*
- * May the caller write to the file @node?  The kernel asks only whether he may
- * write to the directory when something is created or renamed there.
+ * 0 when the caller may write to the file @node, else -EACCES or -ENOMEM.  The
+ * kernel asks only whether he may write to the directory when something is
+ * created or renamed there.
  */
-bool change_may_write(struct fs *fs, fuse_req_t req, struct inode node);
+int change_check_write(struct fs *fs, fuse_req_t req, struct inode node);
 
 /* EROFS as our own answer: an -o ro superblock could not be watched. */
 bool change_is_refused(struct fs *fs, fuse_req_t req);

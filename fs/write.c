@@ -234,7 +234,7 @@ static struct replication *member_of_others(struct fs *fs, fuse_req_t req,
 			      attribute_files.rows) + 1;
 	while ((r = world_group_next(a->r, r))) {
 		node.id = r->id;
-		if (!change_may_write(fs, req, node))
+		if (change_check_write(fs, req, node))
 			return r;
 	}
 	return NULL;

@@ -28,9 +28,13 @@ static void serve(struct kernel *k)
 	struct error err;
 	ssize_t n;
 	size_t i;
+	int rc = 0;
 
+	OURS(true);
 	if (k->fs->session)
-		ck_assert_int_eq(fs_serve(k->fs, &err), 0);
+		rc = fs_serve(k->fs, &err);
+	OURS(false);
+	ck_assert_int_eq(rc, 0);
 	while ((n = recv(k->socket, &m, sizeof m, MSG_DONTWAIT)) > 0) {
 		if (m.h.unique == 0 && m.h.error == FUSE_NOTIFY_POLL)
 			k->polled++;
@@ -242,10 +246,10 @@ static void connect_kernel(struct kernel *k)
 			 0);
 }
 
-static void make_world(struct kernel *k)
+/* A storage that has the relationship already: a replica here. */
+static void make_storage(struct observation *seen)
 {
-	struct side *here = &k->seen.here, *peer = &k->seen.peer;
-	struct error err;
+	struct side *here = &seen->here, *peer = &seen->peer;
 
 	here->reach = peer->reach = REACH_OK;
 	here->in_use = peer->in_use = TRI_NO;
@@ -253,17 +257,33 @@ static void make_world(struct kernel *k)
 	here->complete = here->following = true;
 	change_role(here, ROLE_REPLICA);
 	change_role(peer, ROLE_SOURCE);
-	k->world = world_new(&k->config, &k->store, &k->jobs);
+}
+
+static void make_world(struct kernel *k)
+{
+	struct error err;
+
+	k->world = world_new(&k->config, k->disk ? k->disk : &k->store,
+			     &k->jobs);
 	ck_assert_ptr_nonnull(k->world);
 	ck_assert_int_eq(world_add_backend(k->world, &k->backend, &err), 0);
 	ck_assert_int_eq(world_load(k->world, 1000000, &err), 0);
 }
 
-static UNUSED struct kernel *kernel_new(bool read_only)
+/*
+ * Over store @disk, which stays the caller's, or NULL for one in memory, and
+ * over a storage that looks so.
+ */
+static UNUSED struct kernel *kernel_over(struct store *disk,
+					 const struct observation *seen,
+					 bool read_only)
 {
 	struct kernel *k = calloc(1, sizeof *k);
 
+	ck_assert_ptr_nonnull(k);
 	k->store.ops = &store_table;
+	k->disk = disk;
+	k->seen = *seen;
 	k->last = &k->first;
 	k->jobs = (struct jobs){.submit = submit, .post = post};
 	k->backend = (struct backend){.ops = &backend_table, .name = "fake"};
@@ -283,6 +303,14 @@ static UNUSED struct kernel *kernel_new(bool read_only)
 	make_world(k);
 	connect_kernel(k);
 	return k;
+}
+
+static UNUSED struct kernel *kernel_new(bool read_only)
+{
+	struct observation seen = {0};
+
+	make_storage(&seen);
+	return kernel_over(NULL, &seen, read_only);
 }
 
 static UNUSED void kernel_free(struct kernel *k)

@@ -20,6 +20,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* Around what the daemon does, in a test that has something fail there. */
+#ifndef OURS
+#define OURS(on)
+#endif
+
 #define NO_REPLY 1
 #define REPLIES 64
 
@@ -32,6 +37,7 @@ struct reply {
 
 struct kernel {
 	struct store store;
+	struct store *disk;		/* a real one in its place, or NULL */
 	struct jobs jobs;
 	struct job *first, **last;
 	struct backend backend;
@@ -207,6 +213,8 @@ static int backend_act(struct backend *b, const struct target *t,
 	}
 	if (order->act == ACT_PROMOTE)
 		change_role(&k->seen.here, ROLE_SOURCE);
+	if (order->act == ACT_RESYNC_PEER)
+		k->seen.peer.following = k->seen.peer.complete = true;
 	return 0;
 }
 
@@ -222,7 +230,7 @@ static int backend_observe(struct backend *b, const struct target *t,
 static const struct backend_ops backend_table = {
 	.type = "fake",
 	.capabilities = CAP_STEP_DOWN_PEER | CAP_SECOND_FACT | CAP_GIVE_BACK |
-			CAP_DELETE,
+			CAP_DELETE | CAP_MODE_IN_PLACE | CAP_SCHEDULE_IN_PLACE,
 	.start = backend_start,
 	.stop = backend_stop,
 	.free = backend_stop,
@@ -240,6 +248,7 @@ static UNUSED void settle(struct kernel *k)
 	struct job *job;
 	int64_t now = world_now(k->world) + 10;
 
+	OURS(true);
 	world_tick(k->world, now);
 	while ((job = k->first)) {
 		k->first = job->next;
@@ -249,6 +258,7 @@ static UNUSED void settle(struct kernel *k)
 		job->done(job);
 		world_tick(k->world, ++now);
 	}
+	OURS(false);
 }
 
 #endif

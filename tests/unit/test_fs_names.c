@@ -17,7 +17,8 @@ START_TEST(daemon_files_read)
 			 "(the destination of each manifest)\n");
 	ck_assert_ptr_nonnull(strstr(read_file(k, dir, "log"), "accepted"));
 	ck_assert_str_eq(read_file(k, backend, "capabilities"),
-			 "step-down-peer\nsecond-fact\ngive-back\ndelete\n");
+			 "step-down-peer\nsecond-fact\ngive-back\nmode-in-place\n"
+			 "schedule-in-place\ndelete\n");
 	ck_assert_str_eq(read_file(k, backend, "reason"),
 			 "nothing that it serves is out of reach\n");
 	k->seen.here.reach = REACH_SILENT;

@@ -183,7 +183,7 @@ START_TEST(each_allocation_fails_once)
 			      "after %ld: %d %s", n, rc, err.msg);
 	}
 	ck_assert_int_eq(rc, 0);
-	ck_assert_int_gt(n, tries[_i].least);
+	ck_assert(!MEMORY_COUNTS || n > tries[_i].least);
 	kube_access_finish(&loaded);
 }
 END_TEST
