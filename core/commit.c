@@ -168,7 +168,7 @@ static void answer(struct world *w, struct commit *c)
 	struct edit *e = c->edit;
 
 	if (c->rc < 0) {
-		if (!w->away)
+		if (!w->away && !c->again)
 			world_note(w, r, e ? &e->who : &(struct who){0},
 				   "store", "%s", c->err.msg);
 		if (!e)
@@ -242,7 +242,7 @@ static void conclude(struct world *w, struct commit *c)
 
 	if (c->rc == 0)
 		publish(w, c);
-	else if (c->derived && !work->shared)
+	else if (c->derived && !c->again && !work->shared)
 		publish_unsaved(w, c);
 	if (c->rc == 0 && !work->hidden &&
 	    r->status->request.word == WORD_REMOVE)
@@ -266,6 +266,12 @@ static void commit_done(struct job *job)
 	struct replication *r = c->r;
 	struct work *work = r->work;
 
+	if (c->rc == -EUCLEAN) {
+		work->unsure = true;
+		c->rc = -EIO;
+	} else if (c->rc == 0) {
+		work->unsure = false;
+	}
 	work->committing = false;
 	work->coming = NULL;
 	r->ns->busy--;
@@ -408,20 +414,26 @@ bool status_conditions_equal(const struct status *a, const struct status *b)
 	return true;
 }
 
-/* Sends the conditions when they differ from those that are shown. */
+/*
+ * Sends the conditions when they differ from those that are shown, or when the
+ * store may hold what was refused.
+ */
 int commit_derived(struct world *w, struct replication *r,
 		   struct status *draft)
 {
 	struct condition_text text[CONDITION_COUNT];
 	struct commit *c;
+	bool same;
 
 	derive(w, r, r->spec, draft, text);
-	if (status_conditions_equal(draft, r->status))
+	same = status_conditions_equal(draft, r->status);
+	if (same && !r->work->unsure)
 		return 0;
 	c = commit_new(w, r, NULL);
 	if (!c)
 		return -ENOMEM;
 	c->derived = true;
+	c->again = same;
 	c->expected = draft->resource_version;
 	draft->resource_version++;
 	draft->updated = w->now;

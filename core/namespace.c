@@ -48,6 +48,9 @@ static void done(struct job *job)
 	struct namespace_edit *e = j->edit;
 	struct world *w = j->world;
 
+	/* The store puts it right before it does anything else. */
+	if (j->rc == -EUCLEAN)
+		j->rc = -EIO;
 	if (e->remove) {
 		j->ns->busy--;
 		j->ns->going = j->rc == 0;

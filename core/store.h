@@ -102,7 +102,9 @@ struct store_ops {
 
 	/*
 	 * worker: makes this version durable.  -ECANCELED when the store holds
-	 * another than the expected one.
+	 * another than the expected one; -EUCLEAN when it can't be told which
+	 * one it holds, so that the former has to be saved again.  Likewise
+	 * the others.
 	 */
 	int (*save)(struct store *s, struct store_write *write,
 		    struct error *err);

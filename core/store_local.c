@@ -87,10 +87,12 @@ static int save(struct store *s, struct store_write *write, struct error *err)
 	uint64_t expected = write->expected;
 	struct local *l = (struct local *)s;
 	char path[PATH_MAX], entry[NAME_MAX + 1];
-	struct place p = {.path = path, .name = entry};
+	struct place p = {.path = path, .name = entry, .undo = &l->undo};
 	uint64_t held = version_get(l, namespace, name);
-	int rc;
+	int rc = disk_settle(&l->undo, l->path, err);
 
+	if (rc < 0)
+		return rc;
 	if (held != expected)
 		return fail(err, ECANCELED,
 			    "%s/%s was changed meanwhile: it is at version "
@@ -123,9 +125,11 @@ static int remove_file(struct store *s, const char *namespace,
 {
 	struct local *l = (struct local *)s;
 	char path[PATH_MAX], entry[NAME_MAX + 1];
-	struct place p = {.path = path, .name = entry};
-	int rc;
+	struct place p = {.path = path, .name = entry, .undo = &l->undo};
+	int rc = disk_settle(&l->undo, l->path, err);
 
+	if (rc < 0)
+		return rc;
 	if (!version_get(l, namespace, name))
 		return fail(err, ENOENT, "%s/%s is not in the store",
 			    namespace, name);
@@ -148,18 +152,29 @@ static uint64_t new_id(struct store *s, struct error *err)
 static int make_namespace(struct store *s, const char *namespace, uint64_t id,
 			  struct error *err)
 {
-	return nsdir_make((struct local *)s, namespace, id, err);
+	struct local *l = (struct local *)s;
+	int rc = disk_settle(&l->undo, l->path, err);
+
+	return rc < 0 ? rc : nsdir_make(l, namespace, id, err);
 }
 
 static int remove_namespace(struct store *s, const char *namespace,
 			    struct error *err)
 {
-	return nsdir_remove((struct local *)s, namespace, err);
+	struct local *l = (struct local *)s;
+	int rc = disk_settle(&l->undo, l->path, err);
+
+	return rc < 0 ? rc : nsdir_remove(l, namespace, err);
 }
 
 static int audit(struct store *s, const char *line, struct error *err)
 {
-	return audit_file_append(&((struct local *)s)->audit, line, err);
+	struct local *l = (struct local *)s;
+	struct error undone;
+
+	/* There is a line whenever something has failed: a chance. */
+	(void)disk_settle(&l->undo, l->path, &undone);
+	return audit_file_append(&l->audit, line, err);
 }
 
 static void close_fd(int fd)
@@ -171,9 +186,11 @@ static void close_fd(int fd)
 static void close_store(struct store *s)
 {
 	struct local *l = (struct local *)s;
+	struct error err;
 
 	if (!l)
 		return;
+	(void)disk_settle(&l->undo, l->path, &err);
 	tdestroy(l->versions, free);
 	audit_file_close(&l->audit);
 	close_fd(l->list);
@@ -283,12 +300,11 @@ static int take_lock(struct local *l, struct error *err)
 /* After the lock: what follows may write. */
 static int open_list(struct local *l, struct error *err)
 {
-	if (mkdirat(l->dir, "replications", 0700) == 0) {
-		if (fsync(l->dir) < 0)
-			return fail(err, errno, "syncing %s: %m", l->path);
-	} else if (errno != EEXIST) {
+	if (mkdirat(l->dir, "replications", 0700) < 0 && errno != EEXIST)
 		return fail(err, errno, "making %s: %m", l->list_path);
-	}
+	/* Also one that was there: its maker may have failed at this. */
+	if (fsync(l->dir) < 0)
+		return fail(err, errno, "syncing %s: %m", l->path);
 	l->list = open_dir(l->dir, "replications", err);
 	return l->list < 0 ? error_prefix(err, "%s: ", l->path) : 0;
 }
@@ -322,7 +338,7 @@ struct store *store_local_open(const char *dir, const char *site,
 		return NULL;
 	}
 	l->store.ops = &ops;
-	l->dir = l->list = l->lock = l->audit.fd = -1;
+	l->dir = l->list = l->lock = l->audit.fd = l->undo.dir = -1;
 	l->path = strdup(dir);
 	if (!l->path || asprintf(&l->list_path, "%s/replications", dir) < 0) {
 		l->list_path = NULL;

@@ -28,6 +28,15 @@
 /* Ids beyond this were never given by us: an inode number must hold them. */
 #define STORE_ID_MAX (UINT64_C(1) << 50)
 
+/* A rename that did not last and could not be taken back yet. */
+struct undo {
+	int dir;		/* ours; -1: there is none */
+	unsigned flags;
+	bool renamed;		/* but the directory not synced */
+	char from[NAME_MAX + 1];
+	char to[NAME_MAX + 1];
+};
+
 struct local {
 	struct store store;
 	char *path;		/* DIR, and below it, for sentences */
@@ -39,6 +48,7 @@ struct local {
 	char *site;
 	uint64_t next_id;	/* loop, and load before it */
 	uint64_t reserved;	/* ids below are ours to give */
+	struct undo undo;	/* worker: to be done before anything else */
 	void *versions;		/* worker, and load before it: what each file
 				   holds, a tree of struct version */
 };
@@ -48,6 +58,7 @@ struct place {
 	int dir;
 	const char *path;
 	const char *name;
+	struct undo *undo;	/* where one is left, or NULL */
 };
 
 /* store_local_disk.c: files that are whole or not there.  All block. */
@@ -57,7 +68,9 @@ int disk_read(const struct place *p, struct buf *out, struct error *err);
 
 /*
  * Makes @text the content, durably.  Without @replace an existing file is
- * -EEXIST.  On failure the old content stays and no temporary file.
+ * -EEXIST.  On failure the old content stays and no temporary file; but for
+ * -EUCLEAN: the disk failed at that, too, and what is there can't be told.  So
+ * it is with the others that change something.
  */
 int disk_write(const struct place *p, const struct buf *text, bool replace,
 	       struct error *err);
@@ -67,6 +80,9 @@ int disk_remove(const struct place *p, struct error *err);
 
 /* Renames within the directory, durably; -EEXIST when @to is taken. */
 int disk_rename(const struct place *p, const char *to, struct error *err);
+
+/* Does what was left to be undone.  Until that works, nothing else does. */
+int disk_settle(struct undo *undo, const char *path, struct error *err);
 
 /* The name of the temporary file for @name; and whether it is such a name. */
 void disk_temp_name(const char *name, char out[static NAME_MAX + 1]);

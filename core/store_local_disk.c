@@ -116,10 +116,51 @@ static int rename_at(int dir, const char *from, const char *to, unsigned flags)
 	return renameat(dir, from, dir, to) < 0 ? -errno : 0;
 }
 
+/* Undoes a rename, durably. */
+static int take_back(struct undo *u)
+{
+	int rc = 0;
+
+	/* An exchange that became a plain rename has nothing to go back to. */
+	if (!u->renamed && u->flags == RENAME_NOREPLACE)
+		rc = rename_at(u->dir, u->to, u->from, u->flags);
+	else if (!u->renamed)
+		rc = renameat2(u->dir, u->to, u->dir, u->from, u->flags) < 0
+			     ? -errno
+			     : 0;
+	if (rc < 0)
+		return rc;
+	u->renamed = true;
+	return fsync(u->dir) < 0 ? -errno : 0;
+}
+
+int disk_settle(struct undo *u, const char *path, struct error *err)
+{
+	int rc;
+
+	if (u->dir < 0)
+		return 0;
+	rc = take_back(u);
+	/* Somebody has had a hand in it, or it can't be done. */
+	if (rc == -ENOENT || rc == -EEXIST || rc == -EINVAL || rc == -ENOSYS)
+		rc = 0;
+	if (rc < 0) {
+		errno = -rc;
+		return fail(err, -rc, "%s: a change that failed can't be taken "
+				      "back: %m", path);
+	}
+	if (disk_is_temp(u->from))
+		unlinkat(u->dir, u->from, 0);
+	close(u->dir);
+	u->dir = -1;
+	return 0;
+}
+
 /* Renames so that it can be undone, and undoes it when it does not last. */
 static int move(const struct place *p, const char *from, const char *to,
 		unsigned flags)
 {
+	struct undo u = {.dir = p->dir, .flags = flags};
 	int rc = rename_at(p->dir, from, to, flags);
 
 	if (rc < 0)
@@ -127,13 +168,26 @@ static int move(const struct place *p, const char *from, const char *to,
 	if (fsync(p->dir) == 0)
 		return 0;
 	rc = -errno;
-	/* An exchange that became a plain rename has nothing to go back to. */
-	if (flags == RENAME_NOREPLACE)
-		rename_at(p->dir, to, from, flags);
-	else
-		renameat2(p->dir, to, p->dir, from, flags);
-	fsync(p->dir);
-	return rc;
+	snprintf(u.from, sizeof u.from, "%s", from);
+	snprintf(u.to, sizeof u.to, "%s", to);
+	if (take_back(&u) == 0)
+		return rc;
+	if (p->undo) {
+		*p->undo = u;
+		p->undo->dir = fcntl(p->dir, F_DUPFD_CLOEXEC, 0);
+	}
+	return -EUCLEAN;
+}
+
+static int fail_move(struct error *err, int rc, const struct place *p,
+		     const char *doing)
+{
+	if (rc != -EUCLEAN)
+		return fail_at(err, -rc, p, doing);
+	return fail(err, EUCLEAN,
+		    "%s %s/%s failed, and so did taking it back: until the "
+		    "disk works again, it can't be told which of both a "
+		    "restart would find", doing, p->path, p->name);
 }
 
 int disk_write(const struct place *p, const struct buf *text, bool replace,
@@ -153,10 +207,12 @@ int disk_write(const struct place *p, const struct buf *text, bool replace,
 		if (rc == -ENOENT)
 			rc = move(p, temp, p->name, RENAME_NOREPLACE);
 		if (rc < 0)
-			fail_at(err, -rc, p, "replacing");
+			fail_move(err, rc, p, "replacing");
 	}
-	/* The old content now, or the new one when it was not to be. */
-	unlinkat(p->dir, temp, 0);
+	/* The old content now, or the new one when it was not to be; unless the
+	   old one is to be put back. */
+	if (!p->undo || p->undo->dir < 0)
+		unlinkat(p->dir, temp, 0);
 	return rc;
 }
 
@@ -164,7 +220,7 @@ int disk_rename(const struct place *p, const char *to, struct error *err)
 {
 	int rc = move(p, p->name, to, RENAME_NOREPLACE);
 
-	return rc < 0 ? fail_at(err, -rc, p, "renaming") : 0;
+	return rc < 0 ? fail_move(err, rc, p, "renaming") : 0;
 }
 
 int disk_remove(const struct place *p, struct error *err)
@@ -178,7 +234,7 @@ int disk_remove(const struct place *p, struct error *err)
 	if (rc == -ENOENT)
 		rc = fsync(p->dir) < 0 ? -errno : 0;
 	if (rc < 0)
-		return fail_at(err, -rc, p, "removing");
+		return fail_move(err, rc, p, "removing");
 	unlinkat(p->dir, temp, 0);
 	return 0;
 }

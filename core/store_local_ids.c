@@ -22,7 +22,7 @@
 
 static int write_ids(struct local *l, uint64_t next, struct error *err)
 {
-	struct place p = {l->dir, l->path, IDS_FILE};
+	struct place p = {l->dir, l->path, IDS_FILE, NULL};
 	auto_buf text;
 
 	buf_init(&text, 4096);
@@ -115,7 +115,7 @@ static uint64_t first_id(struct local *l)
 
 int ids_open(struct local *l, const char *site, struct error *err)
 {
-	struct place p = {l->dir, l->path, IDS_FILE};
+	struct place p = {l->dir, l->path, IDS_FILE, NULL};
 	auto_buf text;
 	int rc;
 

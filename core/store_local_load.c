@@ -254,7 +254,7 @@ static void take_audit_line(void *ctx, const char *line)
 int local_load(struct store *s, struct store_visitor *v, struct error *err)
 {
 	struct local *local = (struct local *)s;
-	struct place p = {local->list, local->list_path, NULL};
+	struct place p = {local->list, local->list_path, NULL, NULL};
 	struct loading l = {.local = local, .visitor = v};
 	struct timespec now;
 	int rc;

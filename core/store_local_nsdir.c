@@ -34,7 +34,7 @@ int nsdir_open(struct local *l, const char *namespace, char *path,
 
 uint64_t nsdir_read_id(const struct place *p, struct error *err)
 {
-	struct place file = {p->dir, p->path, ID_FILE};
+	struct place file = {p->dir, p->path, ID_FILE, NULL};
 	const struct node *id;
 	auto_node root = NULL;
 	auto_buf text;
@@ -57,7 +57,7 @@ uint64_t nsdir_read_id(const struct place *p, struct error *err)
 
 int nsdir_write_id(const struct place *p, uint64_t id, struct error *err)
 {
-	struct place file = {p->dir, p->path, ID_FILE};
+	struct place file = {p->dir, p->path, ID_FILE, NULL};
 	auto_buf text;
 
 	buf_init(&text, 64);
@@ -115,7 +115,7 @@ int nsdir_make(struct local *l, const char *namespace, uint64_t id,
 		   struct error *err)
 {
 	char temp[NAME_MAX + 1];
-	struct place p = {l->list, l->list_path, temp};
+	struct place p = {l->list, l->list_path, temp, &l->undo};
 	int rc;
 
 	disk_temp_name(namespace, temp);
@@ -156,7 +156,7 @@ int nsdir_remove(struct local *l, const char *namespace, struct error *err)
 {
 	char path[PATH_MAX], temp[NAME_MAX + 1];
 	struct place inside = {.path = path};
-	struct place p = {l->list, l->list_path, namespace};
+	struct place p = {l->list, l->list_path, namespace, &l->undo};
 	int rc;
 
 	inside.dir = nsdir_open(l, namespace, path, err);

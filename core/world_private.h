@@ -81,6 +81,8 @@ struct work {
 	bool committing;		/* a version is on its way to the store */
 	bool acting;			/* a call to the backend is under way */
 	bool dirty;			/* reconcile again after the commit */
+	bool unsure;			/* the store may hold another version than
+					   this one: to be written again */
 	bool hidden;			/* removed for users; the storage's
 					   relationship is still to be deleted */
 	bool gone;			/* removed; freed when nothing is left */
@@ -127,7 +129,8 @@ struct commit {
 	struct status *status;
 	uint64_t expected;
 	bool remove;
-	bool derived;			/* holds nothing but conditions */
+	bool derived;			/* holds nothing but conditions, */
+	bool again;			/* and those that are shown already */
 	bool takes_result;		/* holds what came of an act */
 	const struct object *object;	/* as known; stays while we are committing */
 	bool asks;			/* it is to be changed as well, */

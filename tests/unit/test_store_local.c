@@ -1226,7 +1226,8 @@ START_TEST(plain_rename)
 	/* What can't be undone is not made worse. */
 	fsync_fails_at = 2;
 	status.resource_version = 3;
-	ck_assert_int_eq(try_save("database", "db", &spec, &status, 2), -EIO);
+	ck_assert_int_eq(try_save("database", "db", &spec, &status, 2),
+			 -EUCLEAN);
 	unlink(file_of("database/x.yaml"));
 	again();
 	ck_assert(only()->status->resource_version >= 2);
