@@ -6,8 +6,11 @@
 #ifndef UVRFS_JOB_H
 #define UVRFS_JOB_H
 
-/* The store has a thread of its own, so that no backend can delay it. */
-enum lane { LANE_STORE, LANE_BACKEND, LANE_COUNT };
+/*
+ * The store has a thread of its own, so that no backend can delay it, and so has
+ * the audit, which is a file on this machine: a refusal waits for no store.
+ */
+enum lane { LANE_STORE, LANE_AUDIT, LANE_BACKEND, LANE_COUNT };
 
 /*
  * Submitting gives the job away: until `done` is called, only `run` touches it.

@@ -49,7 +49,7 @@ void world_audit_line(struct world *w, const char *namespace, const char *name,
 	a = calloc(1, sizeof *a);
 	if (!a)
 		return;
-	a->job.lane = LANE_STORE;
+	a->job.lane = LANE_AUDIT;
 	a->job.run = audit_run;
 	a->job.done = audit_done;
 	a->store = w->store;
@@ -58,6 +58,17 @@ void world_audit_line(struct world *w, const char *namespace, const char *name,
 		w->jobs->submit(w->jobs, &a->job);
 	else
 		free(a);
+}
+
+static void run_nothing(struct job *job)
+{
+}
+
+void world_after_audit(struct world *w, struct job *job)
+{
+	job->lane = LANE_AUDIT;
+	job->run = run_nothing;
+	w->jobs->submit(w->jobs, job);
 }
 
 void world_note(struct world *w, struct replication *r, const struct who *who,

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where the truth is kept: a table of functions over an opaque struct store.
- * `load` runs once before the loop starts.  `save`, `remove`, `refuse`, `mkdir`,
- * `rmdir` and `audit` run on the store's worker thread, one at a time, and may
- * block for the disk or the network; when they return 0 the change is durable
- * (but for the audit, which a crash of the machine, not of the daemon, may
- * lose).
+ * `load` runs once before the loop starts.  `save`, `remove`, `refuse`, `mkdir`
+ * and `rmdir` run on the store's worker thread, one at a time, and may block for
+ * the disk or the network; when they return 0 the change is durable.  `audit`
+ * runs on a thread of its own; a crash of the machine, not of the daemon, may
+ * lose what it wrote.
  *
  * A store that others write to as well has `start`: from then on it tells its
  * sink what becomes of its objects, and whether this daemon is the one that

@@ -169,12 +169,7 @@ static int remove_namespace(struct store *s, const char *namespace,
 
 static int audit(struct store *s, const char *line, struct error *err)
 {
-	struct local *l = (struct local *)s;
-	struct error undone;
-
-	/* There is a line whenever something has failed: a chance. */
-	(void)disk_settle(&l->undo, l->path, &undone);
-	return audit_file_append(&l->audit, line, err);
+	return audit_file_append(&((struct local *)s)->audit, line, err);
 }
 
 static void close_fd(int fd)

@@ -250,6 +250,12 @@ struct replication *world_new_draft(struct world *w, struct namespace *ns,
 				    const char *name, const struct who *who,
 				    struct error *err);
 
+/*
+ * Calls @job's `done` on the loop when every line of the audit until now is in
+ * its file: what somebody was told survives the daemon there, too.
+ */
+void world_after_audit(struct world *w, struct job *job);
+
 /* Notes a refusal that did not come from an edit (a write that is too big). */
 void world_refuse(struct world *w, struct replication *r,
 		  const struct who *who, const char *sentence);

@@ -5,6 +5,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 bool change_is_refused(struct fs *fs, fuse_req_t req)
 {
@@ -20,18 +21,25 @@ static void make_draft(struct fs *fs, fuse_req_t req, struct namespace *ns,
 	struct caller c;
 	struct error err;
 	struct inode node = {.kind = KIND_REPLICATION};
+	struct pending *p = pending_new(fs, req);
 
+	if (!p) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
 	caller_init(&c, req);
 	r = world_new_draft(fs->world, ns, name, &c.who, &err);
 	if (!r) {
-		fuse_reply_err(req, err.code);
+		pending_answer(p, -err.code);
 		return;
 	}
 	node.id = r->id;
 	note_touch(fs, node);
 	note_touch(fs, tree_parent(fs, node));
 	fs->version++;
-	dir_reply(fs, req, node);
+	p->made_in = tree_parent(fs, node);
+	snprintf(p->made, sizeof p->made, "%s", name);
+	pending_answer(p, 0);
 }
 
 void change_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,

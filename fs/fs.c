@@ -184,7 +184,7 @@ void fs_abandon(struct fs *fs)
 
 	while ((l = map_next(&fs->notes, l)))
 		wait_abandon(fs, (struct note *)l, false);
-	write_abandon(fs);
+	pending_abandon(fs);
 	poll_abandon(fs);
 }
 

@@ -59,7 +59,7 @@ struct fs {
 	struct map handles;		/* struct handle by fh */
 	struct map notes;		/* struct note by inode number */
 	struct scratches scratches;
-	struct pending *pending;	/* edits that were not answered yet */
+	struct pending *pending;	/* what was not answered yet */
 	uint64_t last_fh;
 	bool has_proc;			/* /proc is of our pid namespace */
 	int64_t started;
@@ -261,6 +261,28 @@ void poll_drop(struct handle *h);
 void poll_abandon(struct fs *fs);
 void poll_take_over(struct fs *fs);
 
+/*
+ * pending.c: requests of the kernel that are answered later.  The caller fills
+ * in what follows `rc`.
+ */
+struct pending {
+	struct job job;
+	struct pending *next;
+	struct pending **link;
+	struct fs *fs;
+	fuse_req_t req;			/* NULL: abandoned */
+	int rc;
+	size_t size;			/* of a write, else 0 */
+	struct inode made_in;		/* where a directory is made, */
+	char made[64];			/* and its name, or "" */
+	struct inode node;		/* whose WRITE this is, or none */
+	struct inode scratch;		/* that was renamed over a file */
+};
+struct pending *pending_new(struct fs *fs, fuse_req_t req);
+/* Takes it away; answers with @rc when the audit has all that was said. */
+void pending_answer(struct pending *p, int rc);
+void pending_abandon(struct fs *fs);
+
 /* write.c: requests to the world. */
 struct caller {
 	struct who who;
@@ -286,7 +308,6 @@ void write_remove(struct fs *fs, fuse_req_t req, struct inode node,
 		  struct replication *r);
 void write_namespace(struct fs *fs, fuse_req_t req, const char *name,
 		     bool remove);
-void write_abandon(struct fs *fs);
 /* Answers with -rc, and notes why, where there is an `error` to read it in. */
 void write_refuse(struct fs *fs, fuse_req_t req, struct replication *r,
 		  const struct error *err);

@@ -21,18 +21,6 @@
 #define LOST "the daemon was started anew while this was being written: write " \
 	     "it again"
 
-/* A request of the kernel that an edit will answer. */
-struct pending {
-	struct pending *next;
-	struct pending **link;
-	struct fs *fs;
-	fuse_req_t req;			/* NULL: abandoned */
-	size_t size;			/* of a write, else 0 */
-	char name[64];			/* of a namespace that is made, or "" */
-	struct inode node;		/* whose WRITE this is, or none */
-	struct inode scratch;		/* that was renamed over a file */
-};
-
 /* A file of the calling task: it is in the request, so it still waits. */
 static FILE *open_proc(fuse_req_t req, const char *name)
 {
@@ -78,49 +66,6 @@ pid_t caller_process(fuse_req_t req)
 	return process;
 }
 
-static struct pending *pend(struct fs *fs, fuse_req_t req, size_t size)
-{
-	struct pending *p = calloc(1, sizeof *p);
-
-	if (!p)
-		return NULL;
-	p->fs = fs;
-	p->req = req;
-	p->size = size;
-	p->next = fs->pending;
-	p->link = &fs->pending;
-	if (p->next)
-		p->next->link = &p->next;
-	fs->pending = p;
-	return p;
-}
-
-static void abandon(struct pending *p, int code)
-{
-	*p->link = p->next;
-	if (p->next)
-		p->next->link = p->link;
-	fs_dismiss(p->fs, p->req, code);
-	p->req = NULL;
-}
-
-void write_abandon(struct fs *fs)
-{
-	while (fs->pending)
-		abandon(fs->pending, ENODEV);
-}
-
-static void reply_namespace(struct pending *p)
-{
-	struct inode node = {.kind = KIND_ROOT};
-
-	note_touch(p->fs, node);
-	if (*p->name && tree_lookup(p->fs, node, p->name, &node) == 0)
-		dir_reply(p->fs, p->req, node);
-	else
-		fuse_reply_err(p->req, *p->name ? ENOENT : 0);
-}
-
 /* It was not removed after all: by others, next time. */
 static void stay(struct fs *fs, struct inode node)
 {
@@ -128,35 +73,6 @@ static void stay(struct fs *fs, struct inode node)
 
 	if (n)
 		n->leaving = false;
-}
-
-static void answer_well(fuse_req_t req, size_t size)
-{
-	if (size)
-		fuse_reply_write(req, size);
-	else
-		fuse_reply_err(req, 0);
-}
-
-/* Answers once; a request that was abandoned has had its answer. */
-static void settle(struct pending *p, int rc, bool is_namespace)
-{
-	if (p->node.kind == KIND_REPLICATION && rc < 0)
-		stay(p->fs, p->node);
-	else if (p->node.kind)
-		nudge_release(p->fs, p->node, rc == 0);
-	if (p->req) {
-		*p->link = p->next;
-		if (p->next)
-			p->next->link = p->link;
-		if (rc == 0 && is_namespace)
-			reply_namespace(p);
-		else if (rc == 0)
-			answer_well(p->req, p->size);
-		else
-			fuse_reply_err(p->req, -rc);
-	}
-	free(p);
 }
 
 /* What was renamed over a file has no name any more. */
@@ -177,7 +93,11 @@ static void edit_done(struct edit *e, int rc)
 	edit_free(e);
 	if (rc == 0)
 		consume_scratch(p->fs, p->scratch);
-	settle(p, rc, false);
+	if (p->node.kind == KIND_REPLICATION && rc < 0)
+		stay(p->fs, p->node);
+	else if (p->node.kind)
+		nudge_release(p->fs, p->node, rc == 0);
+	pending_answer(p, rc);
 }
 
 static void namespace_done(struct namespace_edit *e, int rc)
@@ -185,19 +105,25 @@ static void namespace_done(struct namespace_edit *e, int rc)
 	struct pending *p = e->ctx;
 
 	free(e);
-	settle(p, rc, true);
+	if (rc == 0)
+		note_touch(p->fs, p->made_in);
+	pending_answer(p, rc);
 }
 
 void write_refuse(struct fs *fs, fuse_req_t req, struct replication *r,
 		  const struct error *err)
 {
+	struct pending *p = r ? pending_new(fs, req) : NULL;
 	struct caller c;
 
 	if (r) {
 		caller_init(&c, req);
 		world_refuse(fs->world, r, &c.who, err->msg);
 	}
-	fuse_reply_err(req, err->code);
+	if (p)
+		pending_answer(p, -err->code);
+	else
+		fuse_reply_err(req, err->code);
 }
 
 /* What is asked of the world. */
@@ -256,7 +182,7 @@ static void submit(struct fs *fs, fuse_req_t req, const struct asked *a)
 	}
 	caller_init(&c, req);
 	e = edit_new(a->kind, a->text, a->len, &c.who);
-	p = e ? pend(fs, req, a->size) : NULL;
+	p = e ? pending_new(fs, req) : NULL;
 	if (!p) {
 		edit_free(e);
 		fuse_reply_err(req, ENOMEM);
@@ -264,6 +190,7 @@ static void submit(struct fs *fs, fuse_req_t req, const struct asked *a)
 	}
 	e->done = edit_done;
 	e->ctx = p;
+	p->size = a->size;
 	p->scratch = a->scratch;
 	p->node = a->node;
 	if (a->size)
@@ -287,7 +214,7 @@ void write_namespace(struct fs *fs, fuse_req_t req, const char *name,
 		     bool remove)
 {
 	struct namespace_edit *e = calloc(1, sizeof *e);
-	struct pending *p = e ? pend(fs, req, 0) : NULL;
+	struct pending *p = e ? pending_new(fs, req) : NULL;
 	struct caller c;
 
 	if (!p) {
@@ -303,8 +230,9 @@ void write_namespace(struct fs *fs, fuse_req_t req, const char *name,
 	e->who.command = e->command;
 	e->done = namespace_done;
 	e->ctx = p;
+	p->made_in.kind = KIND_ROOT;
 	if (!remove)
-		memcpy(p->name, e->name, sizeof p->name);
+		snprintf(p->made, sizeof p->made, "%s", e->name);
 	world_edit_namespace(fs->world, e);
 }
 

@@ -12,11 +12,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define THREADS_MAX 9
+#define THREADS_MAX 10
 
-/* The store's saves must be in order; a hung array must not stop the others. */
+/* Saves must be in order, and lines; a hung array must not stop the others. */
 static const unsigned lane_threads[LANE_COUNT] = {
 	[LANE_STORE] = 1,
+	[LANE_AUDIT] = 1,
 	[LANE_BACKEND] = 8,
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The threads that run jobs (core/job.h): one for the store, eight for the
- * backends.  Jobs go out by a queue per lane and come back by one list, which
+ * The threads that run jobs (core/job.h): one for the store, one for the
+ * audit, eight for the backends.  Jobs go out by a queue per lane and come back by one list, which
  * the event loop drains when workers_fd is readable.
  *
  * Worker threads never touch the mount: a thread of the daemon that waits for

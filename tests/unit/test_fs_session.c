@@ -78,6 +78,28 @@ START_TEST(bad_words)
 }
 END_TEST
 
+/* Also that of a refusal, and of what is kept in memory only. */
+START_TEST(an_answer_waits_for_the_audit)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k), ino = look(k, dir, "state");
+	uint64_t fh = do_open(k, ino, O_WRONLY), asked[3];
+	const int wanted[] = {-EINVAL, -EPERM, 0};
+	size_t i;
+
+	k->audit_is_slow = true;
+	asked[0] = start_write(k, ino, fh, 0, " ");
+	asked[1] = start_write(k, ino, fh, 0, "source");
+	asked[2] = start_mkdir(k, PATH("ns"), "b");
+	for (i = 0; i < 3; i++)
+		ck_assert_int_eq(answer(k, asked[i], NULL), NO_REPLY);
+	settle(k);
+	for (i = 0; i < 3; i++)
+		ck_assert_int_eq(answer(k, asked[i], NULL), wanted[i]);
+	kernel_free(k);
+}
+END_TEST
+
 START_TEST(yaml_is_applied_once_and_whole)
 {
 	static const char manifest[] = MANIFEST;
@@ -290,6 +312,7 @@ int main(void)
 	tcase_add_test(c, write_is_answered_when_durable);
 	tcase_add_test(c, store_failure_reaches_the_writer);
 	tcase_add_test(c, bad_words);
+	tcase_add_test(c, an_answer_waits_for_the_audit);
 	tcase_add_test(c, yaml_is_applied_once_and_whole);
 	tcase_add_test(c, yaml_gap_applies_nothing);
 	tcase_add_test(c, snapshot_until_offset_zero);
