@@ -107,19 +107,10 @@ static void make_source(struct deed *d, bool followed)
 static bool has_everything(const struct deed *d)
 {
 	const struct belief *self = &d->sight.belief[d->at];
-	const struct belief *other = &d->sight.belief[1 - d->at];
 
 	if (!d->linked)
 		return self->caught_up;
-	if (self->caught_up && other->role == ROLE_REPLICA &&
-	    other->final == self->base.id)
-		return true;
-	/* Here stepped down itself, and nobody has taken over: the other side
-	   still waits for our data, or has not been source since it gave us
-	   its own last. */
-	return self->final && other->role == ROLE_REPLICA &&
-	       (other->following ||
-		(other->final && other->final == self->base.id));
+	return belief_has_all(self, &d->sight.belief[1 - d->at]);
 }
 
 static int promote(struct deed *d)

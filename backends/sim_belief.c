@@ -219,6 +219,20 @@ int belief_remove(const struct place *p, struct error *err)
 	return 0;
 }
 
+bool belief_has_all(const struct belief *r, const struct belief *other)
+{
+	if (other->role != ROLE_REPLICA)
+		return false;
+	if (r->caught_up && other->final == r->base.id)
+		return true;
+	/* Here stepped down itself, and nobody has taken over: the other side
+	   still waits for our data, or has not been source since it gave us
+	   its own last. */
+	return r->final &&
+	       (other->following ||
+		(other->final && other->final == r->base.id));
+}
+
 bool belief_has_done(const struct belief *r, uint64_t serial, enum act act)
 {
 	int i;

@@ -312,9 +312,8 @@ static void fill_copy(const struct bond *p, const struct glance *s, int i,
 	out->caught_up = self->role == ROLE_REPLICA && self->caught_up;
 	/* Where the other can be asked: has it not been source since? */
 	if (other_known && !s->rc[1 - i])
-		out->caught_up = out->caught_up &&
-				 other->role == ROLE_REPLICA &&
-				 other->final == self->base.id;
+		out->caught_up = self->role == ROLE_REPLICA &&
+				 belief_has_all(self, other);
 	if (out->following)
 		out->progress = p->progress;
 	if (self->role != ROLE_REPLICA)

@@ -99,6 +99,9 @@ int belief_write(const struct place *p, const struct belief *r,
 		 struct error *err);
 int belief_remove(const struct place *p, struct error *err);
 
+/* @r, a replica, lacks nothing that the other side ever had as the source. */
+bool belief_has_all(const struct belief *r, const struct belief *other);
+
 bool belief_has_done(const struct belief *r, uint64_t serial, enum act act);
 void belief_add_done(struct belief *r, const struct done *done);
 

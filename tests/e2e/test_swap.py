@@ -43,6 +43,16 @@ def test_planned_then_swap(d, form):
     assert r.ask("swap") == 0 and r.journal() == journal
 
 
+def test_who_has_stepped_down_takes_over_again(d):
+    """Nobody was the source meanwhile: there is no copy to wait for."""
+    r = d.replica().go("promoting", "source", "swap")
+    r.here_volume.write_bytes(b"of here\n")
+    r.await_copy(r.here_volume, r.peer_volume)
+    r.go("demoting", "replica", "promoting", "source")
+    assert r.here_volume.read_bytes() == b"of here\n"
+    assert r.acts()[-2:] == ["demote", "promote"]
+
+
 def test_swap_by_the_whole_file_with_its_version(d):
     r = d.replica().go("promoting", "source")
     text = manifest(r.name, state="source", here="source",
