@@ -1,103 +1,88 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 at any moment: nothing accepted is lost, nothing is done twice."""
-import collections
 import errno
+import itertools
 import os
-import random
-import threading
 import time
 
 import pytest
 
+import ledger
+from story import (Audit, Story, no_act_is_done_twice, nothing_is_torn, quiet,
+                   seeded, shown, stored)
 from uvr import PATIENT, call, manifest, put, sh, until
+from writers import (Crowd, Echo, Pen, comings_and_goings, reader, settings,
+                     transitions, write_by_open, write_by_rename)
 
-CRASHES = int(os.environ.get("UVRFS_CRASHES", "60"))
-SEED = int(os.environ.get("UVRFS_SEED", "0")) or random.randrange(1 << 30)
-
-
-def no_act_is_done_twice(d):
-    """A line is an effective act; its serial is of one replication."""
-    made = collections.Counter(tuple(line.split()[1:5])
-                               for line in d.journal())
-    assert not [act for act, n in made.items() if n > 1], made
+CRASHES = int(os.environ.get("UVRFS_CRASHES", "20"))
 
 
-def nothing_is_torn(d):
-    """Every file of the store could be read when the daemon started."""
-    for folder, _, files in os.walk(d.state / "replications"):
-        for name in files:
-            assert name.endswith(".yaml") or name == ".namespace", (folder,
-                                                                    files)
-    assert "aside" not in d.stderr()
+class Load:
+    """Writers in every way, on everything that can be written, and readers."""
+
+    def __init__(self, d, uvrs):
+        self.d, self.uvrs = d, uvrs
+        self.audit = Audit(d)
+        self.numbers = itertools.count(1000)
+
+    def some(self):
+        """Numbers that nobody else uses."""
+        first = next(self.numbers) * 1000
+        return range(first, first + 1000)
+
+    def works(self, chance):
+        ways = [write_by_open, write_by_rename, Echo]
+        chance.shuffle(ways)
+        return [
+            *(transitions(r, way) for r, way in zip(self.uvrs, ways)),
+            transitions(chance.choice(self.uvrs)),
+            transitions(chance.choice(self.uvrs), write_by_rename),
+            *(settings(r, self.some(), chance.choice(
+                (write_by_open, write_by_rename))) for r in self.uvrs),
+            comings_and_goings(self.d, self.some()),
+            reader(self.uvrs), reader(self.uvrs)]
+
+    def tidy(self):
+        """Removes what came and stayed; what it was told."""
+        pen = Pen([])
+        for path in (self.d / "database").glob("new*"):
+            r = self.d.uvr("database", path.name)
+            until(lambda r=r: not pen.call(r, "remove", "", lambda: os.rmdir(
+                r.path)), "it can be removed")
+        return pen.told
 
 
-class Writer(threading.Thread):
-    """Writes one value after the other until the daemon is gone."""
-
-    def __init__(self, write, start):
-        super().__init__()
-        self.write, self.value, self.accepted = write, start, start
-
-    def run(self):
-        while True:
-            code = self.write(self.value + 1)
-            if code in (errno.ENOTCONN, errno.ECONNABORTED, errno.ENOENT,
-                        errno.EIO, errno.EINTR):
-                self.value += 1             # may have been accepted, or not
-                return
-            assert code in (0, errno.EBUSY), code
-            if code == 0:
-                self.value += 1
-                self.accepted = self.value
-
-    def check(self, found):
-        """What was accepted last is there, or the one that was under way."""
-        assert self.accepted <= found <= self.value, (self.accepted, found)
-
-
-@pytest.mark.limit(60 + 2 * CRASHES)
+@pytest.mark.limit(60 + 4 * CRASHES)
 def test_random_moments(make):
-    print(f"UVRFS_SEED={SEED}")
-    chance = random.Random(SEED)
+    chance = seeded()
     d = make(config=PATIENT).start()
-    plain = d.replica("plain")
-    moved = d.source("moved")
-    turned = d.replica("turned").go("promoting", "source", "swap")
-    words = ("source", "demoting")
-    rpo, states = 0, {"moved": 0, "turned": 0}
+    uvrs = [d.replica("plain"), d.source("moved"),
+            d.replica("turned").go("promoting", "source", "swap")]
+    story, load = Story(uvrs), Load(d, uvrs)
     for _ in range(CRASHES):
-        def write_rpo(n):
-            return put(plain / "schedule", f"mode: continuous\nrpo: {n}s")
-
-        def write_state(r):
-            return lambda n: put(r / "state", words[n % 2])
-        writers = [Writer(write_rpo, rpo)] + [
-            Writer(write_state(r), states[r.name]) for r in (moved, turned)]
-        for writer in writers:
-            writer.start()
-        time.sleep(chance.uniform(0, 0.1))
+        crowd = Crowd(chance, chance.sample(load.works(chance), 7))
+        time.sleep(chance.uniform(0, 0.15))
         d.kill9()
-        for writer in writers:
-            writer.join(20)
-            assert not writer.is_alive(), "a writer hangs"
+        story.add(crowd.join(), load.audit.news())
+        left, history = stored(d)
+        story.remember(history)
         d.restart()
-        rpo = int((plain.read("schedule") + "rpo: 0s").split("rpo: ")[1]
-                  .split("s")[0])
-        writers[0].check(rpo)
-        for writer, r in zip(writers[1:], (moved, turned)):
-            now = words.index(r.state)
-            found = [n for n in range(writer.accepted, writer.value + 1)
-                     if n % 2 == now]
-            assert found, (r.state, writer.accepted, writer.value)
-            states[r.name] = found[0]
-            # It finishes by itself.
-            assert r.sync() == 0, r.explain()
+        found, _ = shown(d)
+        story.faults += ledger.check_same(left, found)
+        for r in uvrs:
+            quiet(r)            # it finishes by itself
             writable = bool(os.stat(r.here_volume).st_mode & 0o200)
-            assert writable == (r.state == "source")
-    assert plain.state == "replica"
-    no_act_is_done_twice(d)
+            assert writable == (r.state in ("promoting", "source")), \
+                r.explain()
+        story.add(load.tidy(), load.audit.news())
+        assert not story.faults, "\n".join(story.faults)
+    d.stop()
+    pictures, history = stored(d)
+    story.remember(history)
+    print(story.figures(d.journal()))
+    faults = story.check(pictures, d.journal()) + story.check_as_one()
+    assert not faults, "\n".join(faults)
     nothing_is_torn(d)
-    assert moved.peer_volume.read_bytes() == b"one\n"
 
 
 def die_in(d, r, word, cluster, fault):
