@@ -74,10 +74,12 @@ def test_at_random_moments(make_node, store):  # noqa: F811
         crowd = Crowd(chance, works(nodes, names, chance, numbers), MOST)
         time.sleep(chance.uniform(0, 0.5))
         leader = next((n for n in nodes if n.leads()), nodes[0])
+        killed = time.monotonic()
         leader.kill9()
         # Without a process: what an object asks for.
         story.add(crowd.join(60), [line for audit in audits
-                                   for line in audit.news() if line.pid])
+                                   for line in audit.news() if line.pid],
+                  killed)
         leader.unmount()
         leader.start()
         pictures, histories = settle(store, nodes, names)

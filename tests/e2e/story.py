@@ -121,9 +121,12 @@ class Story:
         self.pairs, self.reads, self.faults = [], [], []
         self.histories = collections.defaultdict(dict)
 
-    def add(self, done, lines):
-        """What writers and readers have done, and the audit of that."""
+    def add(self, done, lines, killed=ledger.NEVER):
+        """What writers and readers have done, the audit of that, and when the
+        daemon was killed: none is cut off before that."""
         writes = [x for x in done if isinstance(x, ledger.Write)]
+        self.faults += [f"cut off before the end: {w}" for w in writes
+                        if w.code is ledger.CUT and w.returned < killed]
         self.reads += [x for x in done if isinstance(x, order.Read)]
         faults, pairs = ledger.match(writes, lines)
         self.faults += faults

@@ -11,7 +11,7 @@ from uvr import PATIENT
 from writers import (Crowd, Echo, comings_and_goings, locked, reader, settings,
                      transitions, write_by_open, write_by_rename)
 
-MANY = int(os.environ.get("UVRFS_MANY", "150"))     # writes of each writer
+MANY = int(os.environ.get("UVRFS_MANY", "100"))     # writes of each writer
 
 pytestmark = pytest.mark.limit(120 + MANY)
 

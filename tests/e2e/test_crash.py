@@ -62,8 +62,9 @@ def test_random_moments(make):
     for _ in range(CRASHES):
         crowd = Crowd(chance, chance.sample(load.works(chance), 7))
         time.sleep(chance.uniform(0, 0.15))
+        killed = time.monotonic()
         d.kill9()
-        story.add(crowd.join(), load.audit.news())
+        story.add(crowd.join(), load.audit.news(), killed)
         left, history = stored(d)
         story.remember(history)
         d.restart()

@@ -143,7 +143,8 @@ class Daemon:
 
     def kill9(self):
         self.process.kill()
-        self.process.wait(10 * FACTOR)
+        # A busy kernel takes its time to free a dead one's inotify.
+        self.process.wait(30 * FACTOR)
         return self
 
     def restart(self):
