@@ -128,15 +128,10 @@ int fs_mount(struct fs *fs, const char *mountpoint, struct error *err)
 	if (rc)
 		return rc;
 	rc = fs_attach(fs, mountpoint, err);
-	if (rc) {
-		close_session(fs);
-		return rc;
-	}
-	takeover_begin(fs);
-	/* The kernel has introduced itself before mount(2) returned. */
-	rc = fs_serve(fs, err);
 	if (rc)
-		fs_unmount(fs);
+		close_session(fs);
+	else
+		takeover_begin(fs);
 	return rc;
 }
 

@@ -63,7 +63,7 @@ int fs_fd(const struct fs *fs);
  * and what was written to a YAML file and not applied yet.
  */
 
-/* Can the kernel send again?  (Linux 6.9.)  Known once mounted. */
+/* Can the kernel send again?  (Linux 6.9.)  Its first request tells. */
 bool fs_can_be_taken_over(const struct fs *fs);
 
 /*

@@ -3,11 +3,13 @@
  * uvrfs: options, configuration, then the daemon is put together, runs, and is
  * taken apart in the opposite order.
  */
+#include "attach.h"
 #include "config.h"
 #include "server.h"
 #include "mountpoint.h"
 #include "notify.h"
 #include "options.h"
+#include "rights.h"
 #include "state_dir.h"
 #include "store_kube.h"
 #include "text.h"
@@ -222,6 +224,10 @@ static int act(const struct options *o, struct error *err)
 		puts("uvrfs " UVRFS_VERSION);
 		return EXIT_SUCCESS;
 	}
+	if (o->action == ACTION_ATTACH)
+		return attach_mount(o->mount_for, o->mountpoint, err) < 0
+			       ? complain(err)
+			       : EXIT_SUCCESS;
 	return with_config(&s, err);
 }
 
@@ -231,6 +237,7 @@ int main(int argc, char **argv)
 	struct error err = {0};
 	int status;
 
+	rights_hide_memory();
 	if (options_parse(argc, argv, &options, &err) < 0) {
 		complain(&err);
 		fputs("uvrfs: try: uvrfs --help\n", stderr);

@@ -2,6 +2,8 @@
 /* Opening changed files, so that their watchers hear of it. */
 #include "nudger.h"
 
+#include "rights.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,7 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -77,18 +78,9 @@ static void change_directory(const char *path, bool make, dev_t device)
 /* A foreign process can't be debugged into using our rights either. */
 static void drop_rights(void)
 {
-	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct now[2], keep[2] = {{0}, {0}};
-	const unsigned wanted = 1u << CAP_FOWNER | 1u << CAP_DAC_OVERRIDE;
-
-	prctl(PR_SET_DUMPABLE, 0);
+	rights_hide_memory();
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (syscall(SYS_capget, &head, now) < 0)
-		return;
-	keep[0].permitted = keep[0].effective = now[0].permitted & wanted;
-	syscall(SYS_capset, &head, keep);
+	rights_keep(1u << CAP_FOWNER | 1u << CAP_DAC_OVERRIDE);
 }
 
 struct message {

@@ -33,6 +33,12 @@ static const struct row {
 	{'\0', "controller", NULL, KIND_FLAG,
 	 offsetof(struct options, controller), 0,
 	 "mount nothing: only act on what the cluster asks for"},
+	{'\0', "await-mount", NULL, KIND_FLAG,
+	 offsetof(struct options, await_mount), 0,
+	 "stay, and be mounted by --mount-for: needs no rights"},
+	{'\0', "mount-for", "PID", KIND_STRING,
+	 offsetof(struct options, mount_for), 0,
+	 "as root: mount for the process that waits so, and end"},
 	{'\0', "print", NULL, KIND_FLAG, offsetof(struct options, print), 0,
 	 "of install-crd: print it instead"},
 	{'o', NULL, "OPTIONS", KIND_MOUNT, 0, 0,
@@ -163,6 +169,8 @@ static int take_mountpoint(int argc, char **argv, struct options *o,
 		return fail(err, EINVAL, "there is one MOUNTPOINT: '%s' is too "
 					 "much", argv[optind + 1]);
 	o->mountpoint = argv[optind];
+	if (o->mount_for)
+		o->action = ACTION_ATTACH;
 	return 0;
 }
 
@@ -184,7 +192,7 @@ int options_parse(int argc, char **argv, struct options *o, struct error *err)
 	}
 	if (o->fuse.failed)
 		return fail(err, EINVAL, "the mount options are too long");
-	if (o->debug)
+	if (o->debug || o->await_mount)
 		o->foreground = true;
 	return take_mountpoint(argc, argv, o, err);
 }

@@ -12,6 +12,7 @@ enum action {
 	ACTION_MOUNT,
 	ACTION_CHECK,
 	ACTION_INSTALL_CRD,
+	ACTION_ATTACH,
 	ACTION_VERSION,
 	ACTION_HELP
 };
@@ -22,6 +23,8 @@ struct options {
 	const char *state_dir;	/* NULL: not given */
 	bool foreground;
 	bool controller;	/* without a mount */
+	bool await_mount;	/* which somebody else makes: attach.h */
+	const char *mount_for;	/* the process that waits so, or NULL */
 	bool print;		/* what would be installed */
 	bool debug;
 	bool read_only;		/* -o ro */

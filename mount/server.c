@@ -2,11 +2,13 @@
 /* The daemon put together and taken apart; SIGHUP. */
 #include "server.h"
 
+#include "attach.h"
 #include "csi.h"
 #include "loop.h"
 #include "mountpoint.h"
 #include "notify.h"
 #include "rbd.h"
+#include "rights.h"
 #include "sim.h"
 #include "state_dir.h"
 #include "store_kube.h"
@@ -193,21 +195,44 @@ static bool can_be_kept(const struct server *s)
 	       fs_can_be_taken_over(s->fs);
 }
 
-/* Mounts, or goes on with what a former daemon has left. */
-static int attach(struct server *s, struct error *err)
+/* It is mounted, and the kernel has introduced itself. */
+static int greet(struct server *s, struct error *err)
 {
-	int rc = 0;
+	int rc = fs_serve(s->fs, err);
 
-	s->keep.kept = s->keep.fd >= 0;
-	if (!s->keep.kept)
-		rc = fs_mount(s->fs, s->mountpoint, err);
 	s->nudger.device = mountpoint_device(s->mountpoint);
-	if (s->keep.kept)
-		return fs_take_over(s->fs, s->keep.fd, err);
 	if (rc == 0 && can_be_kept(s))
 		keep_give(&s->keep, fs_fd(s->fs), s->nudger.device,
 			  server_store_id(s));
 	return rc;
+}
+
+/* The device itself, as libfuse takes it for a mountpoint: somebody else's. */
+static int mount_device(struct fs *fs, struct error *err)
+{
+	char place[32];
+	int fd = attach_open_device(err);
+
+	if (fd < 0)
+		return fd;
+	snprintf(place, sizeof place, "/dev/fd/%d", fd);
+	return fs_mount(fs, place, err);
+}
+
+/* Mounts, or goes on with what a former daemon has left. */
+static int attach(struct server *s, struct error *err)
+{
+	int rc;
+
+	s->keep.kept = s->keep.fd >= 0;
+	if (s->keep.kept) {
+		s->nudger.device = mountpoint_device(s->mountpoint);
+		return fs_take_over(s->fs, s->keep.fd, err);
+	}
+	if (s->options->await_mount)
+		return mount_device(s->fs, err);
+	rc = fs_mount(s->fs, s->mountpoint, err);
+	return rc < 0 ? rc : greet(s, err);
 }
 
 static int make_tree(struct server *s, struct error *err)
@@ -311,11 +336,19 @@ static struct store *open_store(struct server *s, struct error *err)
 	return store_kube_open(&config, err);
 }
 
-/* What makes a mount of it. */
+/*
+ * What makes a mount of it.  A user who is not root has rights only for this:
+ * from here on they are the nudger's alone.
+ */
 static int start_nudger(struct server *s, struct error *err)
 {
+	int rc;
+
 	s->nudger.mountpoint = s->mountpoint;
-	return nudger_start(&s->nudger, loop_now(), err);
+	rc = nudger_start(&s->nudger, loop_now(), err);
+	if (geteuid() != 0)
+		rights_keep(0);
+	return rc;
 }
 
 int server_start(struct server *s, struct error *err)
@@ -380,14 +413,20 @@ int server_run(struct server *s, struct error *err)
 		.reload = reload,
 		.ctx = s,
 	};
-	int rc;
+	int rc = 0;
 
+	if (s->options->await_mount && !s->keep.kept) {
+		rc = attach_await(s->mountpoint, err);
+		if (rc == 0)
+			rc = greet(s, err);
+	}
 	log_print(&s->log, LOG_INFO, "uvrfs " UVRFS_VERSION " %s%s",
 		  !s->mountpoint ? "controls, without a mount"
 		  : s->keep.fd >= 0 ? "goes on with the mount at "
 				    : "is mounted at ",
 		  s->mountpoint ? s->mountpoint : "");
-	rc = loop_run(&loop, err);
+	if (rc == 0)
+		rc = loop_run(&loop, err);
 	if (rc < 0)
 		log_print(&s->log, LOG_ERR, "%s", err->msg);
 	/* After a failure of ours the mount is as good as before. */

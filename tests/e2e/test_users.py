@@ -176,11 +176,15 @@ def run(home, command):
                    env={**ENVIRONMENT, "HOME": str(home)})
 
 
+def is_mounted(home):
+    with open("/proc/self/mountinfo", encoding="utf-8") as f:
+        return str(home) in f.read()
+
+
 def is_over(home):
     """Nothing of it is left: neither the mount nor the daemon."""
-    with open("/proc/self/mountinfo", encoding="utf-8") as f:
-        if str(home) in f.read():
-            return False
+    if is_mounted(home):
+        return False
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             if os.readlink(f"/proc/{pid}/exe").startswith(str(home)):
@@ -242,3 +246,29 @@ def test_noexec_nosuid_nodev(make):
     assert r.read("mode") == "synchronous\n"
     done = sh("cp /bin/true .true; chmod +x .true; ./.true", cwd=r.path)
     assert done.rc == 126 and "denied" in done.err
+
+
+def test_mounted_from_outside(home):
+    """The daemon has no rights at all, and others see its tree: root mounts."""
+    start = f"{home}/uvrfs --await-mount -c {home}/uvrfs.yaml {home}/mnt"
+    daemon = uvr.background(
+        f"exec setpriv --reuid={GUEST} --regid={GUEST} --clear-groups "
+        f"env HOME={home} {start}")
+    try:
+        until(lambda: (home / ".local/state/uvrfs/uvrfs.pid").exists(), "ready")
+        pid = get(home / ".local/state/uvrfs/uvrfs.pid").strip()
+        mount = f"{home}/uvrfs --mount-for"
+        none = sh(f"{mount} {os.getpid()} {home}/mnt")
+        assert none.rc == 1 and "does not wait for a mount" in none.err, none
+        done = as_user(GUEST, f"{mount} {pid} {home}/mnt")
+        assert done.rc == 1 and not is_mounted(home), done
+        assert sh(f"{mount} {pid} {home}/mnt").rc == 0
+        assert as_user(DBA, f"cat {home}/mnt/.uvrfs/health").out == "ok\n"
+        again = sh(f"{mount} {pid} {home}/mnt")
+        assert again.rc == 1 and "already" in again.err, again
+        assert sh(f"umount {home}/mnt").rc == 0
+        assert daemon.wait(20 * FACTOR) == 0, daemon.stderr.read()
+    finally:
+        daemon.kill()
+        daemon.communicate()
+    until(lambda: is_over(home), "all of it is gone")

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Both sides of a mount that is made from outside of the daemon. */
+#include "attach.h"
+
+#include "mountpoint.h"
+#include "text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define DEVICE "/dev/fuse"
+
+int attach_open_device(struct error *err)
+{
+	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? fail(err, errno, "can't open " DEVICE ": %m") : fd;
+}
+
+int attach_await(const char *mountpoint, struct error *err)
+{
+	/* It has a POLLPRI for each change since it was opened. */
+	struct pollfd mounts = {.events = POLLPRI};
+	sigset_t none;
+	int rc = 0;
+
+	mounts.fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	if (mounts.fd < 0)
+		return fail(err, errno, "can't read what is mounted: %m");
+	sigemptyset(&none);
+	while (rc == 0 && !mountpoint_device(mountpoint))
+		if (ppoll(&mounts, 1, NULL, &none) < 0 && errno != EINTR)
+			rc = fail(err, errno, "can't wait for the mount: %m");
+	close(mounts.fd);
+	return rc;
+}
+
+/* The number of the descriptor of @pid that is the device, or -1. */
+static int find_device(const char *pid)
+{
+	auto_free char *path = NULL;
+	struct dirent *entry;
+	struct stat device, st;
+	DIR *dir = NULL;
+	int found = -1;
+
+	if (asprintf(&path, "/proc/%s/fd", pid) < 0)
+		path = NULL;
+	else
+		dir = opendir(path);
+	if (stat(DEVICE, &device) < 0)
+		device.st_rdev = 0;
+	while (dir && found < 0 && (entry = readdir(dir)))
+		if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 &&
+		    S_ISCHR(st.st_mode) && st.st_rdev == device.st_rdev)
+			found = (int)strtol(entry->d_name, NULL, 10);
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static int take_device(const char *pid, struct error *err)
+{
+	int process = (int)syscall(SYS_pidfd_open, strtol(pid, NULL, 10), 0);
+	int device = process < 0 ? -1 : find_device(pid), fd = -1;
+
+	if (process < 0)
+		fail(err, errno, "there is no process %s", pid);
+	else if (device < 0)
+		fail(err, ENOENT, "process %s does not wait for a mount", pid);
+	else
+		fd = (int)syscall(SYS_pidfd_getfd, process, device, 0);
+	if (device >= 0 && fd < 0)
+		fail(err, errno, "can't mount for process %s: %m", pid);
+	if (process >= 0)
+		close(process);
+	return fd < 0 ? -err->code : fd;
+}
+
+static int mount_device(int fd, const char *path, struct error *err)
+{
+	char options[128];
+
+	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,"
+		 "group_id=0,default_permissions,allow_other", fd);
+	if (mount("uvrfs", path, "fuse.uvrfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		  options) < 0)
+		return fail(err, errno, "can't mount at %s: %m", path);
+	return 0;
+}
+
+/* A second descriptor can be made only of what is mounted. */
+static bool is_mounted(int fd)
+{
+	int clone = open(DEVICE, O_RDWR | O_CLOEXEC);
+	uint32_t source = (uint32_t)fd;
+	bool mounted = clone >= 0 &&
+		       ioctl(clone, FUSE_DEV_IOC_CLONE, &source) == 0;
+
+	if (clone >= 0)
+		close(clone);
+	return mounted;
+}
+
+static int mount_at(int fd, const char *mountpoint, struct error *err)
+{
+	auto_free char *path = mountpoint_prepare(mountpoint, err);
+
+	return path ? mount_device(fd, path, err) : -err->code;
+}
+
+int attach_mount(const char *pid, const char *mountpoint, struct error *err)
+{
+	int fd = take_device(pid, err), rc = 0;
+	struct statfs fs;
+
+	if (fd < 0)
+		return fd;
+	/* It may go on with the mount of a former daemon. */
+	if (!is_mounted(fd))
+		rc = mount_at(fd, mountpoint, err);
+	/* From here on it ends with the daemon, whom we are about to ask. */
+	close(fd);
+	if (rc == 0 && statfs(mountpoint, &fs) < 0)
+		rc = fail(err, errno, "process %s does not serve %s: %m", pid,
+			  mountpoint);
+	return rc;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Mounting for a daemon that may not: one that systemd has put into a sandbox,
+ * whose own mounts nobody else would see.  The daemon opens /dev/fuse and waits
+ * (--await-mount); a process of root's outside takes that descriptor and mounts
+ * with it (--mount-for).
+ */
+#ifndef UVRFS_ATTACH_H
+#define UVRFS_ATTACH_H
+
+#include "error.h"
+
+/* In the daemon: opens the device; a descriptor, or a negative errno. */
+int attach_open_device(struct error *err);
+
+/*
+ * Blocks until @mountpoint is mounted.  SIGTERM then ends the process, although
+ * it is blocked: nothing is served yet.
+ */
+int attach_await(const char *mountpoint, struct error *err);
+
+/*
+ * Outside: mounts at @mountpoint what the process @pid serves, and blocks until
+ * that answers.
+ */
+int attach_mount(const char *pid, const char *mountpoint, struct error *err);
+
+#endif
