@@ -3,6 +3,7 @@
 #ifndef UVRFS_AUDIT_FILE_H
 #define UVRFS_AUDIT_FILE_H
 
+#include "audit_chain.h"
 #include "error.h"
 
 #include <sys/types.h>
@@ -12,17 +13,18 @@ struct audit_file {
 	const char *path;	/* the caller's */
 	int fd;			/* -1: not open */
 	off_t size;
+	char last[AUDIT_HASH_MAX];	/* the hash of the last line */
 };
 
 /* With `dir` and `path` set.  All of these block for the disk. */
 int audit_file_open(struct audit_file *a, struct error *err);
 void audit_file_close(struct audit_file *a);
 
-/* Appends one line (no newline in it), whole or not at all. */
+/* Appends one line (no newline in it) and its hash, whole or not at all. */
 int audit_file_append(struct audit_file *a, const char *line,
 		      struct error *err);
 
-/* Hands the newest lines to @take, the oldest of them first. */
+/* Hands the newest lines to @take, without hashes, the oldest first. */
 typedef void audit_take(void *ctx, const char *line);
 int audit_file_feed(struct audit_file *a, audit_take *take, void *ctx,
 		    struct error *err);

@@ -4,6 +4,7 @@
  * taken apart in the opposite order.
  */
 #include "attach.h"
+#include "audit_chain.h"
 #include "config.h"
 #include "server.h"
 #include "mountpoint.h"
@@ -214,6 +215,17 @@ static int print_help(void)
 	return EXIT_SUCCESS;
 }
 
+static int check_audit(const char *dir, struct error *err)
+{
+	auto_buf text;
+
+	buf_init(&text, 4096);
+	if (audit_chain_check(dir, &text, err) < 0)
+		return complain(err);
+	fputs(buf_str(&text), stdout);
+	return EXIT_SUCCESS;
+}
+
 static int act(const struct options *o, struct error *err)
 {
 	struct server s = {.options = o};
@@ -228,6 +240,8 @@ static int act(const struct options *o, struct error *err)
 		return attach_mount(o->mount_for, o->mountpoint, err) < 0
 			       ? complain(err)
 			       : EXIT_SUCCESS;
+	if (o->action == ACTION_CHECK_AUDIT)
+		return check_audit(o->check_audit, err);
 	return with_config(&s, err);
 }
 

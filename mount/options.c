@@ -45,6 +45,9 @@ static const struct row {
 	 "mount options: ro, basic, and those of fuse(8)"},
 	{'\0', "check-config", NULL, KIND_ACTION, 0, ACTION_CHECK,
 	 "say ok, or all that is wrong in the configuration"},
+	{'\0', "check-audit", "DIR", KIND_STRING,
+	 offsetof(struct options, check_audit), 0,
+	 "say ok, or where the audit in there was changed"},
 	{'V', "version", NULL, KIND_ACTION, 0, ACTION_VERSION,
 	 "print the version"},
 	{'h', "help", NULL, KIND_ACTION, 0, ACTION_HELP, "print this"},
@@ -152,6 +155,10 @@ static int take_mountpoint(int argc, char **argv, struct options *o,
 {
 	if (o->action != ACTION_MOUNT)
 		return 0;
+	if (o->check_audit) {
+		o->action = ACTION_CHECK_AUDIT;
+		return 0;
+	}
 	/* A directory of that name is ./install-crd. */
 	if (optind == argc - 1 && strcmp(argv[optind], "install-crd") == 0) {
 		o->action = ACTION_INSTALL_CRD;

@@ -13,6 +13,7 @@ enum action {
 	ACTION_CHECK,
 	ACTION_INSTALL_CRD,
 	ACTION_ATTACH,
+	ACTION_CHECK_AUDIT,
 	ACTION_VERSION,
 	ACTION_HELP
 };
@@ -25,6 +26,7 @@ struct options {
 	bool controller;	/* without a mount */
 	bool await_mount;	/* which somebody else makes: attach.h */
 	const char *mount_for;	/* the process that waits so, or NULL */
+	const char *check_audit;	/* of which state directory, or NULL */
 	bool print;		/* what would be installed */
 	bool debug;
 	bool read_only;		/* -o ro */

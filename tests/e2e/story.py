@@ -9,7 +9,8 @@ import yaml
 
 import ledger
 import order
-from shell import until
+from shell import sh, until
+from uvr import BINARY
 from writers import VALUES, read_value
 
 
@@ -34,6 +35,8 @@ def nothing_is_torn(d):
             assert name.endswith(".yaml") or name == ".namespace", (folder,
                                                                     files)
     assert "aside" not in d.stderr()
+    check = sh(f"{BINARY} --check-audit {d.state}")
+    assert check.rc == 0, check.err
 
 
 def quiet(r):
@@ -60,7 +63,9 @@ class Audit:
             self.file.close()
             self.file = open(self.path, encoding="utf-8")
             lines += self.file.readlines()
-        return ledger.read_audit(lines)
+        # What chains it is for who checks it (nothing_is_torn).
+        return ledger.read_audit(line.rsplit(" sha256=", 1)[0]
+                                 for line in lines)
 
 
 def picture(meta, spec, status, state):
