@@ -9,6 +9,7 @@
 #include "kubeconfig_read.h"
 #include "kubeconfig_text.h"
 #include "text.h"
+#include "trust.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -115,7 +116,8 @@ static int add_source(struct load *ld, char *path)
 	}
 	to->path = path;
 	ld->count++;
-	return parse_source(to, text, ld->err);
+	rc = trust_file(path, true, ld->err);
+	return rc < 0 ? rc : parse_source(to, text, ld->err);
 }
 
 static int read_sources(struct load *ld)

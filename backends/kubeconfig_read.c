@@ -5,6 +5,7 @@
 #include "faults.h"
 #include "kubeconfig_text.h"
 #include "text.h"
+#include "trust.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -285,5 +286,7 @@ int kubeconfig_read_user(const struct kubeconfig_place *at,
 		secret_free(out->token);
 		out->token = NULL;
 	}
+	if (out->key_file && trust_file(out->key_file, true, at->err) < 0)
+		return -at->err->code;
 	return check_user(at, out);
 }

@@ -6,6 +6,7 @@
 #include "csi.h"
 #include "rbd.h"
 #include "text.h"
+#include "trust.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -444,6 +445,8 @@ int config_load(const char *path, bool optional, struct config *config,
 	rc = read_file(path, &text, err);
 	if (rc == -ENOENT && optional)
 		rc = 0;
+	else if (rc == 0)
+		rc = trust_file(path, false, err);
 	if (rc < 0)
 		return rc;
 	rc = config_parse(buf_str(&text), text.len, config, err);

@@ -13,6 +13,7 @@
 #include "state_dir.h"
 #include "store_kube.h"
 #include "text.h"
+#include "trust.h"
 
 #include <poll.h>
 #include <errno.h>
@@ -89,7 +90,10 @@ static struct backend *make_rbd(struct server *s,
 		fail(err, ENOMEM, "not enough memory");
 		return NULL;
 	}
-	for (i = 0; i < c->cluster_count; i++)
+	for (i = 0; i < c->cluster_count; i++) {
+		if (c->clusters[i].ceph_keyring &&
+		    trust_file(c->clusters[i].ceph_keyring, true, err) < 0)
+			return NULL;
 		if (c->clusters[i].ceph_conf)
 			access[n++] = (struct rbd_access){
 				.cluster = c->clusters[i].name,
@@ -97,6 +101,7 @@ static struct backend *make_rbd(struct server *s,
 				.user = c->clusters[i].ceph_user,
 				.keyring = c->clusters[i].ceph_keyring,
 			};
+	}
 	return rbd_new(b->name, access, n, c->timeouts.act, err);
 }
 

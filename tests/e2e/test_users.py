@@ -136,7 +136,7 @@ def home(device, tmp_path_factory):
     (path / "mnt").mkdir()
     (path / "m.yaml").write_text(manifest("r"))
     (path / "uvrfs.yaml").write_text(CONFIG)
-    for part in (path, path / "mnt"):
+    for part in (path, path / "mnt", path / "uvrfs.yaml"):
         os.chown(part, GUEST, GUEST)
     os.chmod(path / "m.yaml", 0o644)
     yield path

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int parse(const char *text, struct config *c, struct error *err)
@@ -330,6 +331,31 @@ START_TEST(load_from_files)
 }
 END_TEST
 
+/* It says who may write, and which programs and servers are believed. */
+START_TEST(a_file_that_others_could_change)
+{
+	char path[64];
+	struct config c;
+	struct error err;
+
+	write_file(path, "site: a\n", 8);
+	chmod(path, 0644);
+	ck_assert_int_eq(config_load(path, false, &c, &err), 0);
+	config_finish(&c);
+	chmod(path, 0664);
+	ck_assert_int_eq(config_load(path, false, &c, &err), -EACCES);
+	ck_assert_ptr_nonnull(strstr(err.msg, "chmod go-w"));
+	chmod(path, 0602);
+	ck_assert_int_eq(config_load(path, false, &c, &err), -EACCES);
+	chmod(path, 0600);
+	if (geteuid() == 0 && chown(path, 4711, 0) == 0) {
+		ck_assert_int_eq(config_load(path, false, &c, &err), -EACCES);
+		ck_assert_ptr_nonnull(strstr(err.msg, "uid 4711"));
+	}
+	unlink(path);
+}
+END_TEST
+
 START_TEST(too_long_a_file)
 {
 	char path[64], *text = malloc(CONFIG_MAX + 1);
@@ -393,6 +419,7 @@ int main(void)
 	tcase_add_test(t, all_faults_at_once);
 	tcase_add_test(t, empty_collections);
 	tcase_add_test(t, load_from_files);
+	tcase_add_test(t, a_file_that_others_could_change);
 	tcase_add_test(t, too_long_a_file);
 	tcase_add_test(t, what_needs_a_restart);
 	suite_add_tcase(suite, t);

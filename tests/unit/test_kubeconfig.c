@@ -577,6 +577,51 @@ START_TEST(of_a_pod)
 }
 END_TEST
 
+static const struct {
+	mode_t mode;
+	uid_t owner;
+	const char *why;	/* NULL: it may be read */
+} kept[] = {
+	{0600, 0, NULL},
+	{0400, 0, NULL},
+	{0640, 0, NULL},
+	{0644, 0, "others can read"},
+	{0604, 0, "others can read"},
+	{0620, 0, "others can change"},
+	{0602, 0, "others can change"},
+	{0600, 4711, "belongs to uid 4711"},
+};
+
+/* Of the file itself, and of the key that is named in it. */
+START_TEST(secrets_that_others_could_see)
+{
+	static const char *const files[] = {"config", "key"};
+	struct kube_access a;
+	struct error err;
+	size_t i;
+
+	if (geteuid() != 0)
+		return;
+	for (i = 0; i < 2; i++) {
+		put_config("config", "server: 'https://k'",
+			   "client-certificate: crt, client-key: key");
+		files_put("key", "k", 0600);
+		ck_assert_int_eq(chmod(files[i], kept[_i].mode), 0);
+		ck_assert_int_eq(chown(files[i], kept[_i].owner, 0), 0);
+		if (!kept[_i].why) {
+			accept("config", NULL, &a);
+			kube_access_finish(&a);
+			continue;
+		}
+		ck_assert_int_eq(load("config", NULL, &a, &err), -EACCES);
+		ck_assert_ptr_nonnull(strstr(err.msg, kept[_i].why));
+		ck_assert_ptr_nonnull(strstr(err.msg, files[i]));
+		remove("key");
+		remove("config");
+	}
+}
+END_TEST
+
 START_TEST(base64)
 {
 	static const char *const pairs[][2] = {
@@ -630,6 +675,8 @@ int main(void)
 	tcase_add_loop_test(tc, broken_files, 0,
 			    sizeof broken / sizeof *broken);
 	tcase_add_test(tc, files_that_cannot_be_read);
+	tcase_add_loop_test(tc, secrets_that_others_could_see, 0,
+			    sizeof kept / sizeof *kept);
 	tcase_add_test(tc, absolute_paths);
 	tcase_add_test(tc, directory_gone);
 	tcase_add_test(tc, of_a_pod);
