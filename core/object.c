@@ -106,6 +106,10 @@ static int read_metadata(struct object *o, const json_t *meta,
 	if (!*o->namespace || !*o->name || !*o->version)
 		return fail(err, EINVAL, "an object without namespace, name or "
 					 "resourceVersion");
+	/* Which is what a server makes sure of, if it is one. */
+	if (!name_is_dns_label(o->namespace) || !name_is_dns_subdomain(o->name))
+		return fail(err, EINVAL, "%s/%s can be no object's name",
+			    o->namespace, o->name);
 	o->generation =
 		json_integer_value(json_object_get(meta, "generation"));
 	o->created = time_parse(json_text_at(meta, "creationTimestamp"));

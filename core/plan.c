@@ -296,18 +296,24 @@ static void render_check(const struct check *c, struct buf *out)
 		[VERDICT_FORBIDDEN] = "no",
 	};
 
-	buf_printf(out, "  %s: %s: %s\n", c->name, marks[c->verdict], c->text);
+	buf_printf(out, "  %s: %s: ", c->name, marks[c->verdict]);
+	buf_escape(out, c->text);
+	buf_putc(out, '\n');
 }
 
 static void render_calls(const char *calls, struct buf *out)
 {
+	auto_buf line;
 	size_t len;
 
-	for (; *calls; calls += len) {
+	buf_init(&line, 4096);
+	for (; *calls; calls += len + (calls[len] == '\n')) {
 		len = strcspn(calls, "\n");
-		len += calls[len] == '\n';
+		buf_reset(&line);
+		buf_add(&line, calls, len);
 		buf_puts(out, "     ");
-		buf_add(out, calls, len);
+		buf_escape(out, buf_str(&line));
+		buf_putc(out, '\n');
 	}
 }
 
@@ -335,13 +341,15 @@ void plan_render(const struct plan *plan, struct backend *backend,
 {
 	unsigned i;
 
-	if (plan->verdict == VERDICT_ALLOWED)
-		buf_puts(out, "allowed\n");
-	else
-		buf_printf(out, "%s: %s\n",
-			   plan->verdict == VERDICT_NEEDS_FORCE ? "needs force"
-								: "not now",
-			   plan_why(plan));
+	if (plan->verdict == VERDICT_ALLOWED) {
+		buf_puts(out, "allowed");
+	} else {
+		buf_puts(out, plan->verdict == VERDICT_NEEDS_FORCE
+				      ? "needs force: "
+				      : "not now: ");
+		buf_escape(out, plan_why(plan));
+	}
+	buf_putc(out, '\n');
 	if (plan->failover != FAILOVER_NONE)
 		buf_printf(out, "failover: %s\n",
 			   failover_text(plan->failover));
@@ -349,5 +357,7 @@ void plan_render(const struct plan *plan, struct backend *backend,
 	for (i = 0; i < plan->check_count; i++)
 		render_check(&plan->checks[i], out);
 	render_steps(plan, backend, target, out);
-	buf_printf(out, "cost: %s\n", *plan->cost ? plan->cost : "none");
+	buf_puts(out, "cost: ");
+	buf_escape(out, *plan->cost ? plan->cost : "none");
+	buf_putc(out, '\n');
 }

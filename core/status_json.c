@@ -168,7 +168,8 @@ int status_json(const struct status_view *view, struct buf *out)
 	int rc = 0;
 
 	if (!m.failed)
-		text = json_dumps(object, JSON_INDENT(2) | JSON_SORT_KEYS);
+		text = json_dumps(object, JSON_INDENT(2) | JSON_SORT_KEYS |
+						  JSON_ENSURE_ASCII);
 	json_decref(object);
 	if (!text)
 		return -ENOMEM;

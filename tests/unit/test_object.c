@@ -218,6 +218,36 @@ START_TEST(a_damaged_status_is_refused)
 }
 END_TEST
 
+/* They become names in the tree, and parts of the paths of requests. */
+START_TEST(names_that_no_server_would_give)
+{
+	static const char *const names[] = {
+		"../../etc", "..", ".", "a/b", "", "A", "a\\n", "a\\u001b[2J",
+		"a?b", "a%2fb", "-a", "a b", "a\\u00e9",
+	};
+	static const char *const keys[] = {"name", "namespace"};
+	json_t *whole;
+	char patch[128];
+	size_t i, k;
+
+	/* One that somebody has just made. */
+	json_object_del(cluster->object, "status");
+	whole = json_deep_copy(cluster->object);
+	for (i = 0; i < sizeof names / sizeof *names; i++)
+		for (k = 0; k < 2; k++) {
+			snprintf(patch, sizeof patch,
+				 "{\"metadata\": {\"%s\": \"%s\"}}", keys[k],
+				 names[i]);
+			patch_silently(patch);
+			ck_assert_msg(!object_read(cluster->object, &err),
+				      "taken: %s", patch);
+			json_decref(cluster->object);
+			cluster->object = json_deep_copy(whole);
+		}
+	json_decref(whole);
+}
+END_TEST
+
 START_TEST(what_others_have_in_a_status_is_theirs)
 {
 	struct object *o;
@@ -263,6 +293,7 @@ int main(void)
 	tcase_add_test(tc, labels_come_and_go);
 	tcase_add_test(tc, what_is_no_object);
 	tcase_add_test(tc, a_damaged_status_is_refused);
+	tcase_add_test(tc, names_that_no_server_would_give);
 	tcase_add_test(tc, what_others_have_in_a_status_is_theirs);
 	tcase_add_test(tc, a_spec_that_breaks_the_rules);
 	suite_add_tcase(suite, tc);
