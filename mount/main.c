@@ -25,9 +25,14 @@
 
 #define EXIT_USAGE 2
 
+/* What a server said must do nothing to the terminal. */
 static int complain(const struct error *err)
 {
-	fprintf(stderr, "uvrfs: %s\n", err->msg);
+	auto_buf line;
+
+	buf_init(&line, 4 * ERROR_MSG_MAX);
+	buf_escape(&line, err->msg);
+	fprintf(stderr, "uvrfs: %s\n", buf_str(&line));
 	return EXIT_FAILURE;
 }
 
@@ -104,7 +109,8 @@ static int serve(struct server *s, struct notify *n, struct error *err)
 
 	if (rc < 0) {
 		server_stop(s);
-		notify_failed(n, err->msg);
+		if (!notify_failed(n, err->msg))
+			complain(err);
 		return EXIT_FAILURE;
 	}
 	if (notify_ready(n))

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -123,12 +122,12 @@ int notify_ready(struct notify *n)
 	return 1;
 }
 
-void notify_failed(struct notify *n, const char *sentence)
+int notify_failed(struct notify *n, const char *sentence)
 {
 	if (n->pipe < 0)
-		fprintf(stderr, "uvrfs: %s\n", sentence);
-	else
-		report(n, sentence, strlen(sentence));
+		return 0;
+	report(n, sentence, strlen(sentence));
+	return 1;
 }
 
 /* Where to send to: its length, 0 when there is no service manager. */

@@ -27,8 +27,8 @@ int notify_fork(struct notify *n, struct error *err);
  */
 int notify_ready(struct notify *n);
 
-/* It will never be usable.  Prints the sentence when nobody waits for it. */
-void notify_failed(struct notify *n, const char *sentence);
+/* It will never be usable.  Returns 0 when nobody waits for the sentence. */
+int notify_failed(struct notify *n, const char *sentence);
 
 /*
  * Sends @text ("READY=1", "STOPPING=1") to the service manager, if there is
