@@ -88,7 +88,7 @@ static void open_attribute(struct fs *fs, fuse_req_t req, struct inode node,
 		unlink_undo(fs, req, node);
 		rc = dir_entry(fs, node, &e);
 	}
-	h = rc ? NULL : handle_open(fs, e.ino, fi->flags);
+	h = rc ? NULL : handle_open(req, e.ino, fi->flags);
 	if (!h) {
 		fuse_reply_err(req, rc ? -rc : ENOMEM);
 		return;

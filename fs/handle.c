@@ -62,14 +62,6 @@ static struct handle *add(struct fs *fs, uint64_t ino, uint64_t fh)
 	return h;
 }
 
-struct handle *handle_open(struct fs *fs, uint64_t ino, int flags)
-{
-	fs->last_fh += SERIAL;
-	return add(fs, ino, fs->last_fh |
-			    (opened_like_sync(flags) ? MAY_MARK : 0) |
-			    (collects(ino, flags) ? MAY_HOLD_TEXT : 0));
-}
-
 /* The directory whose note tells of the file @ino. */
 static struct inode directory_of(const struct fs *fs, uint64_t ino)
 {
@@ -135,11 +127,28 @@ struct handle *handle_get(struct fs *fs, uint64_t ino, uint64_t fh)
 static void destroy(struct fs *fs, struct handle *h)
 {
 	map_remove(&fs->handles, &h->link);
+	holder_release(fs, h);
 	handle_unfollow(h);
 	poll_drop(h);
 	buf_finish(&h->text);
 	collect_finish(&h->collect);
 	free(h);
+}
+
+struct handle *handle_open(fuse_req_t req, uint64_t ino, int flags)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct handle *h;
+
+	fs->last_fh += SERIAL;
+	h = add(fs, ino, fs->last_fh |
+			 (opened_like_sync(flags) ? MAY_MARK : 0) |
+			 (collects(ino, flags) ? MAY_HOLD_TEXT : 0));
+	if (h && holder_take(fs, h, fuse_req_ctx(req)->uid) < 0) {
+		destroy(fs, h);
+		h = NULL;
+	}
+	return h;
 }
 
 void handle_close(struct fs *fs, uint64_t fh)
@@ -157,4 +166,5 @@ void handle_finish(struct fs *fs)
 	while ((l = map_next(&fs->handles, NULL)))
 		destroy(fs, (struct handle *)l);
 	map_finish(&fs->handles);
+	map_finish(&fs->holders);
 }

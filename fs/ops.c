@@ -115,7 +115,7 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_err(req, EACCES);
 		return;
 	}
-	h = handle_open(fs, ino, fi->flags);
+	h = handle_open(req, ino, fi->flags);
 	if (h && f && f->flags & FILE_STREAM && stream_open(fs, h)) {
 		handle_close(fs, h->link.key);
 		h = NULL;
@@ -161,7 +161,7 @@ static int renew(struct fs *fs, struct handle *h)
 	h->has_text = true;
 	h->seen = note_version(fs, inode_parse(h->ino));
 	buf_init(&text, 0);
-	return 0;
+	return holder_charge(h);
 }
 
 static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,

@@ -57,6 +57,7 @@ struct fs {
 	bool taken_over;		/* from a former daemon */
 	bool leaving;			/* to the next one */
 	struct map handles;		/* struct handle by fh */
+	struct map holders;		/* struct holder by uid */
 	struct map notes;		/* struct note by inode number */
 	struct scratches scratches;
 	struct pending *pending;	/* what was not answered yet */
@@ -182,6 +183,8 @@ struct handle {
 	bool has_text;
 	struct buf text;		/* what readers get until offset 0 */
 	struct collect collect;
+	struct holder *holder;		/* who is charged for it, */
+	size_t charged;			/* and how much so far */
 	uint64_t request;		/* current at open, or when marked */
 	bool marked;			/* its flush is answered late */
 	bool inherited;			/* and not written to since: a former
@@ -202,13 +205,21 @@ struct handle {
  * handle.c.  A number holds no pointer: a handle that a former daemon gave out
  * is made again when it is first seen.
  */
-struct handle *handle_open(struct fs *fs, uint64_t ino, int flags);
+struct handle *handle_open(fuse_req_t req, uint64_t ino, int flags);
 struct handle *handle_get(struct fs *fs, uint64_t ino, uint64_t fh);
 struct handle *handle_find(const struct fs *fs, uint64_t fh);
 void handle_close(struct fs *fs, uint64_t fh);
 void handle_finish(struct fs *fs);
 bool handle_may_mark(uint64_t fh);
 bool handle_may_hold_text(uint64_t fh);
+
+/*
+ * holder.c: charges @uid for a new handle; for what it holds by now; and no more.
+ * -EDQUOT: too much.  Then the handle has lost its texts.
+ */
+int holder_take(struct fs *fs, struct handle *h, uid_t uid);
+int holder_charge(struct handle *h);
+void holder_release(struct fs *fs, struct handle *h);
 
 /* poll_ and stream_ functions see this handle from now on: 0 or -ENOMEM. */
 int handle_follow(struct fs *fs, struct handle *h);

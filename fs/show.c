@@ -86,7 +86,10 @@ int tree_readlink(struct fs *fs, struct inode node, struct buf *out)
 	return -out->failed;
 }
 
-/* The rule for @namespace; NULL is not one, and .uvrfs is ours. */
+/*
+ * The rule for @namespace; NULL is the root, which has none.  A rule for every
+ * namespace is none for .uvrfs.
+ */
 static struct access_rule access_of(const struct fs *fs, const char *namespace)
 {
 	struct access_rule rule = {
@@ -100,7 +103,8 @@ static struct access_rule access_of(const struct fs *fs, const char *namespace)
 	for (i = 0; namespace && i < fs->options.access_count; i++) {
 		const struct access_rule *a = &fs->options.access[i];
 
-		if (!*a->namespace || strcmp(a->namespace, namespace) == 0)
+		if ((!*a->namespace && strcmp(namespace, DAEMON_NAME) != 0) ||
+		    strcmp(a->namespace, namespace) == 0)
 			return *a;
 	}
 	return rule;
@@ -115,14 +119,16 @@ static void fill_access(struct fs *fs, struct inode node, struct stat *st)
 
 	if (r)
 		ns = r->ns;
-	rule = access_of(fs, ns ? ns->name : NULL);
+	rule = access_of(fs, ns			     ? ns->name
+			     : node.kind == KIND_ROOT ? NULL
+						      : DAEMON_NAME);
 	st->st_uid = rule.owner;
 	st->st_gid = rule.group;
 	st->st_mode = rule.file_mode;
 	if (!f || !file_is_writable(f))
 		st->st_mode &= ~(mode_t)0222;
 	if (f && f->flags & FILE_PRIVATE)
-		st->st_mode = 0640;
+		st->st_mode = 0640 & rule.file_mode;
 	if (S_ISDIR(tree_type(node)))
 		st->st_mode = rule.directory_mode;
 	if (S_ISLNK(tree_type(node)))

@@ -64,6 +64,8 @@ static void fetch(struct fs *fs, struct handle *h, const struct lines *lines,
 	else
 		return;
 	h->base = read->off;
+	if (!h->text.failed)
+		h->text.failed = -holder_charge(h);
 	if (h->text.failed)	/* to be read again */
 		h->cursor = before;
 }

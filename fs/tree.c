@@ -140,7 +140,7 @@ static int root_lookup(struct fs *fs, struct inode dir, const char *name,
 {
 	const struct namespace *ns;
 
-	if (strcmp(name, ".uvrfs") == 0) {
+	if (strcmp(name, DAEMON_NAME) == 0) {
 		*out = (struct inode){.kind = KIND_DAEMON};
 		return 0;
 	}
@@ -159,7 +159,7 @@ static bool root_next(struct fs *fs, struct inode dir, uint64_t after,
 	const struct namespace *ns;
 
 	if (after == 0)
-		return give(out, node, 1, ".uvrfs");
+		return give(out, node, 1, DAEMON_NAME);
 	ns = world_next_namespace(fs->world, after - 1);
 	if (!ns)
 		return false;

@@ -10,6 +10,9 @@
 
 #include <sys/stat.h>
 
+/* The directory of the daemon itself, in the root. */
+#define DAEMON_NAME ".uvrfs"
+
 struct entry {
 	struct inode node;
 	uint64_t cursor;	/* greater than those before; stable */

@@ -307,8 +307,12 @@ static void collect(struct fs *fs, fuse_req_t req, struct handle *h,
 		    const struct asked *a, uint64_t off)
 {
 	struct error err;
+	int rc = collect_add(&h->collect, off, a->text, a->len, &err);
 
-	if (collect_add(&h->collect, off, a->text, a->len, &err))
+	if (rc == 0 && holder_charge(h) < 0)
+		rc = fail(&err, EDQUOT, "uid %u holds too much in open files: "
+			  "close some", (unsigned)fuse_req_ctx(req)->uid);
+	if (rc < 0)
 		write_refuse(fs, req, a->r, &err);
 	else
 		fuse_reply_write(req, a->size);

@@ -61,20 +61,6 @@ static void read_site(struct reader *rd, const struct key *key,
 		read_string(rd, key, node, into);
 }
 
-static void read_namespace(struct reader *rd, const struct key *key,
-			   const struct node *node, void *into)
-{
-	const char *name = NULL;
-	char quoted[QUOTE_MAX];
-
-	read_string(rd, key, node, &name);
-	if (name && !name_is_dns_label(name))
-		reader_fault(rd, "%s is no name of 1 to 63 of a-z, 0-9 and -",
-			     fault_quote(name, quoted));
-	else if (name)
-		*(const char **)into = name;
-}
-
 static void read_unreachable(struct reader *rd, const struct key *key,
 			     const struct node *node, void *into)
 {
@@ -152,7 +138,7 @@ static const struct key failover_keys[] = {
 	{NULL}};
 
 static const struct key access_keys[] = {
-	{"namespace", read_namespace, IN(access_rule, namespace)},
+	{"namespace", read_place, IN(access_rule, namespace)},
 	{"owner", read_user, IN(access_rule, owner)},
 	{"group", read_group, IN(access_rule, group)},
 	{"directoryMode", read_mode, IN(access_rule, directory_mode)},

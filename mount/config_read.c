@@ -182,6 +182,29 @@ void read_string(struct reader *rd, const struct key *key,
 		*(const char **)into = node->text;
 }
 
+void read_namespace(struct reader *rd, const struct key *key,
+		    const struct node *node, void *into)
+{
+	const char *name = NULL;
+	char quoted[QUOTE_MAX];
+
+	read_string(rd, key, node, &name);
+	if (name && !name_is_dns_label(name))
+		reader_fault(rd, "%s is no name of 1 to 63 of a-z, 0-9 and -",
+			     fault_quote(name, quoted));
+	else if (name)
+		*(const char **)into = name;
+}
+
+void read_place(struct reader *rd, const struct key *key,
+		const struct node *node, void *into)
+{
+	if (node->kind == NODE_SCALAR && strcmp(node->text, ".uvrfs") == 0)
+		*(const char **)into = node->text;
+	else
+		read_namespace(rd, key, node, into);
+}
+
 void read_bool(struct reader *rd, const struct key *key,
 	       const struct node *node, void *into)
 {

@@ -52,6 +52,8 @@ key_read read_list;	/* an array of structs */
 key_read read_named;	/* the same, from a mapping of names to structs; an
 			   item starts with its name, a const char * */
 key_read read_string;	/* const char *, not empty */
+key_read read_namespace; /* const char *: a namespace's name */
+key_read read_place;	/* the same, or .uvrfs */
 key_read read_bool;	/* bool */
 key_read read_path;	/* const char *, absolute */
 key_read read_ms;	/* int: a duration */

@@ -3,7 +3,9 @@
 import os
 import shlex
 import shutil
+import signal
 import stat
+import subprocess
 
 import pytest
 
@@ -272,3 +274,138 @@ def test_mounted_from_outside(home):
         daemon.kill()
         daemon.communicate()
     until(lambda: is_over(home), "all of it is gone")
+
+
+# ---- those who have no rights, or mean no good ----
+
+CLOSED = CONFIG + f"""access:
+  - {{namespace: closed, owner: {DBA}, group: {TEAM},
+     directoryMode: "0750", fileMode: "0640"}}
+  - {{namespace: .uvrfs, group: {TEAM}, directoryMode: "0750",
+     fileMode: "0640"}}
+  - {{owner: {DBA}, group: {TEAM}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def closed(make_shared):
+    d = make_shared(config=CLOSED)
+    os.chmod(d.base, 0o755)
+    return d
+
+
+def is_denied(done):
+    return done.rc != 0 and "denied" in done.err and not done.out
+
+
+def test_what_is_closed_is_seen_nowhere(closed):
+    r = closed.replica("secret", ns="closed")
+    assert r.write("hold", "the reason\n") == 0
+    tree = f"cat {r.path}/hold {closed.mnt}/.uvrfs/log"
+    for command in (f"ls {r.path}", f"ls {closed.mnt}/closed",
+                    f"cat {r.path}/state", f"ls {closed.mnt}/.uvrfs",
+                    f"cat {closed.mnt}/.uvrfs/log", tree,
+                    f"timeout 1 cat {closed.mnt}/.uvrfs/events",
+                    f"cat {closed.mnt}/.uvrfs/by-state/replica/*/state"):
+        assert is_denied(as_user(GUEST, command)), command
+    assert as_user(OPERATOR, tree, [TEAM]).rc == 0
+    assert is_denied(as_user(OPERATOR, f"cat {closed.mnt}/.uvrfs/audit"))
+    assert is_denied(as_user(GUEST, f"ls {closed.state}"))
+    assert as_user(GUEST, f"ls -A {closed.mnt}").out == ".uvrfs\nclosed\n"
+
+
+def test_who_may_only_read_changes_nothing(shared):
+    """Nor does he make others believe that something has changed."""
+    r = shared.replica("readable", mode="asynchronous", ns="plain")
+    told = uvr.background(f"inotifywait -q -m -e modify,close_write,attrib,"
+                          f"create,delete,move {r.path} {r.path}/plan")
+    until(lambda: "inotify" in os.popen(
+        f"cat /proc/$(pgrep -P {told.pid} inotifywait)/fdinfo/* 2>/dev/null"
+    ).read(), "it watches")
+    for how in ("echo x > mode", "echo x >> mode", "touch mode", "chmod 666 mode",
+                "truncate -s 0 mode", ": > state", "touch .x", "rm mode",
+                "mkdir .lock", "mv mode .y", "sed -i s/a/b/ mode",
+                "touch -d yesterday state", f"mkdir {shared.mnt}/new",
+                f"rmdir {r.path}", f"mkdir {shared.mnt}/plain/new",
+                f"echo x > {shared.mnt}/.uvrfs/log"):
+        done = as_user(GUEST, how, cwd=r.path)
+        assert done.rc != 0, (how, done)
+    told.terminate()
+    assert told.communicate()[0] == ""
+    assert r.read("mode") == "asynchronous\n" and not r.error
+    assert f"plain/readable uid={GUEST}" not in get(shared / ".uvrfs/audit")
+
+
+HOARD = """
+import errno, os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (4000, 4000))
+held = []
+try:
+    for i in range(3000):
+        held.append(os.open(sys.argv[1], os.O_WRONLY))
+        os.write(held[-1], b"x" * 250000)
+    print(len(held), "nothing", flush=True)
+except OSError as e:
+    print(len(held), errno.errorcode[e.errno], flush=True)
+sys.stdin.read()
+"""
+
+
+def memory(d):
+    with open(f"/proc/{d.process.pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f
+                    if line.startswith("VmRSS"))
+
+
+def test_half_written_files_of_one_leave_room_for_others(shared):
+    r = shared.replica("hoarded")
+    before = memory(shared)
+    hoarder = subprocess.Popen(
+        ["setpriv", f"--reuid={DBA}", f"--regid={TEAM}", "--clear-groups",
+         "/usr/bin/python3", "-c", HOARD, str(r / "spec.yaml")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        count, code = hoarder.stdout.readline().split()
+        assert code == "EDQUOT" and 100 < int(count) < 1000
+        assert memory(shared) - before < 300 << 10
+        for mode in ("synchronous", "asynchronous"):
+            done = as_user(OPERATOR, f"echo {mode} > mode && cat mode", [TEAM],
+                           cwd=r.path)
+            assert done.out == mode + "\n", done
+    finally:
+        hoarder.kill()
+        hoarder.communicate()
+    done = as_user(DBA, "cat spec.yaml > .new && cat .new > spec.yaml && "
+                   "rm .new && echo ok", cwd=r.path)
+    assert done.out == "ok\n", done
+
+
+def test_those_who_wait_poll_or_stand_still_are_in_nobodys_way(shared):
+    r = shared.replica("crowded", mode="asynchronous")
+    shared.faults(r.here, "slow 60000")
+    assert r.ask("promoting") == 0
+    crowd = [uvr.background(
+        f"setpriv --reuid={GUEST} --regid={GUEST} --clear-groups bash -c "
+        + shlex.quote(how), cwd=r.path) for how in (
+            "for i in $(seq 200); do cat wait & done; wait",
+            "for i in $(seq 100); do cat events >/dev/null & done; wait",
+            "while :; do cat conditions plan/* status.json; done >/dev/null",
+            "exec 3< state; kill -STOP $$")] + [uvr.background(
+                f"setpriv --reuid={OPERATOR} --regid={TEAM} --clear-groups "
+                "bash -c 'exec 3> spec.yaml; printf half >&3; kill -STOP $$'",
+                cwd=r.path)]
+    try:
+        # timeout(1) makes a group of its own.
+        groups = ",".join(str(process.pid) for process in crowd)
+        until(lambda: len(sh(f"pgrep -x -g {groups} cat").out.split()) > 250,
+              "they are there")
+        done = as_user(DBA, "cat state mode && echo stop > hold && cat hold && "
+                       "echo > hold", cwd=r.path)
+        assert done.out == "promoting\nasynchronous\nstop\n", done
+        other = shared.replica("elsewhere")
+        other.go("promoting", "source")
+    finally:
+        for process in crowd:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        shared.faults(r.here)
