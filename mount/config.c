@@ -256,6 +256,7 @@ static void check_backends(struct reader *rd, const struct config *c)
 	const struct node *node = reader_items(c->tree, "backends",
 					       NODE_MAPPING);
 	struct path map = {.key = "backends"}, at = {.up = &map};
+	char quoted[QUOTE_MAX];
 	size_t i, k;
 
 	rd->at = &at;
@@ -273,8 +274,9 @@ static void check_backends(struct reader *rd, const struct config *c)
 		for (k = 0; k < i; k++)
 			if (share_files(&c->backends[i], &c->backends[k]))
 				reader_fault(rd, "needs a path other than that "
-						 "of %.63s",
-					     c->backends[k].name);
+						 "of %s",
+					     fault_quote(c->backends[k].name,
+							 quoted));
 	}
 	rd->at = NULL;
 }

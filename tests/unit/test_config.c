@@ -201,6 +201,8 @@ static const struct {
 	{"backends: {a: {type: ontap}}\n",
 	 "backend type 'ontap' is not built into this uvrfs"},
 	{"backends: {a: {type: \"a\\nb\"}}\n", "backend type 'a\\x0ab' is not"},
+	{"backends: {\"a\\nb\": {type: sim}, b: {type: sim}}\n",
+	 "other than that of 'a\\x0ab'"},
 	{"*backends:\n  a: {type: sim}\n  b: {type: sim}\n",
 	 "backends (line 1): aliases are not allowed"},
 	{"*select:\n  - {storageClass: a, backend: x}\n"
@@ -212,7 +214,7 @@ static const struct {
 	 "backends.a (line 1): no cluster has a kubeconfig"},
 	{"backends: {A/b: {type: sim}}\n", "a backend's name is"},
 	{"backends:\n  a: {type: sim}\n  b: {type: sim}\n",
-	 "backends.b (line 3): needs a path other than that of a"},
+	 "backends.b (line 3): needs a path other than that of 'a'"},
 	{"select: {storageClass: a, backend: b}\nbackends: {a: {type: sim}}\n",
 	 "select (line 1): must be a list"},
 	{"select: [{backend: sim}]\n",
