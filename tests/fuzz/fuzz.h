@@ -31,7 +31,10 @@ unsigned line_pick(const struct line *line, size_t i, unsigned n);
 /* What follows the first @skip bytes. */
 char *line_rest(struct line *line, size_t skip);
 
-/* A sentence as they all are: not empty, UTF-8, in one line. */
+/*
+ * A sentence that quotes nothing but texts of ours and of users: not empty, UTF-8,
+ * in one line.  What others say is escaped where it is shown.
+ */
 void check_sentence(const char *text);
 
 #endif

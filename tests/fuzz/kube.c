@@ -111,8 +111,7 @@ static void seen(struct kube_listener *l, const json_t *object, int64_t as_of)
 
 	ck_assert_ptr_nonnull(json_string_value(json_object_get(
 		json_object_get(object, "metadata"), "name")));
-	if (!o)
-		check_sentence(err.msg);
+	ck_assert_int_eq(!o, *err.msg != '\0');
 	object_free(o);
 }
 
@@ -135,8 +134,6 @@ static void reached(struct kube_listener *l, int rc, const char *why)
 	/* That it answers is told when it did not. */
 	ck_assert(rc < 0 || ear->silent);
 	ear->silent = rc < 0;
-	if (*why)
-		check_sentence(why);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n)
