@@ -202,6 +202,57 @@ static void try_look(int i, long n, bool once)
 		      "look %d after %ld: %d", i, n, rc);
 }
 
+/* --- starting --- */
+
+static bool is_stored(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof path, "%s/replications/ns/%s", store_dir, name);
+	return access(path, F_OK) == 0;
+}
+
+static int load(struct error *err)
+{
+	struct kernel *k = viewed;
+
+	disk = store_local_open(store_dir, "", err);
+	k->world = disk ? world_new(&k->config, disk, &k->jobs) : NULL;
+	if (!k->world)
+		return -ENOMEM;
+	if (world_add_backend(k->world, &k->backend, err) < 0)
+		return -err->code;
+	return world_load(k->world, 1000000, err);
+}
+
+/* It starts with all that there is, or not at all; no file is called bad. */
+static void try_start(int i, long n, bool once)
+{
+	struct error err = {0};
+	struct replication *r;
+	unsigned found = 0;
+	uint64_t id = 0;
+	int rc;
+
+	spare(n, once);
+	OURS(true);
+	rc = load(&err);
+	OURS(false);
+	ck_assert_msg(back() ? rc == 0 || rc == -ENOMEM : rc == 0,
+		      "starting after %ld: %d %s", n, rc, err.msg);
+	while (rc == 0 && (r = world_next(viewed->world, id))) {
+		id = r->id;
+		found++;
+	}
+	ck_assert_msg(rc || found == 2, "after %ld: %u found", n, found);
+	ck_assert(is_stored("a.yaml") && is_stored("b.yaml"));
+	if (viewed->world)
+		settle(viewed);
+	world_free(viewed->world);
+	if (disk)
+		disk->ops->close(disk);
+}
+
 /* --- all of it --- */
 
 /* Calls @try, first to learn where it allocates, then with each that fails. */
@@ -248,6 +299,34 @@ START_TEST(each_look)
 	ck_assert_int_eq(memory_live, before);
 }
 END_TEST
+
+/* Another's file beside it, which is taken over at the first start. */
+static void put_by_hand(void)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof path, "%s/replications/ns/b.yaml", store_dir);
+	f = fopen(path, "we");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_gt(fprintf(f, "%s", MANIFEST), 0);
+	fclose(f);
+}
+
+START_TEST(each_start)
+{
+	viewed = begin(8);
+	fs_unmount(viewed->fs);
+	fs_free(viewed->fs);
+	world_free(viewed->world);
+	disk->ops->close(disk);
+	put_by_hand();
+	each_site(0, try_start);
+	close(viewed->socket);
+	free(viewed);
+	remove_store();
+}
+END_TEST
 #endif
 
 int main(void)
@@ -261,6 +340,7 @@ int main(void)
 	suite = suite_create("fs_memory");
 	tc = tcase_create("fs_memory");
 	tcase_set_timeout(tc, 500);
+	tcase_add_test(tc, each_start);
 	tcase_add_test(tc, each_look);
 	tcase_add_test(tc, each_step);
 	suite_add_tcase(suite, tc);
