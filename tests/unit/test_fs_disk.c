@@ -120,8 +120,8 @@ static struct kernel *kill_9(struct kernel *k)
 enum how { ONCE, FOR_THE_STEP, UNTIL_THE_END, HOWS };
 
 /*
- * What is there twice is put right by itself.  A namespace, and what was to be
- * born, wait for the next thing that the store is asked for.
+ * What could not be taken back of a replication is put right by itself; that of
+ * a namespace, or of one that was to be born, before the store's next change.
  */
 static bool may_stay(int i, enum how how)
 {
