@@ -126,6 +126,28 @@ def check_chain(uvr, history):
     return faults
 
 
+def check_process(uvr, told, asked, history):
+    """The requests of one process number are what it was told; one that was
+    cut off may be missing.  Numbers are used again, so many may be."""
+    faults, places = [], {0}
+    for entry in history:
+        found, word = set(), entry["word"]
+        for place in places:
+            for i in range(place, len(told)):
+                if word_of(told[i][0]) == word:
+                    found.add(i + 1)
+                if told[i][1]:
+                    break
+        if not found and not entry["pid"] and asked[uvr, word]:
+            asked[uvr, word] -= 1
+        elif not found:
+            faults.append(f"{uvr}: nobody asked for {entry}")
+        places = found or places
+    missing = [[str(write) for write, line in told[place:] if line]
+               for place in places]
+    return faults + [f"lost: {write}" for write in min(missing, key=len)]
+
+
 def check_requests(pairs, histories, known=()):
     """What was accepted is in the history, in its order, and nothing else.
 
@@ -144,17 +166,10 @@ def check_requests(pairs, histories, known=()):
             told[write.uvr, write.pid].append((write, line))
     for uvr, history in histories.items():
         faults += check_chain(uvr, history)
-        for entry in history:
-            queue, word = told[uvr, entry["pid"]], entry["word"]
-            if queue and word_of(queue[0][0]) == word:
-                queue.pop(0)
-            elif not entry["pid"] and asked[uvr, word]:
-                asked[uvr, word] -= 1
-            elif entry["pid"] not in known:
-                faults.append(f"{uvr}: nobody asked for {entry}")
-    for write, line in itertools.chain(*told.values()):
-        if line and write.uvr in histories:
-            faults.append(f"lost: {write}")
+        of = group(history, lambda e: e["pid"])
+        for pid in {*of, *(p for u, p in told if u == uvr)} - {*known}:
+            faults += check_process(uvr, told.get((uvr, pid), []), asked,
+                                    of.get(pid, []))
     return faults
 
 

@@ -111,6 +111,24 @@ def test_a_refused_write_that_was_applied():
                                 write("rpo", "4s", 0)], {R: {"rpo": "5s"}})
 
 
+def test_a_process_number_that_is_used_again():
+    """The first was cut off in what the second has done."""
+    pairs = [(write("state", "replica", 0, CUT), None),
+             (write("state", "promoting", 2), line("accepted")),
+             (write("state", "replica", 4), line("accepted"))]
+    history = [entry(1, "replica", pid=9),
+               entry(2, "promoting", "replica", "replaced"),
+               entry(3, "replica", "promoting")]
+
+    def check_them():
+        return ledger.check_requests(pairs, {R: history}, {9})
+    assert check_them() == []
+    assert any("lost" in fault for fault in ledger.check_requests(
+        pairs, {R: history[:2]}, {9}))
+    history.append(entry(4, "replica", "replica"))
+    assert any("nobody asked" in fault for fault in check_them())
+
+
 def test_what_the_object_was_asked():
     """By a daemon that was killed before it had accepted that itself."""
     writes, lines, history, acts = good()
