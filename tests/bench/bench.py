@@ -6,6 +6,7 @@ import sys
 
 import rows_files  # noqa: F401
 import rows_size  # noqa: F401
+import rows_kube  # noqa: F401
 from lab import Lab
 from table import rows, show
 

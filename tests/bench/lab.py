@@ -85,7 +85,41 @@ def digest_of_names(ns, name):
             digest_of("pvcNamespace", ns) + digest_of("volumeNamespace", ns))
 
 
-class Fleet:
+class Tended:
+    """Of whoever has a daemon."""
+    daemon = None
+
+    def start(self):
+        """Until it says that it is ready; seconds."""
+        return timed(self.daemon.start)
+
+    def settle(self):
+        """Until nothing is left to look at or to write."""
+        while not self.is_calm():
+            pass
+        return self
+
+    def is_calm(self, rest=0.0, seconds=1):
+        """For that time it takes no more than the rest of a processor."""
+        before = self.cpu()
+        time.sleep(seconds)
+        return self.cpu() - before <= rest * seconds
+
+    def cpu(self):
+        """Seconds of it so far."""
+        fields = uvr.get(f"/proc/{self.daemon.process.pid}/stat")
+        return sum(map(int, fields.rsplit(")", 1)[1].split()[11:13])) / 100
+
+    def memory(self):
+        """Bytes that are nobody else's."""
+        for line in uvr.get(
+                f"/proc/{self.daemon.process.pid}/status").splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
+        raise LookupError("RssAnon")
+
+
+class Fleet(Tended):
     """A daemon with so many replications; one was made, and the others are
     written into its state directory as that one is."""
     def __init__(self, count):
@@ -134,33 +168,6 @@ class Fleet:
                 to.parent.mkdir(exist_ok=True)
                 to.write_text(named(content))
                 shutil.copystat(sim / path, to)
-
-    def start(self):
-        """Until it says that it is ready; seconds."""
-        return timed(self.daemon.start)
-
-    def settle(self):
-        """Until nothing is left to look at or to write."""
-        before = None
-        while True:
-            now = self.daemon.process.pid, uvr.get(
-                f"/proc/{self.daemon.process.pid}/io"), self.cpu()
-            if now == before:
-                return self
-            before = now
-            time.sleep(1)
-
-    def cpu(self):
-        fields = uvr.get(f"/proc/{self.daemon.process.pid}/stat")
-        return fields.rsplit(")", 1)[1].split()[11:13]
-
-    def memory(self):
-        """Bytes that are nobody else's."""
-        for line in uvr.get(
-                f"/proc/{self.daemon.process.pid}/status").splitlines():
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) * 1024
-        raise LookupError("RssAnon")
 
     def states(self):
         return [self.daemon.mnt / ns / name / "state"
@@ -213,20 +220,20 @@ def hello(count, *options):
 
 
 class Lab:
-    """Fleets, each made when a row asks for it first, until one of another
-    size is: there is one at a time."""
+    """Fleets, each made when a row asks for it first, until another one is:
+    there is one at a time."""
     def __init__(self, scale=1.0):
-        self.scale, self.kept = scale, None
+        self.scale, self.kept, self.failover = scale, None, None
 
     def size(self, count):
         return max(100, int(count * self.scale))
 
-    def fleet(self, count):
+    def fleet(self, count, kind=Fleet):
         """That runs and is at rest."""
         count = self.size(count)
-        if not self.kept or self.kept.count != count:
+        if type(self.kept) is not kind or self.kept.count != count:
             self.close()
-            self.kept = Fleet(count)
+            self.kept = kind(count)
         if not self.kept.daemon.alive():
             self.kept.start()
         return self.kept.settle()

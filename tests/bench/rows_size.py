@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many of them: memory, the start, and rest."""
 import os
+import subprocess
 import time
 
-from lab import HOT, MANY, PROGRAMS, in_turns, run, timed
+from lab import CLUSTERS, HOT, MANY, PROGRAMS, folder, in_turns, run, timed
 from table import AT_MOST, row
+from uvr import until
 
 KIB = 1024
+WATCHED = 10000
 
 
 @row("memory", "memory of one of all / 2 KiB", AT_MOST, 1)
@@ -46,3 +49,40 @@ def idle(lab):
     before = wake_ups(pid)
     time.sleep(10)
     yield wake_ups(pid) - before
+
+
+def watch(files, at):
+    """Writes the names of those that something happens to; the process."""
+    with open(at / "names", "w", encoding="utf-8") as f:
+        f.writelines(f"{name}\n" for name in files)
+    with open(at / "told", "wb") as out, open(at / "said", "wb") as said:
+        # pylint: disable=consider-using-with
+        process = subprocess.Popen(
+            ["stdbuf", "-oL", "inotifywait", "-m", "-e",
+             "attrib,close_write", "--format", "%w",
+             "--fromfile", at / "names"], stdout=out, stderr=said)
+    until(lambda: "established" in (at / "said").read_text(), "watches", 60)
+    return process
+
+
+def told(at):
+    return set((at / "told").read_text().splitlines())
+
+
+@row("lost", "files that change all at once, of which inotify does not tell",
+     AT_MOST, 0)
+def lost(lab):
+    """All their peers are lost."""
+    fleet = lab.fleet(WATCHED)
+    names = {str(s.with_name("status.json")) for s in fleet.states()}
+    with folder() as at:
+        process = watch(names, at)
+        try:
+            fleet.daemon.lose(CLUSTERS[0])
+            until(lambda: told(at) >= names or fleet.is_calm(), "the last",
+                  600)
+            yield len(names - told(at))
+        finally:
+            process.kill()
+            process.wait()
+    lab.close()
