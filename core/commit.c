@@ -305,6 +305,7 @@ static struct commit *commit_new(struct world *w, struct replication *r,
 	if (!c)
 		return NULL;
 	c->job.lane = LANE_STORE;
+	c->job.urgent = edit;		/* somebody waits for it */
 	c->job.run = commit_run;
 	c->job.done = commit_done;
 	c->world = w;

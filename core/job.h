@@ -6,6 +6,8 @@
 #ifndef UVRFS_JOB_H
 #define UVRFS_JOB_H
 
+#include <stdbool.h>
+
 /*
  * The store has a thread of its own, so that no backend can delay it, and so has
  * the audit, which is a file on this machine: a refusal waits for no store.
@@ -19,13 +21,15 @@ enum lane { LANE_STORE, LANE_AUDIT, LANE_BACKEND, LANE_COUNT };
 struct job {
 	struct job *next;		/* the queue's */
 	enum lane lane;
+	bool urgent;			/* goes before those that are not */
 	void (*run)(struct job *job);	/* worker */
 	void (*done)(struct job *job);	/* event loop; frees the job */
 };
 
 struct jobs {
 	/* Runs the job on a thread of its lane, then `done` on the loop.  First
-	   in, first started within a lane.  Loop thread; never blocks. */
+	   in, first started within a lane, among those that are urgent and
+	   among the others.  Loop thread; never blocks. */
 	void (*submit)(struct jobs *jobs, struct job *job);
 
 	/* Only `done`, on the loop, in the order of posting.  Any thread. */

@@ -109,6 +109,7 @@ void world_edit_namespace(struct world *w, struct namespace_edit *e)
 		return;
 	}
 	j->job.lane = LANE_STORE;
+	j->job.urgent = true;		/* somebody waits for it */
 	j->job.run = run;
 	j->job.done = done;
 	j->world = w;

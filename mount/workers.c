@@ -21,6 +21,9 @@ static const unsigned lane_threads[LANE_COUNT] = {
 	[LANE_BACKEND] = 8,
 };
 
+/* So many of them, and one of those that are not urgent has its turn. */
+#define URGENT_IN_A_ROW 8
+
 struct queue {
 	struct job *head;
 	struct job **tail;
@@ -28,7 +31,8 @@ struct queue {
 
 struct lane_queue {
 	struct workers *workers;
-	struct queue queue;
+	struct queue urgent, later;
+	unsigned row;			/* of urgent ones until now */
 	pthread_cond_t more;
 };
 
@@ -84,13 +88,23 @@ static void give_back(struct workers *w, struct job *job)
 	(void)wrote;
 }
 
+static struct job *lane_pop(struct lane_queue *lane)
+{
+	struct job *job = NULL;
+
+	if (lane->row < URGENT_IN_A_ROW || !lane->later.head)
+		job = queue_pop(&lane->urgent);
+	lane->row = job ? lane->row + 1 : 0;
+	return job ? job : queue_pop(&lane->later);
+}
+
 /* The next job of the lane, waiting for it; NULL when the threads shall end. */
 static struct job *next_job(struct lane_queue *lane)
 {
 	struct workers *w = lane->workers;
 	struct job *job;
 
-	while (!(job = queue_pop(&lane->queue)) && !w->stopping)
+	while (!(job = lane_pop(lane)) && !w->stopping)
 		pthread_cond_wait(&lane->more, &w->lock);
 	return job;
 }
@@ -119,7 +133,7 @@ static void submit(struct jobs *jobs, struct job *job)
 
 	pthread_mutex_lock(&w->lock);
 	w->pending++;
-	queue_push(&lane->queue, job);
+	queue_push(job->urgent ? &lane->urgent : &lane->later, job);
 	pthread_cond_signal(&lane->more);
 	pthread_mutex_unlock(&w->lock);
 }
@@ -179,7 +193,8 @@ struct workers *workers_new(struct error *err)
 	queue_init(&w->done);
 	for (i = 0; i < LANE_COUNT; i++) {
 		w->lanes[i].workers = w;
-		queue_init(&w->lanes[i].queue);
+		queue_init(&w->lanes[i].urgent);
+		queue_init(&w->lanes[i].later);
 		pthread_cond_init(&w->lanes[i].more, NULL);
 	}
 	w->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -150,6 +150,37 @@ START_TEST(the_store_keeps_the_order)
 }
 END_TEST
 
+static void submit_urgent(struct scene *s, unsigned number)
+{
+	struct task *t = task_new(s, LANE_STORE, number);
+	struct jobs *jobs = workers_jobs(s->workers);
+
+	t->job.urgent = true;
+	jobs->submit(jobs, &t->job);
+}
+
+START_TEST(urgent_ones_go_first_but_not_for_ever)
+{
+	static const unsigned order[] = {0,   101, 102, 103, 104, 105, 106,
+					 107, 108, 1,   109, 110, 2};
+	struct scene s;
+	unsigned i;
+
+	setup(&s);
+	submit(&s, LANE_STORE, 0, block);
+	sem_wait(&s.started);
+	for (i = 1; i <= 2; i++)
+		submit(&s, LANE_STORE, i, count_run);
+	for (i = 101; i <= 110; i++)
+		submit_urgent(&s, i);
+	sem_post(&s.go_on);
+	workers_drain(s.workers);
+	for (i = 0; i < sizeof order / sizeof *order; i++)
+		ck_assert_uint_eq(s.order[i], order[i]);
+	teardown(&s);
+}
+END_TEST
+
 START_TEST(done_runs_only_when_asked)
 {
 	struct scene s;
@@ -304,6 +335,7 @@ int main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, nothing_to_do);
 	tcase_add_test(t, the_store_keeps_the_order);
+	tcase_add_test(t, urgent_ones_go_first_but_not_for_ever);
 	tcase_add_test(t, done_runs_only_when_asked);
 	tcase_add_test(t, eight_hung_backends_leave_the_store_alone);
 	tcase_add_test(t, drain_waits_for_what_the_done_submit);
