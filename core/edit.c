@@ -368,5 +368,8 @@ void world_edit(struct world *w, struct replication *r, struct edit *edit)
 	*work->last = edit;
 	work->last = &edit->next;
 	edit->next = NULL;
+	/* It waits for the version before it. */
+	if (work->committing)
+		w->jobs->hurry(w->jobs, &work->commit->job);
 	world_pump(w, r);
 }

@@ -32,6 +32,10 @@ struct jobs {
 	   among the others.  Loop thread; never blocks. */
 	void (*submit)(struct jobs *jobs, struct job *job);
 
+	/* Makes one urgent that was not, unless it has been started.  Loop
+	   thread. */
+	void (*hurry)(struct jobs *jobs, struct job *job);
+
 	/* Only `done`, on the loop, in the order of posting.  Any thread. */
 	void (*post)(struct jobs *jobs, struct job *job);
 };

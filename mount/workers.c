@@ -138,6 +138,24 @@ static void submit(struct jobs *jobs, struct job *job)
 	pthread_mutex_unlock(&w->lock);
 }
 
+static void hurry(struct jobs *jobs, struct job *job)
+{
+	struct workers *w = (struct workers *)jobs;
+	struct lane_queue *lane = &w->lanes[job->lane];
+	struct job **at = &lane->later.head;
+
+	pthread_mutex_lock(&w->lock);
+	while (*at && *at != job)
+		at = &(*at)->next;
+	if (*at) {
+		*at = job->next;
+		if (!*at)
+			lane->later.tail = at;
+		queue_push(&lane->urgent, job);
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
 static void post(struct jobs *jobs, struct job *job)
 {
 	struct workers *w = (struct workers *)jobs;
@@ -188,7 +206,7 @@ struct workers *workers_new(struct error *err)
 		fail(err, ENOMEM, "not enough memory");
 		return NULL;
 	}
-	w->jobs = (struct jobs){.submit = submit, .post = post};
+	w->jobs = (struct jobs){.submit = submit, .hurry = hurry, .post = post};
 	pthread_mutex_init(&w->lock, NULL);
 	queue_init(&w->done);
 	for (i = 0; i < LANE_COUNT; i++) {

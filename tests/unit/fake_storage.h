@@ -21,6 +21,7 @@
 struct fake {
 	struct jobs jobs;
 	struct job *first, **last;
+	const struct job *hurried;	/* the last */
 	struct store store;
 	uint64_t next_id;
 	int save_rc;			/* what the next saves answer */
@@ -56,6 +57,12 @@ static void submit(struct jobs *jobs, struct job *job)
 	job->next = NULL;
 	*f->last = job;
 	f->last = &job->next;
+}
+
+/* All are done in their order. */
+static void hurry(struct jobs *jobs, struct job *job)
+{
+	f->hurried = job;
 }
 
 static bool run_one(void)

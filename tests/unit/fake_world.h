@@ -143,6 +143,7 @@ static void prepare(void)
 	f = calloc(1, sizeof *f);
 	f->last = &f->first;
 	f->jobs.submit = f->jobs.post = submit;
+	f->jobs.hurry = hurry;
 	f->store.ops = &store_ops;
 	f->ops = (struct backend_ops){
 		.type = "fake",

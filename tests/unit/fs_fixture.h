@@ -285,7 +285,9 @@ static UNUSED struct kernel *kernel_over(struct store *disk,
 	k->disk = disk;
 	k->seen = *seen;
 	k->last = &k->first;
-	k->jobs = (struct jobs){.submit = submit, .post = post};
+	k->jobs = (struct jobs){.submit = submit,
+				.hurry = hurry,
+				.post = post};
 	k->backend = (struct backend){.ops = &backend_table, .name = "fake"};
 	k->rule = (struct select_rule){"*", "fake"};
 	k->config = (struct world_config){

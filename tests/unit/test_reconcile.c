@@ -233,6 +233,16 @@ START_TEST(since_moves_only_when_the_status_flips)
 }
 END_TEST
 
+START_TEST(whoever_has_to_wait_for_a_version_hurries_it)
+{
+	ask(EDIT_STATE, "promoting");
+	ck_assert_ptr_null(f->hurried);
+	ask(EDIT_HOLD, "not now");
+	ck_assert_ptr_nonnull(f->hurried);
+	ck_assert_ptr_eq(f->hurried, f->first);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("reconcile");
@@ -254,6 +264,7 @@ int main(void)
 	tcase_add_test(c, a_held_replication_refuses_everything_else);
 	tcase_add_test(c, a_steady_state_never_acts);
 	tcase_add_test(c, since_moves_only_when_the_status_flips);
+	tcase_add_test(c, whoever_has_to_wait_for_a_version_hurries_it);
 	suite_add_tcase(suite, c);
 	return run_suite(suite);
 }

@@ -181,6 +181,36 @@ START_TEST(urgent_ones_go_first_but_not_for_ever)
 }
 END_TEST
 
+START_TEST(one_is_hurried)
+{
+	static const unsigned order[] = {0, 101, 3, 2, 1, 4};
+	struct jobs *jobs;
+	struct task *t[5];
+	struct scene s;
+	unsigned i;
+
+	setup(&s);
+	jobs = workers_jobs(s.workers);
+	submit(&s, LANE_STORE, 0, block);
+	sem_wait(&s.started);
+	for (i = 1; i <= 3; i++) {
+		t[i] = task_new(&s, LANE_STORE, i);
+		jobs->submit(jobs, &t[i]->job);
+	}
+	submit_urgent(&s, 101);
+	/* The last; then one that is urgent already, and one from the middle. */
+	jobs->hurry(jobs, &t[3]->job);
+	jobs->hurry(jobs, &t[3]->job);
+	jobs->hurry(jobs, &t[2]->job);
+	submit(&s, LANE_STORE, 4, count_run);
+	sem_post(&s.go_on);
+	workers_drain(s.workers);
+	for (i = 0; i < sizeof order / sizeof *order; i++)
+		ck_assert_uint_eq(s.order[i], order[i]);
+	teardown(&s);
+}
+END_TEST
+
 START_TEST(done_runs_only_when_asked)
 {
 	struct scene s;
@@ -336,6 +366,7 @@ int main(void)
 	tcase_add_test(t, nothing_to_do);
 	tcase_add_test(t, the_store_keeps_the_order);
 	tcase_add_test(t, urgent_ones_go_first_but_not_for_ever);
+	tcase_add_test(t, one_is_hurried);
 	tcase_add_test(t, done_runs_only_when_asked);
 	tcase_add_test(t, eight_hung_backends_leave_the_store_alone);
 	tcase_add_test(t, drain_waits_for_what_the_done_submit);
