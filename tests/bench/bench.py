@@ -7,14 +7,18 @@ import sys
 import rows_files  # noqa: F401
 import rows_size  # noqa: F401
 import rows_kube  # noqa: F401
-from lab import Lab
-from table import rows, show
+from lab import HERE, Lab
+from table import rows, show, write
+
+PAGE = HERE.parents[1] / "docs/performance.md"
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--scale", type=float, default=1.0,
                         help="so much of the numbers of replications")
+    parser.add_argument("--write-table", action="store_true",
+                        help="into docs/performance.md")
     parser.add_argument("rows", nargs="*", metavar="ROW",
                         help=", ".join(r.name for r in rows))
     args = parser.parse_args()
@@ -27,6 +31,8 @@ def main():
             print(f" {r.seconds:.0f} s", file=sys.stderr)
     finally:
         lab.close()
+    if args.write_table:
+        write(PAGE, wanted, args.scale)
     return show(wanted)
 
 

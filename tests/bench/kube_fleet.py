@@ -187,13 +187,17 @@ class KubeFleet(Tended):
         return [self.stencil.named(text, i) for i in numbers
                 for text in self.stencil.backend]
 
-    def acts(self, since):
-        """Times of the backend's PATCHes since a mark of the audit."""
-        return sorted(
-            datetime.datetime.fromisoformat(r["time"])
+    def acts(self, since, count):
+        """When the backend sent its PATCHes since a mark of the audit; so many
+        there have to be."""
+        self.settle()
+        times = sorted(
+            datetime.datetime.fromisoformat(r["time"]).timestamp()
             for r in self.cluster.requests(since, agent="uvrfs/")
             if r["verb"] == "patch" and
             r["object"]["resource"] == "volumereplications")
+        assert len(times) >= count, f"{len(times)} acts"
+        return times
 
     def close(self):
         self.stack.close()

@@ -7,9 +7,8 @@ import subprocess
 import tempfile
 
 from kube_fleet import ADMIN, NS, KubeFleet, crds, send
-from lab import PROGRAMS, in_turns, rate, run, timed
+from lab import PROGRAMS, grep, in_turns, promote, rate, timed
 from table import AT_LEAST, AT_MOST, row
-from uvr import until
 
 MANY_KUBE = 10000
 TURNS = 5
@@ -28,18 +27,6 @@ def kubectl_get(lab):
         TURNS, lambda: timed(fleet.cluster.kubectl, "get", "uvr", "r0", "-n",
                              NS),
         lambda: 1 / rate("read", states, processes=1))
-
-
-def forget_names():
-    """What the kernel knows of any file system."""
-    with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as f:
-        f.write("2")
-
-
-def grep(at):
-    forget_names()
-    return timed(run, "bash", "-c",
-                 f"printf '%s\\0' {at}/*/*/state | xargs -0 grep -h .")
 
 
 @row("kubectl-get-A", "grep over `state` of all, cold: time / kubectl get -A",
@@ -133,19 +120,10 @@ def no_event(lab):
 
 # ---- a site fails over ----
 
-LOOP = 'while read -r f; do echo promoting >"$f" || exit; done'
-
-
-def promote(states):
-    """As a shell does it, one after the other."""
-    run("bash", "-c", LOOP, input="".join(f"{s}\n" for s in states))
-
-
 def acts_a_second(fleet, since, count):
     """Of the backend, from its first PATCH to its last."""
-    times = until(lambda: len(fleet.acts(since)) >= count and
-                      fleet.acts(since), "its acts", 60 + count)
-    return (count - 1) / (times[-1] - times[0]).total_seconds()
+    times = fleet.acts(since, count)
+    return (count - 1) / (times[-1] - times[0])
 
 
 class Failover:
@@ -160,7 +138,6 @@ class Failover:
             since = fleet.cluster.mark()
             taken = timed(promote, fleet.states()[part.start:part.stop])
             acts = acts_a_second(fleet, since, count)
-            fleet.settle()
             bare = send(fleet.bare, fleet.store_requests(part), 1)
             self.store.append(bare / taken)
             bare = send(fleet.bare, fleet.backend_requests(part))

@@ -49,6 +49,19 @@ def number(value):
         f"{value:.2f}"
 
 
+def write(page, done, scale):
+    """In place of the table that the page has, between two comments."""
+    lines = ["", f"With {scale:g} of the replications:" if scale != 1 else "",
+             "", "| row | what | measured | goal | |", "|---|---|---|---|---|"]
+    lines += [f"| `{r.name}` | {r.what} | {number(r.measured)} | "
+              f"{r.bound} {number(r.goal)} | {'ok' if r.is_ok else 'short'} |"
+              for r in done]
+    before, _, rest = page.read_text().partition("<!-- table -->")
+    after = rest.partition("<!-- end -->")[2]
+    page.write_text("\n".join([before + "<!-- table -->", *lines, "",
+                               "<!-- end -->" + after]))
+
+
 def show(done):
     """For people, and then for programs.  What main() has to exit with."""
     width = max(len(r.what) for r in done)
