@@ -5,8 +5,8 @@ data = "docs/performance.dat"
 set terminal svg size 900,900 font "sans,12" background "white" name "performance"
 set output "docs/performance.svg"
 set logscale xy
-set xtics ("1" 1, "100" 100, "10,000" 10000, "100,000" 100000)
-set xlabel "replications"
+set xtics ("1" 1, "100" 100, "1,000" 1000, "10,000" 10000, "100,000" 100000)
+set xlabel "replications" offset 0,0.6
 set grid
 set key outside bottom center horizontal maxcols 2
 set style data linespoints
