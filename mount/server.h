@@ -49,6 +49,11 @@ uint64_t server_store_id(const struct server *s);
 /* Serves until told to stop; a negative errno is logged already. */
 int server_run(struct server *s, struct error *err);
 
+/* server_backends.c: the backend that @b describes, or NULL. */
+struct backend *server_make_backend(struct server *s,
+				    const struct config_backend *b,
+				    struct error *err);
+
 /* How the configuration says to reach that cluster's API server. */
 struct kube_access;
 int server_open_access(const struct config *config, const char *cluster,
