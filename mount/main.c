@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #define EXIT_USAGE 2
+#define EXIT_LEFT 75	/* the mount, to the next daemon: EX_TEMPFAIL */
 
 /* What a server said must do nothing to the terminal. */
 static int complain(const struct error *err)
@@ -117,7 +118,9 @@ static int serve(struct server *s, struct notify *n, struct error *err)
 		log_detach(&s->log);
 	rc = server_run(s, err);
 	server_stop(s);
-	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (rc < 0)
+		return EXIT_FAILURE;
+	return s->leaves ? EXIT_LEFT : EXIT_SUCCESS;
 }
 
 static int mount_it(struct server *s, struct error *err)
@@ -208,7 +211,7 @@ static int with_config(struct server *s, struct error *err)
 		free(s->state_dir);
 	}
 	free(s->config_path);
-	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return rc < 0 ? EXIT_FAILURE : rc;
 }
 
 static int print_help(void)

@@ -67,7 +67,7 @@ class Kept(Daemon):
     def leave(self):
         """Ends it as an upgrade does."""
         self.process.send_signal(signal.SIGUSR1)
-        assert self.process.wait(20 * FACTOR) == 0, self.stderr()
+        assert self.process.wait(20 * FACTOR) == 75, self.stderr()
         self.check_reports()
         return self
 

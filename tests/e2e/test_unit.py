@@ -148,12 +148,45 @@ def test_the_sandbox(machine):
     assert machine.run("systemctl reload uvrfs").rc == 0
 
 
-def test_killed_and_started_again(machine):
-    daemon, _ = machine.processes()
-    machine.run(f"kill -9 {daemon}")
-    until(lambda: machine.run("systemctl is-active uvrfs").out == "active\n"
-          and machine.processes()[0] not in ("0", daemon), "it is back")
-    until(lambda: machine.run("cat /uvr/guarded/r/state").out, "the tree")
+LOOPS = """
+cd /uvr/guarded/r
+for command in 'cat state' 'stat .' 'sync state' 'ls /uvr'; do
+	while [ ! -e /tmp/enough ]; do
+		$command >/dev/null 2>>/tmp/errors || echo "$command: $?" >>/tmp/errors
+		echo >>"/tmp/${command%% *}"
+	done &
+done
+"""
+
+
+def test_nobody_notices(machine):
+    """Crashes, an upgrade, and a restart."""
+    names = ("cat", "stat", "sync", "ls")
+    device = machine.run("stat -c %d /uvr").out
+    # Longer than the kernel keeps what it knows of the root.
+    machine.run("mkdir -p /units/uvrfs.service.d && printf "
+                "'[Service]\nRestartSec=2\n' > /units/uvrfs.service.d/x.conf"
+                " && systemctl daemon-reload")
+    machine.run(f"({LOOPS}) >/dev/null 2>&1 </dev/null")
+
+    def counts():
+        return [int(n) for n in machine.run(
+            "for n in cat stat sync ls; do stat -c %s /tmp/$n || echo 0; done")
+            .out.split()]
+
+    for end in ("kill -9 {}", "systemctl restart uvrfs",
+                "systemctl kill --kill-who=main -s USR1 uvrfs", "kill -9 {}"):
+        daemon, _ = machine.processes()
+        done = machine.run(end.format(daemon))
+        assert done.rc == 0, done
+        until(lambda: machine.run("systemctl is-active uvrfs").out == "active\n"
+              and machine.processes()[0] not in ("0", daemon), "it is back", 20)
+        before = counts()
+        until(lambda: all(n > m for n, m in zip(counts(), before)),
+              f"{names} go on", 20)
+    machine.run("touch /tmp/enough")
+    assert machine.run("cat /tmp/errors").out == ""
+    assert machine.run("stat -c %d /uvr").out == device, "another mount"
     mounts = machine.run("grep -c ' /uvr ' /proc/self/mountinfo")
     assert mounts.out == "1\n", "a dead mount below"
 
