@@ -135,6 +135,11 @@ static void commit_run(struct job *job)
 		.backend = c->backend,
 	};
 
+	if (c->derived && __atomic_load_n(&c->world->stopping,
+					  __ATOMIC_RELAXED)) {
+		c->skipped = true;
+		return;
+	}
 	if (c->remove) {
 		c->rc = s->ops->remove(s, write.namespace, write.name,
 				       c->status, &c->err);
@@ -277,6 +282,11 @@ static void commit_done(struct job *job)
 	r->ns->busy--;
 	if (work->gone) {
 		abandon(w, c);
+		return;
+	}
+	if (c->skipped) {
+		commit_free(c);
+		world_pump(w, r);
 		return;
 	}
 	if (c->rc == 0 && c->remove) {

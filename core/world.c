@@ -256,6 +256,11 @@ struct namespace *world_add_namespace(struct world *w, const char *name,
 	return ns;
 }
 
+void world_stop(struct world *w)
+{
+	__atomic_store_n(&w->stopping, true, __ATOMIC_RELAXED);
+}
+
 uint64_t world_new_id(struct world *w, struct error *err)
 {
 	return w->store->ops->new_id(w->store, err);

@@ -110,6 +110,12 @@ struct world *world_new(const struct world_config *config, struct store *store,
 			struct jobs *jobs);
 void world_free(struct world *w);	/* after the jobs have ended */
 
+/*
+ * The daemon is about to end: conditions, which the next one derives anew, are
+ * not stored any more, however many of them still wait for that.
+ */
+void world_stop(struct world *w);
+
 /* Before world_load. */
 int world_add_backend(struct world *w, struct backend *b, struct error *err);
 void world_set_listener(struct world *w, struct world_listener *l);

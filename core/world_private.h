@@ -62,6 +62,7 @@ struct world {
 	char leader[128];
 	bool away;			/* the store gives no answer, and why */
 	char away_why[256];
+	bool stopping;			/* atomic; world_stop */
 };
 
 /* What came of an act, until it can be written down. */
@@ -131,6 +132,7 @@ struct commit {
 	bool remove;
 	bool derived;			/* holds nothing but conditions, */
 	bool again;			/* and those that are shown already */
+	bool skipped;			/* since the daemon is about to end */
 	bool takes_result;		/* holds what came of an act */
 	const struct object *object;	/* as known; stays while we are committing */
 	bool asks;			/* it is to be changed as well, */

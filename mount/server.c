@@ -383,6 +383,8 @@ void server_stop(struct server *s)
 	   when we do. */
 	if (s->mountpoint && !s->leaves)
 		nudger_stop(&s->nudger);
+	if (s->world)
+		world_stop(s->world);
 	stop_backends(s);
 	if (s->workers)
 		workers_drain(s->workers);

@@ -243,6 +243,25 @@ START_TEST(whoever_has_to_wait_for_a_version_hurries_it)
 }
 END_TEST
 
+START_TEST(what_is_derived_is_not_stored_at_the_end)
+{
+	unsigned saves;
+
+	f->truth.peer.reach = REACH_SILENT;
+	look();
+	saves = f->saves;
+	f->truth.peer.reach = REACH_REFUSED;
+	world_stop(f->world);
+	look();
+	ck_assert_uint_eq(f->saves, saves);
+	/* What somebody asks is. */
+	ask(EDIT_HOLD, "not now");
+	run_all();
+	ck_assert_uint_eq(f->saves, saves + 1);
+	ck_assert_str_eq(the()->status->hold, "not now");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("reconcile");
@@ -265,6 +284,7 @@ int main(void)
 	tcase_add_test(c, a_steady_state_never_acts);
 	tcase_add_test(c, since_moves_only_when_the_status_flips);
 	tcase_add_test(c, whoever_has_to_wait_for_a_version_hurries_it);
+	tcase_add_test(c, what_is_derived_is_not_stored_at_the_end);
 	suite_add_tcase(suite, c);
 	return run_suite(suite);
 }
