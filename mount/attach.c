@@ -123,16 +123,25 @@ static int mount_at(int fd, const char *mountpoint, struct error *err)
 	return path ? mount_device(fd, path, err) : -err->code;
 }
 
+/* It may go on with the mount of a former daemon: that one must be there. */
+static int check_mounted(const char *mountpoint, struct error *err)
+{
+	dev_t device;
+	auto_free char *path = mountpoint_find(mountpoint, &device);
+
+	return path ? 0 : fail(err, EBUSY, "what it serves is mounted already, "
+			       "and not at %s", mountpoint);
+}
+
 int attach_mount(const char *pid, const char *mountpoint, struct error *err)
 {
-	int fd = take_device(pid, err), rc = 0;
+	int fd = take_device(pid, err), rc;
 	struct statfs fs;
 
 	if (fd < 0)
 		return fd;
-	/* It may go on with the mount of a former daemon. */
-	if (!is_mounted(fd))
-		rc = mount_at(fd, mountpoint, err);
+	rc = is_mounted(fd) ? check_mounted(mountpoint, err)
+			    : mount_at(fd, mountpoint, err);
 	/* From here on it ends with the daemon, whom we are about to ask. */
 	close(fd);
 	if (rc == 0 && statfs(mountpoint, &fs) < 0)

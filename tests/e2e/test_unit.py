@@ -134,8 +134,8 @@ def test_files_of_others_are_watched(machine):
     """What the nudger keeps its rights for."""
     done = machine.run(
         "cd /uvr/guarded/r && stat -c %u hold && "
-        "exec 3< <(timeout 10 inotifywait -q -m -e modify conditions 2>&1) && "
-        "until grep -q inotify /proc/*/fdinfo/* 2>/dev/null; do :; done && "
+        "exec 3< <(timeout 10 inotifywait -m -e modify conditions 2>&1) && "
+        "until read -r line <&3 && [[ $line == *established* ]]; do :; done && "
         "echo promoting > state && head -n 1 <&3")
     assert done.out == f"{DBA}\nconditions MODIFY \n", done
 
