@@ -290,9 +290,8 @@ int edit_apply(struct world *w, struct replication *r, struct edit *e,
 		[EDIT_ASK] = {edit_ask, true},
 	};
 
-	/* Nobody was told so when a daemon died in between. */
 	if (r->status && status_has_call(r->status, e->who.call))
-		return NOTHING_TO_DO;
+		return ACCEPTED_BEFORE;
 	if (w->away && (r->spec || e->kind == EDIT_SPEC))
 		return fail(err, EHOSTUNREACH, "%s", w->away_why);
 	if (!r->spec && !kinds[e->kind].in_draft)
@@ -351,10 +350,14 @@ bool world_pump(struct world *w, struct replication *r)
 			if (e->kind == EDIT_ASK)
 				ask_refuse(w, r, rc, err.msg);
 			e->done(e, rc);
-		} else if (rc == NOTHING_TO_DO) {
+		} else if (rc > 0) {
 			replication_clear_refusal(w, r);
 			world_audit_line(w, r->ns->name, r->name, &e->who,
-					 "unchanged", "%s", edit_name(e->kind));
+					 rc == NOTHING_TO_DO ? "unchanged"
+							     : "accepted",
+					 "%s%s", edit_name(e->kind),
+					 rc == NOTHING_TO_DO ? ""
+					 : " before the daemon was started anew");
 			e->done(e, 0);
 		}
 	}

@@ -239,10 +239,11 @@ int commit_remove(struct world *w, struct replication *r, struct edit *edit,
 /* Looks at what waits, in order.  False: @r is gone. */
 bool world_pump(struct world *w, struct replication *r);
 /*
- * Each looks at an edit and returns 0 when it is answered later, NOTHING_TO_DO,
+ * Each looks at an edit and returns 0 when it is answered later, one of these,
  * or a negative errno.
  */
 #define NOTHING_TO_DO 1
+#define ACCEPTED_BEFORE 2	/* by a daemon that died before it said so */
 int edit_apply(struct world *w, struct replication *r, struct edit *edit,
 	       struct error *err);
 int edit_spec(struct world *w, struct replication *r, struct edit *edit,

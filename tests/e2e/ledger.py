@@ -3,6 +3,7 @@
 has done must be one story.  Pure; each check gives the sentences of what is
 wrong, and none when all is well."""
 import collections
+import functools
 import itertools
 import re
 from typing import NamedTuple, Optional
@@ -95,6 +96,50 @@ def match(writes, lines):
         if write.code is not CUT:
             faults.append(f"the audit lacks {write}")
     return faults, pairs
+
+
+def line_that_counts(write, lines):
+    """Of those that daemons wrote of one request, one after the other; None
+    when the answer was another one."""
+    found = next((l for l in lines if l.event == "accepted"), lines[-1])
+    if write.code is not CUT and {l.event in GOOD for l in (found, lines[-1])} != {
+            write.code == 0}:
+        return None
+    words = re.match(r"\w+ -> (\w+)", found.text)
+    return found if not words or words[1] == write.value else None
+
+
+def forget_repeats(writes, lines, deaths):
+    """A write that a daemon died over is looked at again by the next one, and
+    may have several lines: those that count.  A death has a time before and one
+    after it."""
+    counts = set(range(len(lines)))
+    places = {pid: [i for i in range(len(lines)) if lines[i].pid == pid]
+              for pid in {line.pid for line in lines}}
+    for pid, told in group(writes, lambda w: w.pid).items():
+        told.sort(key=lambda w: w.called)
+        at = places.get(pid, [])
+
+        @functools.lru_cache(None)
+        def fit(w, i, told=told, at=at):
+            """The places that count, from write w and line i on, or None."""
+            if w == len(told):
+                return () if i == len(at) else None
+            over = sum(told[w].called <= end and told[w].returned >= begin
+                       for begin, end in deaths)
+            if told[w].code is CUT and fit(w + 1, i) is not None:
+                return fit(w + 1, i)
+            for n in range(1, min(over + 1, len(at) - i) + 1):
+                mine = [lines[k] for k in at[i:i + n]]
+                found, rest = line_that_counts(told[w], mine), fit(w + 1, i + n)
+                if found and rest is not None:
+                    return (at[i + mine.index(found)], *rest)
+            return None
+
+        good = fit(0, 0)
+        if good is not None:
+            counts -= set(at) - set(good)
+    return [lines[i] for i in sorted(counts)]
 
 
 # ---- requests ----

@@ -66,6 +66,39 @@ def test_a_cut_off_write_may_not_have_been():
     assert faults(writes, lines[:-1], history[:-1], acts[:-1]) == []
 
 
+# ---- through the death of a daemon that another one goes on from ----
+
+BEFORE = "state before the daemon was started anew"
+
+
+@pytest.mark.parametrize("told, lines, counts", [
+    # Accepted, and told so by the next one; or the line was lost.
+    (0, [line("accepted", text="replica -> promoting"),
+         line("accepted", text=BEFORE)], [0]),
+    (0, [line("accepted", text=BEFORE)], [0]),
+    (0, [line("refused"), line("accepted", text="source -> promoting")], [1]),
+    (errno.EPERM, [line("refused"), line("refused")], [1]),
+    # What comes next has a line of its own.
+    (errno.EPERM, [line("refused"), line("accepted",
+                                         text="source -> demoting")], [0, 1]),
+])
+def test_a_write_that_two_daemons_have_seen(told, lines, counts):
+    writes = [write("state", "promoting", 0, told, ends=9)]
+    if len(counts) > len(writes):
+        writes.append(write("state", "demoting", 20))
+    found = ledger.forget_repeats(writes, lines, [(4, 5)])
+    assert found == [lines[i] for i in counts]
+    assert ledger.match(writes, found)[0] == []
+
+
+def test_a_second_line_needs_a_death():
+    lines = [line("accepted", text="replica -> promoting"),
+             line("accepted", text=BEFORE)]
+    writes = [write("state", "promoting", 0)]
+    assert ledger.forget_repeats(writes, lines, [(4, 5)]) == lines
+    assert ledger.match(writes, lines)[0]
+
+
 @pytest.mark.parametrize("spoil, wanted", [
     # Of the audit.
     (lambda w, a, h, acts: a.pop(), None),

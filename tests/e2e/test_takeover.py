@@ -10,14 +10,18 @@ import select
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
 from inotify import MODIFY, Watcher
+from story import (Audit, Story, history_of, no_act_is_done_twice,
+                   nothing_is_torn, quiet, seeded)
 from uvr import (FACTOR, PATIENT, Daemon, background, call, get, is_dead, put,
                  sh, until)
+from writers import Crowd, Echo, reader, transitions, write_by_open
 
-# How often the daemon is killed while programs run in loops.
+# How often the daemon is killed while programs run in loops, or write.
 KILLS = int(os.environ.get("UVRFS_TAKEOVERS", 100 if FACTOR == 1 else 20))
 
 
@@ -147,6 +151,9 @@ def test_readers_go_on(kept):
     r.go("promoting", "source")
     kept.stop()
 
+
+# Of accepted words after which a writer would only look.
+NEVER = 1 << 30
 
 LOOPS = {
     "cat": "cat state conditions",
@@ -469,3 +476,45 @@ def test_it_fails_to_start_and_the_mount_waits(kept):
     kept.config.write_text(good)
     kept.start()
     assert cat.communicate(timeout=20)[0] == "replica\n"
+
+
+@pytest.mark.limit(60 + 10 * KILLS)
+def test_every_write_is_answered_and_none_is_done_twice(new):
+    """By a crowd that goes on through the deaths of daemons."""
+    chance, kept = seeded(), new(config=PATIENT)
+    uvrs = [kept.replica("plain"), kept.source("moved"),
+            kept.replica("turned").go("promoting", "source", "swap")]
+    story, audit, calls = Story(uvrs), Audit(kept), {}
+
+    def look():
+        """A call has made one request, whoever has carried it out."""
+        for r in uvrs:
+            for entry in history_of(r):
+                place = r.name, entry["request"]
+                assert calls.setdefault(entry["call"], place) == place, entry
+
+    for _ in range(KILLS // 5):
+        crowd = Crowd(chance, [
+            *(transitions(r, chance.choice((write_by_open, Echo)), NEVER)
+              for r in uvrs * 3), reader(uvrs)], most=40)
+        deaths = []
+        while crowd.is_at_work() and len(deaths) < 5:
+            time.sleep(chance.uniform(0, 0.1))
+            begin = time.monotonic()
+            chance.choice((kept.kill9, kept.leave))()
+            deaths.append((begin, time.monotonic()))
+            kept.start()
+            look()
+        done = crowd.join()
+        # A close that comes after is told that there may have been a text.
+        lines = [line for line in audit.news()
+                 if "write it again" not in line.text]
+        story.add(done, lines, deaths[0][0], deaths)
+        for r in uvrs:
+            quiet(r)
+        look()
+        assert not story.faults, "\n".join(story.faults[:10])
+    kept.stop()
+    print(story.figures(kept.journal()), len(calls), "calls")
+    no_act_is_done_twice(kept)
+    nothing_is_torn(kept)
