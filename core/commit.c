@@ -104,8 +104,8 @@ static void publish(struct world *w, struct commit *c)
 	status_unref(before.status);
 }
 
-/* So often in a row an edit is looked at again. */
-#define CONFLICTS_MAX 20
+/* For so long an edit is looked at again when others are always first. */
+#define CONFLICTS_MS 10000
 
 static void commit_free(struct commit *c)
 {
@@ -209,9 +209,14 @@ static bool ask_again(struct world *w, struct commit *c)
 	struct work *work = c->r->work;
 	struct edit *e = c->edit;
 
-	if (!work->shared || c->rc != -ECANCELED ||
-	    ++work->shared->conflicts > CONFLICTS_MAX)
+	if (!work->shared || c->rc != -ECANCELED)
 		return false;
+	if (!work->shared->conflict_since)
+		work->shared->conflict_since = w->now;
+	if (w->now - work->shared->conflict_since > CONFLICTS_MS) {
+		work->shared->conflict_since = 0;
+		return false;
+	}
 	if (e) {
 		e->next = work->first;
 		work->first = e;
@@ -253,7 +258,7 @@ static void conclude(struct world *w, struct commit *c)
 	    r->status->request.word == WORD_REMOVE)
 		world_hide(w, r);
 	if (c->rc == 0 && work->shared)
-		work->shared->conflicts = 0;
+		work->shared->conflict_since = 0;
 	/* Without a store nothing may be begun: look again after a while. */
 	if (c->rc < 0)
 		work->store_retry_at = w->now + w->config->retry_first_ms;

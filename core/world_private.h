@@ -118,7 +118,7 @@ struct shared_part {
 	bool witnessed;			/* others were seen to have the status */
 	uint64_t request;		/* the one that is current, and */
 	int64_t request_at;		/* since when it is, by our own clock */
-	unsigned conflicts;		/* in a row */
+	int64_t conflict_since;		/* others were first until now; or 0 */
 };
 
 /* A version on its way to the store. */

@@ -11,7 +11,7 @@ from uvr import Uvr
 
 pytestmark = pytest.mark.limit(280)
 
-COUNT = int(os.environ.get("UVRFS_MANY", "300"))
+COUNT = max(60, int(os.environ.get("UVRFS_MANY", "300")))
 LEASE = 6
 
 
