@@ -12,7 +12,8 @@ int trust_file(const char *path, bool secret, struct error *err)
 	struct stat st;
 	mode_t mode;
 
-	if (stat(path, &st) < 0)
+	/* What everybody writes to /dev/null nobody reads. */
+	if (stat(path, &st) < 0 || S_ISCHR(st.st_mode))
 		return 0;
 	mode = st.st_mode & 0777;
 	if (st.st_uid != 0 && st.st_uid != geteuid())

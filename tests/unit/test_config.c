@@ -344,6 +344,9 @@ START_TEST(a_file_that_others_could_change)
 	chmod(path, 0644);
 	ck_assert_int_eq(config_load(path, false, &c, &err), 0);
 	config_finish(&c);
+	/* No configuration at all. */
+	ck_assert_int_eq(config_load("/dev/null", false, &c, &err), 0);
+	config_finish(&c);
 	chmod(path, 0664);
 	ck_assert_int_eq(config_load(path, false, &c, &err), -EACCES);
 	ck_assert_ptr_nonnull(strstr(err.msg, "chmod go-w"));
