@@ -31,6 +31,11 @@ class Kept(Daemon):
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
         self.store = {}
+        # libfuse forgets its name of the mountpoint when it does not unmount.
+        leaks = self.base / "leaks"
+        leaks.write_text("leak:fuse_session_mount\n")
+        os.environ["LSAN_OPTIONS"] = \
+            f"suppressions={leaks}:print_suppressions=0"
 
     def command(self, *more):
         if not self.store:
