@@ -333,7 +333,9 @@ def test_who_may_only_read_changes_nothing(shared):
         done = as_user(GUEST, how, cwd=r.path)
         assert done.rc != 0, (how, done)
     told.terminate()
-    assert told.communicate()[0] == ""
+    # The time of the replica's data may go on meanwhile: they did not touch it.
+    assert [line for line in told.communicate()[0].splitlines()
+            if not line.endswith(" status.json")] == []
     assert r.read("mode") == "asynchronous\n" and not r.error
     assert f"plain/readable uid={GUEST}" not in get(shared / ".uvrfs/audit")
 
@@ -369,7 +371,8 @@ def test_half_written_files_of_one_leave_room_for_others(shared):
     try:
         count, code = hoarder.stdout.readline().split()
         assert code == "EDQUOT" and 100 < int(count) < 1000
-        assert memory(shared) - before < 300 << 10
+        # Sanitizers take more than what is allocated.
+        assert memory(shared) - before < (300 << 10) * FACTOR
         for mode in ("synchronous", "asynchronous"):
             done = as_user(OPERATOR, f"echo {mode} > mode && cat mode", [TEAM],
                            cwd=r.path)

@@ -161,7 +161,9 @@ class Daemon:
         if self.alive():
             self.process.kill()
         control = f"/sys/fs/fuse/connections/{self.minor}/abort"
-        if self.minor and os.path.exists(control):
+        # Once it is gone, another mount may have its number.
+        if self.minor and self._minor() == self.minor and \
+                os.path.exists(control):
             put(control, "1", os.O_WRONLY)
 
     def destroy(self):
