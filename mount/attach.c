@@ -24,6 +24,14 @@
 
 #define DEVICE "/dev/fuse"
 
+/* Documentation/admin-guide/devices.txt. */
+#define DEVICE_NUMBER makedev(10, 229)
+
+bool attach_is_device(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == DEVICE_NUMBER;
+}
+
 int attach_open_device(struct error *err)
 {
 	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
@@ -54,7 +62,7 @@ static int find_device(const char *pid)
 {
 	auto_free char *path = NULL;
 	struct dirent *entry;
-	struct stat device, st;
+	struct stat st;
 	DIR *dir = NULL;
 	int found = -1;
 
@@ -62,11 +70,9 @@ static int find_device(const char *pid)
 		path = NULL;
 	else
 		dir = opendir(path);
-	if (stat(DEVICE, &device) < 0)
-		device.st_rdev = 0;
 	while (dir && found < 0 && (entry = readdir(dir)))
 		if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 &&
-		    S_ISCHR(st.st_mode) && st.st_rdev == device.st_rdev)
+		    attach_is_device(&st))
 			found = (int)strtol(entry->d_name, NULL, 10);
 	if (dir)
 		closedir(dir);

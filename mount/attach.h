@@ -10,6 +10,12 @@
 
 #include "error.h"
 
+#include <stdbool.h>
+
+/* Is it /dev/fuse, by its number? */
+struct stat;
+bool attach_is_device(const struct stat *st);
+
 /* In the daemon: opens the device; a descriptor, or a negative errno. */
 int attach_open_device(struct error *err);
 

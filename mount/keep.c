@@ -2,6 +2,7 @@
 /* The descriptor store's protocol: sd_listen_fds(3) and sd_notify(3). */
 #include "keep.h"
 
+#include "attach.h"
 #include "notify.h"
 
 #include <errno.h>
@@ -10,15 +11,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define FIRST_FD 3
 #define MOUNT_NAME "uvrfs-mount"
 #define MEMORY_NAME "uvrfs-memory"
-
-/* /dev/fuse (Documentation/admin-guide/devices.txt). */
-#define FUSE_DEVICE makedev(10, 229)
 
 struct keep_memory {
 	uint64_t device;
@@ -30,8 +27,7 @@ static bool is_fuse(int fd)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
-	       st.st_rdev == FUSE_DEVICE;
+	return fstat(fd, &st) == 0 && attach_is_device(&st);
 }
 
 /* What is shorter than we think would kill us. */
