@@ -22,6 +22,19 @@ int64_t clock_wall(void)
 	return read_clock(CLOCK_REALTIME);
 }
 
+/* Farther ahead the clock was set back: as the core has it, too. */
+#define AHEAD_MS 5000
+
+int64_t clock_stamp(int64_t *last)
+{
+	int64_t now = clock_wall();
+
+	if (now <= *last && *last - now < AHEAD_MS)
+		now = *last + 1;
+	*last = now;
+	return now;
+}
+
 void clock_cond_init(pthread_cond_t *cond)
 {
 	pthread_condattr_t attr;

@@ -14,6 +14,14 @@ int64_t clock_monotonic(void);
 /* The time of day. */
 int64_t clock_wall(void);
 
+/*
+ * The time of day, but later than *@last, where it is kept: of two stamps it can
+ * be told which was first, though both are of one millisecond, or the clock was
+ * set back a little.  Not for what happens more often than that, which would run
+ * ahead of the clock.
+ */
+int64_t clock_stamp(int64_t *last);
+
 /* For clock_cond_wait(). */
 void clock_cond_init(pthread_cond_t *cond);
 

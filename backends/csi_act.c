@@ -99,47 +99,68 @@ static int fetch(struct csi_site *s, const struct csi_part *part, int64_t end,
 	return 0;
 }
 
-static void fill(struct csi_pair *p, int end, struct csi_view *v)
-{
-	struct csi *csi = p->site[end]->csi;
-
-	pthread_mutex_lock(&csi->lock);
-	csi_view_fill(p, end, v);
-	pthread_mutex_unlock(&csi->lock);
-}
-
 /* Asks for what is known of one side; one that gives no answer is not asked. */
 static int fetch_all(struct csi_pair *p, int i, int64_t end, struct error *err)
 {
+	struct csi *csi = p->site[i]->csi;
 	struct csi_view v;
 	unsigned n;
 	int rc = 0;
 
-	fill(p, i, &v);
+	pthread_mutex_lock(&csi->lock);
+	csi_view_fill(p, i, &v);
+	pthread_mutex_unlock(&csi->lock);
 	for (n = 0; v.reach == REACH_OK && n < CSI_PARTS_MAX && rc == 0; n++)
 		if (v.part[n].object)
 			rc = fetch(p->site[i], &v.part[n], end, err);
-	csi_view_release(p->site[i]->csi, &v);
+	csi_view_release(csi, &v);
 	return rc;
 }
 
-/* Both as they are once both have answered: a watch may have told meanwhile what
-   the one that was asked first did not know yet. */
-static void look_at_both(struct csi_pair *p, int64_t end,
-			 struct csi_view v[static 2])
+/*
+ * Both as they are once both have answered: a watch may have told meanwhile what
+ * the one that was asked first did not know yet.  Returns when that was.
+ */
+static int64_t look_at_both(struct csi_pair *p, int64_t end,
+			    struct csi_view v[static 2])
 {
+	struct csi *csi = p->site[0]->csi;
 	struct error err[2];
 	int i, rc[2];
+	int64_t at;
 
 	for (i = 0; i < 2; i++)
 		rc[i] = fetch_all(p, i, end, &err[i]);
+	pthread_mutex_lock(&csi->lock);
+	at = clock_stamp(&p->looked_at);
+	for (i = 0; i < 2; i++)
+		csi_view_fill(p, i, &v[i]);
+	pthread_mutex_unlock(&csi->lock);
 	for (i = 0; i < 2; i++) {
-		fill(p, i, &v[i]);
 		if (rc[i] == 0 || v[i].reach != REACH_OK)
 			continue;
 		v[i].reach = rc[i] == -EACCES ? REACH_REFUSED : REACH_UNKNOWN;
 		snprintf(v[i].why, sizeof v[i].why, "%.100s", err[i].msg);
 	}
+	return at;
+}
+
+/* Who was told @o last believes it until there is news. */
+static void tell_anew(struct csi_pair *p, const struct observation *o)
+{
+	struct csi *csi = p->site[0]->csi;
+	struct observation told;
+
+	/* Whom only a call has found out of reach, no watch will tell. */
+	if (o->here.reach != REACH_OK || o->peer.reach != REACH_OK)
+		return;
+	pthread_mutex_lock(&csi->lock);
+	sight_read(p->told, &told);
+	if (!observation_equal(o, &told)) {
+		p->anew = true;
+		csi_bring_up(p);
+	}
+	pthread_mutex_unlock(&csi->lock);
 }
 
 int csi_observe(struct backend *b, const struct target *t, int timeout_ms,
@@ -149,12 +170,15 @@ int csi_observe(struct backend *b, const struct target *t, int timeout_ms,
 	struct csi_pair *p = csi_pair_of(csi, t);
 	struct csi_view v[2];
 	int here, i;
+	int64_t at;
 
 	if (!p)
 		return fail(err, ENOMEM, "no memory for a pair of volumes");
 	here = csi_end_of(p, t->here);
-	look_at_both(p, clock_monotonic() + timeout_ms, v);
+	at = look_at_both(p, clock_monotonic() + timeout_ms, v);
 	csi_judge(csi, &v[here], &v[1 - here], o);
+	o->at = at;
+	tell_anew(p, o);
 	for (i = 0; i < 2; i++)
 		csi_view_release(csi, &v[i]);
 	return 0;

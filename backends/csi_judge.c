@@ -42,6 +42,7 @@ static bool is_incomplete(const struct side *s)
 
 static void judge(struct csi *csi, struct csi_pair *p, struct observation *o)
 {
+	int64_t at = clock_stamp(&p->looked_at);
 	struct csi_view v[2];
 	int i;
 
@@ -50,6 +51,7 @@ static void judge(struct csi *csi, struct csi_pair *p, struct observation *o)
 		csi_view_fill(p, i, &v[i]);
 	csi_end_asking(p);
 	csi_judge(csi, &v[p->here], &v[1 - p->here], o);
+	o->at = at;
 	remember(&p->known_time[p->here], &o->here);
 	remember(&p->known_time[1 - p->here], &o->peer);
 	if (o->here.reach == REACH_OK && o->peer.reach == REACH_OK) {

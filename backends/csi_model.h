@@ -112,6 +112,7 @@ struct csi_pair {
 	bool dirty;
 	struct csi_pair *next_dirty;
 	struct sight *told;		/* NULL: nothing */
+	int64_t looked_at;		/* wall: the last look was begun */
 	pthread_mutex_t calls;
 	uint64_t doubted;		/* serial: csi_was_told() */
 };
@@ -200,7 +201,7 @@ void csi_view_finish(struct csi_view *v);
 /* The same; takes the lock. */
 void csi_view_release(struct csi *csi, struct csi_view *v);
 
-/* What two views mean. */
+/* What two views mean, but for the time. */
 void csi_judge(const struct csi *csi, const struct csi_view *here,
 	       const struct csi_view *peer, struct observation *o);
 

@@ -311,10 +311,7 @@ void csi_judge(const struct csi *csi, const struct csi_view *here,
 	struct side *sides[2] = {&o->here, &o->peer};
 	int i;
 
-	/* As of the older of the two: a newer look must not lose to it. */
-	*o = (struct observation){
-		.at = here->now < peer->now ? here->now : peer->now,
-	};
+	*o = (struct observation){0};
 	for (i = 0; i < 2; i++) {
 		*sides[i] = (struct side){
 			.reach = views[i]->reach,

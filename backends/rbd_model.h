@@ -81,6 +81,8 @@ struct rbd_end {
 	struct rbd_pair *pair;
 	struct rbd_view view;
 	int64_t looked_at;		/* monotonic ms; 0: never */
+	uint64_t looks;			/* that were begun, and */
+	uint64_t kept;			/* which of them `view' is of */
 	bool due;			/* something has changed: look again */
 	bool busy;			/* a call that outlasted its act */
 	struct rbd_flight *flight;	/* under pair->calls, or NULL */
@@ -99,6 +101,7 @@ struct rbd_pair {
 	bool anew;			/* tell the sink, news or not */
 	int here;			/* which end `here` is */
 	int64_t period;			/* ms between two mirror snapshots */
+	int64_t judged_at;		/* wall */
 	struct observation told;
 };
 

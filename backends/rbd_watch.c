@@ -19,13 +19,12 @@
 
 /* ---- what is kept ---- */
 
-static void keep(struct rbd *rbd, struct rbd_end *e,
-		 const struct rbd_view *v)
+/* With the lock held. */
+static void keep(struct rbd_end *e, const struct rbd_view *v)
 {
 	int64_t remembered = e->view.data_time;
 	const struct rbd_snap *last;
 
-	pthread_mutex_lock(&rbd->lock);
 	e->looked_at = clock_monotonic();
 	e->due = false;
 	if (v->at) {
@@ -41,7 +40,6 @@ static void keep(struct rbd *rbd, struct rbd_end *e,
 		e->view.reach = v->reach;
 		memcpy(e->view.why, v->why, sizeof e->view.why);
 	}
-	pthread_mutex_unlock(&rbd->lock);
 }
 
 /* A call that outlasted its act is over some day. */
@@ -62,10 +60,20 @@ void watch_end(struct rbd *rbd, struct rbd_pair *p, int i)
 {
 	struct rbd_end *e = &p->end[i];
 	struct rbd_view v;
+	uint64_t look;
 
 	await_flight(rbd, e);
+	pthread_mutex_lock(&rbd->lock);
+	look = ++e->looks;
+	pthread_mutex_unlock(&rbd->lock);
 	look_image(e->site, p, &v);
-	keep(rbd, e, &v);
+	pthread_mutex_lock(&rbd->lock);
+	/* An older look that took longer may be of before an act. */
+	if (look > e->kept) {
+		e->kept = look;
+		keep(e, &v);
+	}
+	pthread_mutex_unlock(&rbd->lock);
 }
 
 void pair_judge(struct rbd_pair *p, int here, struct observation *o)
@@ -82,7 +90,7 @@ void pair_judge(struct rbd_pair *p, int here, struct observation *o)
 		    p->end[i].site->trouble != REACH_OK)
 			site_stamp(p->end[i].site, v);
 	}
-	*o = (struct observation){.at = clock_wall()};
+	*o = (struct observation){.at = clock_stamp(&p->judged_at)};
 	rbd_judge(&h->view, &e->view, o);
 	/* The other site's rbd-mirror writes to ours when it does not answer
 	   us: it is cut off from us, not dead. */

@@ -58,12 +58,12 @@ static int sim_track(struct backend *b, const struct target *t,
 	if (!p)
 		return fail(err, ENOMEM, "no memory for a simulated volume");
 	pthread_mutex_lock(&sim->lock);
-	p->tracked = p->anew = true;
+	p->tracked = true;
 	p->here = t->here_is_destination ? 1 : 0;
 	p->mode = t->spec->mode;
 	p->schedule = t->spec->schedule;
 	p->rpo = rpo > 0 ? rpo : 0;
-	bond_mark(sim, p);
+	bond_tell_anew(sim, p);
 	pthread_mutex_unlock(&sim->lock);
 	return 0;
 }

@@ -235,6 +235,9 @@ int sim_observe(struct backend *b, const struct target *t, int timeout_ms,
 			     &seen);
 		pthread_mutex_lock(&sim->lock);
 		*o = seen;
+		/* Who is told this last believes it until there is news. */
+		if (p->pushed != bond_digest(&seen, p->here))
+			bond_tell_anew(sim, p);
 	}
 	leave(sim);
 	return rc == -ECANCELED ? cancelled(err) : 0;

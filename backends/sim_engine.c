@@ -62,41 +62,47 @@ static void push(struct sim *sim, struct bond *p, const struct glance *s,
 		 int here)
 {
 	struct observation o;
-	struct digest d;
-	int64_t at;
+	uint64_t digest;
+	bool news;
 
 	bond_observe(sim, p, s, here, &o);
-	at = o.at;
-	o.at = here;			/* seen from where is news too */
-	digest_init(&d);
-	digest_add(&d, &o, sizeof o);
-	o.at = at;
-	if (p->pushed == digest_value(&d))
-		return;
-	p->pushed = digest_value(&d);
-	sim->sink->observed(sim->sink, p->key, &o);
+	digest = bond_digest(&o, here);
+	pthread_mutex_lock(&sim->lock);
+	news = p->pushed != digest;
+	p->pushed = digest;
+	/* Whoever has looked since may be heard first: then this is too old. */
+	if (p->looked_at != s->at)
+		bond_tell_anew(sim, p);
+	pthread_mutex_unlock(&sim->lock);
+	if (news)
+		sim->sink->observed(sim->sink, p->key, &o);
 }
 
 static void update(struct sim *sim, struct bond *p)
 {
 	int64_t doubt = INT64_MAX;
 	struct glance s;
-	bool anew;
+	bool told;
 	int here;
 
+	if (!bond_can_be_read(sim, p)) {
+		p->due = clock_monotonic() + 1;
+		lower(&sim->due, p->due);
+		return;
+	}
 	pthread_mutex_lock(&sim->lock);
 	here = p->here;
-	anew = p->anew;
-	p->anew = false;
-	pthread_mutex_unlock(&sim->lock);
-	if (anew)
+	if (p->anew)
 		p->pushed = 0;
+	p->anew = false;
+	told = p->pushed;
+	pthread_mutex_unlock(&sim->lock);
 	bond_read(sim, p, &s);
 	if (sim->is_array)
 		bond_schedule(sim, p, &s);
 	else
 		p->due = INT64_MAX;
-	if (!is_in_doubt(sim, p, &doubt) || !p->pushed)
+	if (!is_in_doubt(sim, p, &doubt) || !told)
 		push(sim, p, &s, here);
 	lower(&p->due, doubt);
 	lower(&sim->due, p->due);

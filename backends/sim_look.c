@@ -49,11 +49,36 @@ void bond_read_locked(struct sim *sim, struct bond *p, struct glance *out)
 		read_end(sim, p, i, out);
 }
 
+/* With the lock held.  One a millisecond, so that it is known which is newer. */
+static bool was_looked_at_now(const struct bond *p)
+{
+	return p->looked_at == clock_wall();
+}
+
 void bond_read(struct sim *sim, struct bond *p, struct glance *out)
 {
+	int64_t at;
+
 	bond_lock(sim, p);
+	pthread_mutex_lock(&sim->lock);
+	while (was_looked_at_now(p))
+		clock_cond_wait(&sim->changed, &sim->lock,
+				clock_monotonic() + 1);
+	at = clock_stamp(&p->looked_at);
+	pthread_mutex_unlock(&sim->lock);
 	bond_read_locked(sim, p, out);
+	out->at = at;
 	bond_unlock(sim, p);
+}
+
+bool bond_can_be_read(struct sim *sim, const struct bond *p)
+{
+	bool can;
+
+	pthread_mutex_lock(&sim->lock);
+	can = !was_looked_at_now(p);
+	pthread_mutex_unlock(&sim->lock);
+	return can;
 }
 
 static int hash_file(struct sim *sim, int fd, uint64_t *out)
@@ -363,14 +388,11 @@ void bond_observe(struct sim *sim, struct bond *p, const struct glance *s,
 {
 	struct side *side[2] = {here ? &o->peer : &o->here,
 				here ? &o->here : &o->peer};
-	int64_t at;
 	enum reach reach[2];
 	int i;
 
 	/* All of it, padding too: it is compared by its bytes. */
 	memset(o, 0, sizeof *o);
-	/* Of the beginning: what happens while bytes are compared is newer. */
-	at = clock_wall();
 	pthread_mutex_lock(&sim->lock);
 	for (i = 0; i < 2; i++)
 		reach[i] = reach_of(&p->end[i], side[i]);
@@ -388,5 +410,17 @@ void bond_observe(struct sim *sim, struct bond *p, const struct glance *s,
 			!(reach[1 - i] == REACH_OK &&
 			  holds_whole_copy(s, 1 - i));
 	}
-	o->at = at;
+	o->at = s->at;
+}
+
+uint64_t bond_digest(const struct observation *o, int here)
+{
+	struct observation seen;
+	struct digest d;
+
+	memcpy(&seen, o, sizeof seen);	/* padding, too */
+	seen.at = here;			/* seen from where is news too */
+	digest_init(&d);
+	digest_add(&d, &seen, sizeof seen);
+	return digest_value(&d) ? digest_value(&d) : 1;
 }

@@ -265,6 +265,12 @@ void bond_mark(struct sim *sim, struct bond *p)
 	sim_wake(sim);
 }
 
+void bond_tell_anew(struct sim *sim, struct bond *p)
+{
+	p->anew = true;
+	bond_mark(sim, p);
+}
+
 void site_mark(struct sim *sim, struct site *site)
 {
 	struct bond *p;

@@ -66,6 +66,8 @@ struct bond {
 	int64_t rpo;			/* ms, 0: none */
 	int progress;			/* of the running copy, -1: none */
 	int64_t current;		/* ms: the replica was found up to date */
+	int64_t looked_at;		/* the last glance was begun */
+	uint64_t pushed;		/* digest of what the sink was told */
 
 	/* The engine's own. */
 	struct copy *copy;		/* the one that runs, or NULL */
@@ -73,7 +75,6 @@ struct bond {
 	int64_t begun;			/* monotonic ms, of that snapshot */
 	int64_t due;			/* monotonic ms, INT64_MAX: never */
 	int64_t not_before;		/* monotonic ms: after a failed try */
-	uint64_t pushed;		/* digest of what the sink was told */
 };
 
 struct watch {
@@ -143,6 +144,9 @@ struct end *sim_end(struct sim *sim, struct site *site, const char *namespace,
 
 /* Has the engine look at the bond, or all of the site's.  With the lock. */
 void bond_mark(struct sim *sim, struct bond *p);
+
+/* The same, and has it tell the sink, news or not. */
+void bond_tell_anew(struct sim *sim, struct bond *p);
 void site_mark(struct sim *sim, struct site *site);
 void sim_wake(struct sim *sim);
 void sim_free_model(struct sim *sim);
@@ -172,6 +176,8 @@ bool bond_is_linked(const struct bond *p);	/* data can flow */
 
 /* What the disk says about both ends at one moment. */
 struct glance {
+	int64_t at;			/* when it was begun; no two of a bond are
+					   of one time */
 	struct belief belief[2];
 	int rc[2];			/* 0, -ENOENT, -EIO */
 	bool has_file[2];
@@ -179,7 +185,9 @@ struct glance {
 	struct stamp stamp[2];
 };
 
+/* Waits for a millisecond when somebody has just done so. */
 void bond_read(struct sim *sim, struct bond *p, struct glance *out);
+bool bond_can_be_read(struct sim *sim, const struct bond *p);
 void bond_read_locked(struct sim *sim, struct bond *p, struct glance *out);
 
 /* The hash of the volume's bytes; reads them when they may have changed. */
@@ -190,6 +198,9 @@ void end_remember(struct sim *sim, struct end *e, const struct stamp *stamp,
 /* Fills @o as seen from end @here; blocks on the disk only. */
 void bond_observe(struct sim *sim, struct bond *p, const struct glance *s,
 		  int here, struct observation *o);
+
+/* What tells two observations from each other; never 0. */
+uint64_t bond_digest(const struct observation *o, int here);
 
 /* Which end a copy is due from, -1: none; @final: it ends a step down. */
 int sight_direction(const struct glance *s, bool *final);

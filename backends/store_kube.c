@@ -288,8 +288,6 @@ static void stop(struct store *s)
 	k->reflector = NULL;
 	kube_lease_free(k->lease);
 	k->lease = NULL;
-	kube_volumes_free(k->volumes);
-	k->volumes = NULL;
 	events_free(k->events);
 	k->events = NULL;
 }
@@ -303,6 +301,8 @@ static void close_store(struct store *s)
 		return;
 	if (k->kube)
 		stop(s);
+	/* Not earlier: what is still to be told is compared with it. */
+	kube_volumes_free(k->volumes);
 	for (i = 0; i < k->found_count; i++)
 		object_free(k->found[i]);
 	free(k->found);
