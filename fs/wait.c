@@ -93,11 +93,15 @@ static void answer(struct waiter *w, const struct replication *r, int rc)
 
 static void wake_stream(struct waiter *w)
 {
-	if (!stream_answer(w->fs, w->req, handle_find(w->fs, w->fh),
-			   &w->read))
-		return;
-	unlink_waiter(w);
-	free(w);
+	struct handle *h = handle_find(w->fs, w->fh);
+
+	/* A kernel closes no file that is still read. */
+	if (!h) {
+		give_up(w, EBADF);
+	} else if (stream_answer(w->fs, w->req, h, &w->read)) {
+		unlink_waiter(w);
+		free(w);
+	}
 }
 
 void wait_wake(struct fs *fs, struct note *note, const struct replication *r)
