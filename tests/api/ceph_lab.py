@@ -21,6 +21,7 @@ from proxy import Proxy
 from shell import FACTOR, until
 from sites import NS, await_equal, making
 from sites_ceph import CephSites
+from uvr import destroy_all
 from vendor import Informer
 from vendor_rbd import Image
 
@@ -286,8 +287,7 @@ class CephLab(CephSites):
 
     def close(self):
         try:
-            for d in self.daemons:
-                d.destroy()
+            destroy_all(self.daemons)
             self.check()
         finally:
             for proxy in self.via.values():

@@ -108,8 +108,7 @@ class Lab:
     def close(self):
         """Leaves a cluster without objects of ours."""
         try:
-            for d in self.daemons:
-                d.destroy()
+            uvr.destroy_all(self.daemons)
         finally:
             status, found = self.cluster.request(
                 "GET", f"{GROUP}/unifiedvolumereplications")

@@ -189,10 +189,11 @@ def fleet(cluster):
         for node in made:
             node.proxy.clear()
             node.proxy.resume()
-            with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as stack:
+            stack.callback(shutil.rmtree, sim, ignore_errors=True)
+            for node in made:
                 stack.callback(node.proxy.stop)
-                node.destroy()
-        shutil.rmtree(sim, ignore_errors=True)
+                stack.callback(node.destroy)
 
 
 @pytest.fixture

@@ -157,8 +157,7 @@ class Sites:
 
     def close(self):
         try:
-            for d in self.daemons:
-                d.destroy()
+            uvr.destroy_all(self.daemons)
             for site, c in self.clusters.items():
                 if not c.pid("apiserver"):
                     c.start_api()

@@ -10,7 +10,7 @@ import crds
 from ceph_lab import NS, ceph, make_ceph, until  # noqa: F401
 from sites import NAMES, Pair
 from shell import call, never, put
-from uvr import ROOT
+from uvr import ROOT, destroy_all
 
 pytestmark = pytest.mark.limit(120)
 
@@ -330,7 +330,6 @@ def test_the_rights_of_the_example_are_enough(ceph):
                    if r["code"] in (401, 403)]
         assert not refused and pair.is_writable("b")
     finally:
-        for d in ceph.daemons:
-            d.destroy()
+        destroy_all(ceph.daemons)
         for cluster in ceph.clusters.values():
             cluster.revoke("limited")

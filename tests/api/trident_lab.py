@@ -20,6 +20,7 @@ from proxy import Proxy
 from shell import FACTOR, until
 from sites import NS, await_equal, making
 from sites_trident import TridentSites
+from uvr import destroy_all
 from vendor import Informer
 
 AGENT = "uvrfs/"
@@ -303,8 +304,7 @@ class TridentLab(TridentSites):
 
     def close(self):
         try:
-            for d in self.daemons:
-                d.destroy()
+            destroy_all(self.daemons)
             self.check()
         finally:
             for proxy in self.via.values():

@@ -51,7 +51,7 @@ def pytest_sessionstart(session):
 def pytest_sessionfinish(session, exitstatus):
     for daemon in list(uvr.live):
         daemon.abort()
-        daemon.destroy()
+    uvr.destroy_all(list(uvr.live))
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -85,8 +85,7 @@ def make_shared():
         made.append(uvr.Daemon(*args, **options))
         return made[-1].start()
     yield make
-    for daemon in made:
-        daemon.destroy()
+    uvr.destroy_all(made)
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +109,7 @@ def make():
         made.append(uvr.Daemon(*args, **options))
         return made[-1]
     yield new
-    for daemon in made:
-        daemon.destroy()
+    uvr.destroy_all(made)
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ import pytest
 from inotify import MODIFY, Watcher
 from story import (Audit, Story, history_of, no_act_is_done_twice,
                    nothing_is_torn, quiet, seeded)
-from uvr import (FACTOR, PATIENT, Daemon, background, call, get, is_dead, put,
-                 sh, until)
+from uvr import (FACTOR, PATIENT, Daemon, background, call, destroy_all, get,
+                 is_dead, put, sh, until)
 from writers import Crowd, Echo, reader, transitions, write_by_open
 
 # How often the daemon is killed while programs run in loops, or write.
@@ -130,8 +130,7 @@ def new():
             pytest.skip("this kernel does not send requests again")
         return made[-1]
     yield make
-    for daemon in made:
-        daemon.destroy()
+    destroy_all(made)
 
 
 @pytest.fixture

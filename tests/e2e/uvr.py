@@ -9,6 +9,7 @@ UVRFS is the daemon's binary, UVRFS_WRAPPER a command to run it under (valgrind
 with its options), UVRFS_TIMEOUT_FACTOR how much slower that makes everything,
 UVRFS_OPTIONS what is added to each command line.
 """
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -254,3 +255,10 @@ class Daemon:
     def journal(self):
         path = self.sim / "journal"
         return path.read_text().splitlines() if path.exists() else []
+
+
+def destroy_all(daemons):
+    """Whatever one complains of: another one would act in later tests."""
+    with contextlib.ExitStack() as stack:
+        for daemon in daemons:
+            stack.callback(daemon.destroy)
