@@ -57,6 +57,28 @@ void dir_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
  * listing: from one opening to the next it is asked for once.  Scratch files go
  * when somebody looks, so with these it is not kept.
  */
+/* The words that may be written go by this alone (world_may_write). */
+static uint8_t plans_of(const struct replication *r)
+{
+	return (uint8_t)(1 + replication_state(r) * STATE_COUNT +
+			 r->spec->state);
+}
+
+/* The kernel keeps a listing until it is opened after a change. */
+static void keep_plans(struct fs *fs, struct inode dir,
+		       struct fuse_file_info *fi)
+{
+	const struct replication *r = tree_replication(fs, dir);
+	struct note *n = r && r->spec ? note_get(fs, tree_parent(fs, dir))
+				      : NULL;
+
+	if (!n)
+		return;
+	fi->cache_readdir = 1;
+	fi->keep_cache = n->plans == plans_of(r);
+	n->plans = plans_of(r);
+}
+
 void dir_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fuse_req_userdata(req);
@@ -72,6 +94,8 @@ void dir_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fi->keep_cache = n->listed;
 		n->listed = true;
 	}
+	if (dir.kind == KIND_PLAN)
+		keep_plans(fs, dir, fi);
 	fuse_reply_open(req, fi);
 }
 

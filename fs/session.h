@@ -98,6 +98,7 @@ struct note {
 	bool leaving;			/* an rmdir here has asked for that */
 	bool listed;			/* what the kernel keeps of its listing
 					   is as it is */
+	uint8_t plans;			/* what its plan/ was listed for; 0: not */
 	struct note *nudge_next, **nudge_link;	/* NULL: in no list */
 	struct scratch *scratch;	/* the files of this directory */
 	struct unlinked *unlinked;

@@ -259,7 +259,7 @@ static const struct row rows[KIND_COUNT] = {
 			    .parent_has_id = true, .lasting = true,
 			    .row_of = &attribute_files},
 	[KIND_PLAN] = {DIR(KIND_REPLICATION, scan_lookup, plan_next),
-		       .parent_has_id = true},
+		       .parent_has_id = true, .lasting = true},
 	[KIND_PLAN_WORD] = {.type = S_IFREG, .parent = KIND_PLAN,
 			    .parent_has_id = true},
 	[KIND_DAEMON] = {FILES(KIND_ROOT, daemon_files)},
@@ -418,7 +418,8 @@ double tree_attr_timeout(struct inode node)
 	/* Each path begins there; without a daemon it is not to stand for long. */
 	if (node.kind == KIND_ROOT)
 		return TIMEOUT_ROOT;
-	if (node.kind == KIND_NAMESPACE || node.kind == KIND_REPLICATION)
+	if (node.kind == KIND_NAMESPACE || node.kind == KIND_REPLICATION ||
+	    node.kind == KIND_PLAN)
 		return TIMEOUT_LASTING;
 	return node.kind == KIND_ATTRIBUTE && !(f->flags & FILE_VOLATILE)
 		       ? TIMEOUT_LASTING
