@@ -9,7 +9,6 @@ nobody takes them for somebody's wish."""
 import contextlib
 import datetime
 import json
-import pathlib
 import shutil
 import sys
 
@@ -148,8 +147,9 @@ class KubeFleet(Tended):
         self.cluster, self.bare = [enter(running_cluster(i)) for i in (0, 1)]
         install_crd(self.cluster)
         with running_cluster(2) as lost:
-            text = pathlib.Path(lost.kubeconfig("token", ca="inline"))
-            (self.base / "lost").write_text(text.read_text())
+            # With its mode: it holds a secret.
+            shutil.copy(lost.kubeconfig("token", ca="inline"),
+                        self.base / "lost")
             self.stencil = Stencil(self.cluster, lost, self.config)
         install_crd(self.bare)
         crds.install(self.bare, "ceph")
