@@ -69,6 +69,25 @@ void commit_derive(struct world *w, struct replication *r,
 	derive(w, r, r->spec, draft, text);
 }
 
+/* Between two versions of one replication. */
+static void count(struct world *w, const struct replication *r,
+		  const struct replication *before)
+{
+	const struct request *now = &r->status->request;
+	const struct request *old = &before->status->request;
+	struct backend_counts *counts = counts_of(w, r);
+	enum state from = replication_state(before), to = replication_state(r);
+
+	if (counts && from != to)
+		counts->changes[from][to]++;
+	if (now->id != old->id || now->outcome == old->outcome)
+		return;
+	durations_add(now->outcome == OUTCOME_VERIFIED
+			      ? &w->counts.verified[now->word]
+			      : &w->counts.failed[now->word],
+		      now->finished - now->accepted);
+}
+
 static void publish(struct world *w, struct commit *c)
 {
 	struct replication *r = c->r, before = *r;
@@ -82,6 +101,7 @@ static void publish(struct world *w, struct commit *c)
 	r->spec = spec_ref(c->spec);
 	r->status = status_ref(c->status);
 	if (before.spec) {
+		count(w, r, &before);
 		world_change(w, r, &before,
 			     FACET_STATUS | (spec_changed ? FACET_SPEC : 0));
 		/* Schedule, mode or direction may be others now. */
@@ -178,6 +198,7 @@ static void answer(struct world *w, struct commit *c)
 				   "store", "%s", c->err.msg);
 		if (!e)
 			return;
+		w->counts.edits[EDIT_FAILED]++;
 		replication_set_refusal(w, r, &e->who, c->err.msg);
 		world_audit_line(w, r->ns->name, r->name, &e->who, "failed",
 				 "%s: %s", c->audit, c->err.msg);
@@ -190,6 +211,7 @@ static void answer(struct world *w, struct commit *c)
 				  r->status->failure ? "Failed" : "Verified",
 				  c->audit);
 	} else if (e) {
+		w->counts.edits[EDIT_ACCEPTED]++;
 		replication_clear_refusal(w, r);
 		world_note(w, r, &e->who, "accepted", "%s", c->audit);
 		world_audit_line(w, r->ns->name, r->name, &e->who, "accepted",

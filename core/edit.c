@@ -346,11 +346,13 @@ bool world_pump(struct world *w, struct replication *r)
 		if (leaves && rc == 0)
 			return false;
 		if (rc < 0) {
+			w->counts.edits[EDIT_REFUSED]++;
 			refuse(w, r, e, err.msg);
 			if (e->kind == EDIT_ASK)
 				ask_refuse(w, r, rc, err.msg);
 			e->done(e, rc);
 		} else if (rc > 0) {
+			w->counts.edits[EDIT_UNCHANGED]++;
 			replication_clear_refusal(w, r);
 			world_audit_line(w, r->ns->name, r->name, &e->who,
 					 rc == NOTHING_TO_DO ? "unchanged"

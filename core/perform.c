@@ -20,6 +20,7 @@ struct act_job {
 	struct order order;
 	uint64_t request;
 	struct cluster *cluster;
+	int64_t begun;
 	int rc;
 	struct error err;
 	struct act_result *result;	/* until it is the replication's */
@@ -100,6 +101,20 @@ static void report(struct world *w, struct act_job *j)
 		   j->rc < 0 ? ": " : "", j->rc < 0 ? j->err.msg : "");
 }
 
+static void count(struct world *w, const struct act_job *j)
+{
+	struct backend_counts *counts = counts_of(w, j->r);
+	struct act_counts *c = counts ? &counts->acts[j->order.act] : NULL;
+
+	if (!c)
+		return;
+	durations_add(&c->took, w->now - j->begun);
+	if (j->rc < 0)
+		c->failed++;
+	else
+		c->done++;
+}
+
 static void done(struct job *job)
 {
 	struct act_job *j = (struct act_job *)job;
@@ -108,6 +123,7 @@ static void done(struct job *job)
 
 	r->work->acting = false;
 	j->cluster->running--;
+	count(w, j);
 	if (j->order.act != ACT_NONE)
 		circuit_record(j->cluster, !circuit_counts(j->rc), w->now);
 	if (r->work->gone) {
@@ -151,6 +167,7 @@ int act_begin(struct world *w, struct replication *r, enum act act)
 	j->job.done = done;
 	j->world = w;
 	j->r = r;
+	j->begun = w->now;
 	j->backend = r->backend;
 	j->spec = spec_ref(r->spec);
 	j->target = t;

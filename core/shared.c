@@ -329,6 +329,11 @@ const char *world_leader(const struct world *w)
 	return w->shared ? w->leader : NULL;
 }
 
+bool world_leads(const struct world *w)
+{
+	return w->leads;
+}
+
 const char *world_store_silence(const struct world *w)
 {
 	return w->shared ? w->away_why : NULL;

@@ -9,6 +9,7 @@
 #define UVRFS_WORLD_H
 
 #include "backend.h"
+#include "counts.h"
 #include "job.h"
 #include "lines.h"
 #include "plan.h"
@@ -138,6 +139,7 @@ int64_t world_due(const struct world *w);
  * alone.
  */
 const char *world_leader(const struct world *w);
+bool world_leads(const struct world *w);	/* it is us, or nobody else could */
 const char *world_store_silence(const struct world *w);
 
 /* Sets the time and does what is due. */
@@ -167,6 +169,11 @@ struct replication *world_group_next(const struct replication *r,
 struct cluster *world_cluster(struct world *w, size_t index);
 struct backend *world_backend(struct world *w, size_t index);
 const char *world_site(const struct world *w);
+
+/* What has happened; of one backend, NULL as for world_backend(). */
+const struct counts *world_counts(const struct world *w);
+const struct backend_counts *world_backend_counts(const struct world *w,
+						  size_t index);
 struct lines *world_log(struct world *w);
 struct lines *world_audit(struct world *w);
 

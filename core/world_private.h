@@ -22,6 +22,7 @@ struct world_sink {
 	struct sink sink;
 	struct world *world;
 	struct backend *backend;
+	struct backend_counts counts;
 };
 
 /* What a shared store tells, on its way to the loop. */
@@ -53,6 +54,7 @@ struct world {
 	struct timers timers;
 	struct lines log;
 	struct lines audit;
+	struct counts counts;
 	struct error load_err;		/* of a visitor, while loading */
 	bool loading;
 
@@ -167,6 +169,9 @@ struct namespace *world_add_namespace(struct world *w, const char *name,
 struct namespace *namespace_new(struct world *w, const char *name, uint64_t id);
 void namespace_add(struct namespace *ns);
 void namespace_drop(struct namespace *ns);	/* it was not to be */
+
+/* --- counts.c; NULL: no backend serves @r --- */
+struct backend_counts *counts_of(struct world *w, const struct replication *r);
 
 /* --- record.c: what is written down for people --- */
 void world_note(struct world *w, struct replication *r, const struct who *who,

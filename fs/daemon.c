@@ -212,6 +212,10 @@ static const struct file daemons[] = {
 	    "Which of the daemons that share the store acts on storage: its "
 	    "host, process and a number; `none'; `this' when the store is not "
 	    "shared."),
+	{.name = "metrics", .kind = KIND_DAEMON_FILE,
+	 .flags = FILE_VOLATILE | FILE_UNSIZED, .render = daemon_metrics,
+	 .doc = "For Prometheus, in its text format: states, lag, conditions, "
+		"durations and errors."},
 };
 
 static const struct file backends[] = {

@@ -11,5 +11,6 @@ void daemon_version(const struct subject *s, struct buf *out);
 void daemon_site(const struct subject *s, struct buf *out);
 void daemon_health(const struct subject *s, struct buf *out);
 void daemon_summary(const struct subject *s, struct buf *out);
+void daemon_metrics(const struct subject *s, struct buf *out);
 
 #endif

@@ -25,6 +25,7 @@ enum file_flags {
 	FILE_PRIVATE = 1024,	/* 0640: not for everybody */
 	FILE_FIXED = 4096,	/* never changes while the daemon runs */
 	FILE_STREAM = 2048,	/* the lines of a log; at its end reading waits */
+	FILE_UNSIZED = 8192,	/* made by who reads it; its size reads 0 */
 };
 
 /* What a file shows something of; only what its directory is about is set. */

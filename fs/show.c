@@ -203,6 +203,8 @@ static int64_t mtime_of(struct fs *fs, struct inode node, uint64_t version)
 
 	if (f && f->flags & FILE_FIXED)
 		return fs->started;
+	if (f && f->flags & FILE_UNSIZED)
+		return world_now(fs->world);
 	if (is_of_daemon(node))
 		return mtime_of_text(fs, node, version);
 	if (node.kind == KIND_ATTRIBUTE)
@@ -232,7 +234,7 @@ static int text_size(struct fs *fs, struct inode node, off_t *size,
 		*version = lines->gone.byte + lines->len;
 		return 0;
 	}
-	if (S_ISDIR(tree_type(node)))
+	if (S_ISDIR(tree_type(node)) || (f && f->flags & FILE_UNSIZED))
 		return 0;
 	rc = S_ISLNK(tree_type(node)) ? tree_readlink(fs, node, &text)
 				      : tree_render(fs, node, &text);
