@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/examples/kubernetes, by an API server that takes it; and that no right in
+the examples is one too many."""
+import errno
+import os
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from daemons import fail_over, install_crd
+from rights import granted, used
+from uvr import BINARY, FACTOR, ROOT, WRAPPER, call, put
+
+EXAMPLES = ROOT / "docs/examples"
+MANIFESTS = EXAMPLES / "kubernetes/uvrfs.yaml"
+RIGHTS = [EXAMPLES / "uvrfs-rbac.yaml", EXAMPLES / "uvrfs-rbac-backends.yaml"]
+
+
+def objects():
+    return [o for o in yaml.safe_load_all(MANIFESTS.read_text()) if o]
+
+
+def one(kind):
+    found, = [o for o in objects() if o["kind"] == kind]
+    return found
+
+
+@pytest.fixture(scope="module")
+def prepared(cluster):
+    install_crd(cluster)
+    for path in RIGHTS:
+        cluster.kubectl("apply", "-f", path)
+    return cluster
+
+
+def test_the_server_takes_them(prepared):
+    done = prepared.kubectl("apply", "--dry-run=server", "-f", MANIFESTS)
+    assert not re.search("warning|unknown", done.stderr, re.I), done.stderr
+    assert done.stdout.count("(server dry run)") == len(objects())
+
+
+def pods():
+    return [one(kind)["spec"]["template"]["spec"]
+            for kind in ("Deployment", "DaemonSet")]
+
+
+def test_what_they_name_is_there():
+    names = {(o["kind"], o["metadata"]["name"])
+             for path in RIGHTS for o in yaml.safe_load_all(path.read_text())}
+    config = one("ConfigMap")
+    for pod in pods():
+        assert ("ServiceAccount", pod["serviceAccountName"]) in names
+        container, = pod["containers"]
+        volumes = {v["name"] for v in pod["volumes"]}
+        for mount in container["volumeMounts"]:
+            assert mount["name"] in volumes
+            if mount["name"] == "config":
+                assert mount["subPath"] in config["data"]
+    binding = one("ClusterRoleBinding")
+    assert ("ClusterRole", binding["roleRef"]["name"]) in names
+    # The image's entry point, its arguments and where its configuration is.
+    image = (ROOT / "mount/Containerfile").read_text()
+    assert '"-c", "/etc/uvrfs/uvrfs.yaml"]' in image
+
+
+@pytest.mark.parametrize("name", ["controller.yaml", "node.yaml"])
+def test_their_configuration(cluster, tmp_path, name):
+    """As it is, but for the files of a pod."""
+    text = one("ConfigMap")["data"][name]
+    config = tmp_path / name
+    peer = cluster.kubeconfig("token")
+    config.write_text(text.replace("/etc/uvrfs/peer/kubeconfig", str(peer))
+                      .replace("inCluster: true", f"kubeconfig: {peer}"))
+    done = subprocess.run([*WRAPPER, BINARY, "-c", config, "--check-config"],
+                          check=False, capture_output=True, text=True,
+                          timeout=20 * FACTOR)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+
+
+@pytest.mark.limit(90)
+def test_no_right_to_the_store_is_one_too_many(prepared, make_node):
+    """By a user with just these: what is allowed is asked for."""
+    prepared.kubectl("create", "clusterrolebinding", "test-limited",
+                     "--clusterrole=uvrfs", "--user=limited")
+    prepared.kubectl("create", "rolebinding", "test-limited", "-n", "uvrfs",
+                     "--role=uvrfs-lease", "--user=limited")
+    try:
+        mark = prepared.mark()
+        node = make_node(user="limited", namespace="uvrfs").await_lead()
+        assert call(os.mkdir, node / "shop") == errno.ENOENT
+        r = fail_over(node.replica())
+        # By somebody else, at the same time.
+        prepared.kubectl("label", "uvr", r.name, "-n", r.ns, "a=b")
+        assert put(r / "mode", "synchronous") == 0
+        assert call(os.rmdir, r.path) == 0
+        asked = used(prepared.requests(mark, user="limited"))
+        assert granted(RIGHTS[0]) == asked & granted(RIGHTS[0])
+    finally:
+        prepared.kubectl("delete", "clusterrolebinding", "test-limited")
+        prepared.kubectl("delete", "rolebinding", "test-limited", "-n",
+                         "uvrfs")
