@@ -132,6 +132,7 @@ def table(what, measure, most):
         lines.append(" ".join([str(count), *(
             f"{value * UNITS.get(key, 1):.3g}"
             for key, value in made.items())]))
+        print(lines[0], lines[-1], sep="\n", file=sys.stderr)
     return "\n".join(lines) + "\n"
 
 
@@ -139,9 +140,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--most", type=int, default=COUNTS[-1],
                         help="replications")
-    most = parser.parse_args().most
-    blocks = [table("local", local, most),
-              table("kubernetes", cluster, min(most, MOST_KUBE))]
+    parser.add_argument("--most-kube", type=int, default=MOST_KUBE,
+                        help="the same with Kubernetes")
+    args = parser.parse_args()
+    blocks = [table("local", local, args.most),
+              table("kubernetes", cluster, min(args.most, args.most_kube))]
     DATA.write_text(HEAD + "\n\n".join(blocks))
 
 
