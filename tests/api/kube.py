@@ -132,6 +132,7 @@ class Cluster:
             f"--service-account-key-file={key}",
             f"--service-account-signing-key-file={key}",
             "--disable-admission-plugins=ServiceAccount",
+            "--allow-privileged=true",
             f"--audit-policy-file={self.base}/audit.yaml",
             f"--audit-log-path={self.audit}", "--audit-log-maxsize=4000",
             *flags)
