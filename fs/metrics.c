@@ -23,21 +23,30 @@ static void head(struct buf *out, const char *name, const char *type,
 		   help, name, type);
 }
 
+static void put_quoted(struct buf *out, const char *text)
+{
+	size_t n;
+
+	for (;; text += n + 1) {
+		n = strcspn(text, "\n\"\\");
+		buf_add(out, text, n);
+		if (!text[n])
+			return;
+		buf_putc(out, '\\');
+		buf_putc(out, (char)(text[n] == '\n' ? 'n' : text[n]));
+	}
+}
+
 /* Labels in pairs of name and value, NULL at the end; with their braces. */
 static void put_labels(struct buf *out, const char *const *labels)
 {
-	const char *p;
 	char sep = '{';
 
 	for (; *labels; labels += 2, sep = ',') {
-		buf_printf(out, "%c%s=\"", sep, labels[0]);
-		for (p = labels[1]; *p; p++)
-			if (*p == '\n')
-				buf_puts(out, "\\n");
-			else if (*p == '"' || *p == '\\')
-				buf_printf(out, "\\%c", *p);
-			else
-				buf_putc(out, *p);
+		buf_putc(out, sep);
+		buf_puts(out, labels[0]);
+		buf_puts(out, "=\"");
+		put_quoted(out, labels[1]);
 		buf_putc(out, '"');
 	}
 	if (sep != '{')
