@@ -19,12 +19,14 @@
 static const struct {
 	const char *name;
 	size_t offset;
+	bool is_new;			/* older records lack it */
 } flags[] = {
 	{"pvcSide", offsetof(struct belief, pvc_side)},
 	{"complete", offsetof(struct belief, complete)},
 	{"following", offsetof(struct belief, following)},
 	{"followed", offsetof(struct belief, followed)},
 	{"caughtUp", offsetof(struct belief, caught_up)},
+	{"turning", offsetof(struct belief, turning), true},
 };
 
 #define FLAG_COUNT (sizeof flags / sizeof *flags)
@@ -128,7 +130,7 @@ static int belief_parse(const json_t *root, struct belief *out)
 	r.data_time = time_parse(time);
 	for (i = 0; i < FLAG_COUNT; i++) {
 		flag = json_object_get(root, flags[i].name);
-		if (!json_is_boolean(flag))
+		if (!json_is_boolean(flag) && (flag || !flags[i].is_new))
 			return -EIO;
 		*flag_of(&r, i) = json_is_true(flag);
 	}

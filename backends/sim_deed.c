@@ -3,7 +3,8 @@
  * Writing down what an act decided, so that kill -9 at any instruction leaves
  * either nothing, or something that the same act finishes when it is made
  * again: the other end first, then the volume's mode, then the record with the
- * serial, then the journal.
+ * serial, then the journal.  It may never be made again, so a mode that the
+ * record does not know of yet is taken back (deed_take_back).
  */
 #include "sim_act.h"
 
@@ -124,6 +125,20 @@ static int remove_both(struct deed *d)
 	return rc;
 }
 
+/* Before the mode is changed: whoever is killed then leaves word of it. */
+static int announce(struct deed *d, int i)
+{
+	struct place place = end_place(d->sim, &d->bond->end[i]);
+	struct belief old;
+	int rc;
+
+	if (d->mode[i] == MODE_KEEP || d->lie || d->sight.rc[i])
+		return 0;
+	rc = belief_read(&place, &old, d->err);
+	old.turning = true;
+	return rc ? rc : belief_write(&place, &old, d->err);
+}
+
 static int save(struct deed *d, int i)
 {
 	struct place place = end_place(d->sim, &d->bond->end[i]);
@@ -131,6 +146,8 @@ static int save(struct deed *d, int i)
 
 	if (d->create)
 		rc = place_make(&place, d->err);
+	if (!rc)
+		rc = announce(d, i);
 	if (!rc)
 		rc = set_mode(d, i);
 	return rc ? rc : belief_write(&place, &d->sight.belief[i], d->err);
@@ -166,5 +183,30 @@ int deed_commit(struct deed *d)
 	rc = d->remove ? remove_both(d) : save_both(d);
 	if (!rc && d->effect)
 		crash_if(d, FAULT_CRASH_AFTER);
+	return rc;
+}
+
+int deed_take_back(struct sim *sim, struct bond *p)
+{
+	struct glance s;
+	struct error err;
+	struct place place;
+	int i, rc = 0;
+
+	bond_lock(sim, p);
+	bond_read_locked(sim, p, &s);
+	for (i = 0; i < 2 && !rc; i++) {
+		if (s.rc[i] || !s.belief[i].turning)
+			continue;
+		place = end_place(sim, &p->end[i]);
+		if (s.has_file[i])
+			rc = volume_set_writable(
+				&place, s.belief[i].role == ROLE_SOURCE, false,
+				&err);
+		s.belief[i].turning = false;
+		if (!rc)
+			rc = belief_write(&place, &s.belief[i], &err);
+	}
+	bond_unlock(sim, p);
 	return rc;
 }

@@ -98,6 +98,13 @@ static void update(struct sim *sim, struct bond *p)
 	told = p->pushed;
 	pthread_mutex_unlock(&sim->lock);
 	bond_read(sim, p, &s);
+	/* Nobody acts while we look: who began this has died. */
+	if (sim->is_array && (s.belief[0].turning || s.belief[1].turning)) {
+		p->due = clock_monotonic() +
+			 (deed_take_back(sim, p) ? FAILED_RETRY_MS : 1);
+		lower(&sim->due, p->due);
+		return;
+	}
 	if (sim->is_array)
 		bond_schedule(sim, p, &s);
 	else

@@ -208,6 +208,11 @@ int sight_direction(const struct glance *s, bool *final);
 /* An id that no snapshot of the bond has. */
 uint64_t sight_next_id(const struct glance *s);
 
+/* ---- sim_deed.c ---- */
+
+/* Makes the modes fit the records where an act was killed between the two. */
+int deed_take_back(struct sim *sim, struct bond *p);
+
 /* ---- sim_call.c ---- */
 
 int sim_act(struct backend *b, const struct target *t, const struct order *o,

@@ -53,6 +53,8 @@ struct belief {
 	bool followed;			/* a source with a replica, as far as
 					   this side has been told */
 	bool caught_up;			/* holds the peer's final snapshot */
+	bool turning;			/* an act is about to change the volume's
+					   mode, and has not noted that it did */
 	struct snapshot base;		/* the last common one */
 	struct snapshot next;		/* being put in place: the volume holds
 					   either base or this */

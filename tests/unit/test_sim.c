@@ -1060,6 +1060,42 @@ static void edit(const char *path, const char *old, const char *new)
 	put(path, text);
 }
 
+/* Killed when the volume had its new mode, and its record did not say so. */
+START_TEST(test_half_demoted)
+{
+	char path[128];
+
+	begin("data\n");
+	AWAIT(is_protected);
+	stop();
+	t.ear.keys = 0;
+	edit(PROD "/database/.db.json", "\"turning\": false",
+	     "\"turning\": true ");
+	snprintf(path, sizeof path, "%s/%s", t.dir, SOURCE_FILE);
+	ck_assert_int_eq(chmod(path, 0444), 0);
+	start();
+	track();
+	AWAIT(is_protected);
+	ck_assert_int_eq(mode_of(SOURCE_FILE), 0644);
+	ck_assert_ptr_nonnull(strstr(get(PROD "/database/.db.json"),
+				     "\"turning\": false"));
+}
+END_TEST
+
+/* A record of before that flag. */
+START_TEST(test_older_record)
+{
+	begin("data\n");
+	AWAIT(is_protected);
+	stop();
+	t.ear.keys = 0;
+	edit(PROD "/database/.db.json", "\"turning\"", "\"formerl\"");
+	start();
+	track();
+	AWAIT(is_protected);
+}
+END_TEST
+
 /* Killed when the role was given back at one of the two ends only. */
 START_TEST(test_half_given_back)
 {
@@ -1301,6 +1337,8 @@ int main(void)
 	tcase_add_test(c, test_snapshot_in_place_but_not_noted);
 	tcase_add_test(c, test_journal_is_made_up_for);
 	tcase_add_test(c, test_half_made);
+	tcase_add_test(c, test_half_demoted);
+	tcase_add_test(c, test_older_record);
 	tcase_add_test(c, test_half_given_back);
 	tcase_add_test(c, test_damaged_record);
 	tcase_add_test(c, test_missing_volume);
