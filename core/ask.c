@@ -164,7 +164,7 @@ static void refuse_done(struct job *job)
 
 /* One that nothing was ever accepted of. */
 static void refuse_birth(struct world *w, struct replication *r,
-			 const char *reason, const char *sentence)
+			 enum reason reason, const char *sentence)
 {
 	struct shared_part *part = r->work->shared;
 	struct refuse_job *j = calloc(1, sizeof *j);
@@ -181,7 +181,7 @@ static void refuse_birth(struct world *w, struct replication *r,
 	j->object.status = NULL;
 	j->object.finalizers = NULL;
 	j->object.fault = NULL;
-	j->reason = reason;
+	j->reason = reason_text(reason);
 	snprintf(j->sentence, sizeof j->sentence, "%s", sentence);
 	w->jobs->submit(w->jobs, &j->job);
 }
@@ -189,8 +189,8 @@ static void refuse_birth(struct world *w, struct replication *r,
 void ask_refuse(struct world *w, struct replication *r, int rc,
 		const char *sentence)
 {
-	const char *reason = rc == -EINVAL ? "ValidationFailed"
-					   : "InvalidStateTransition";
+	enum reason reason = rc == -EINVAL ? REASON_VALIDATION_FAILED
+					   : REASON_INVALID_STATE_TRANSITION;
 	struct shared_part *part = r->work->shared;
 	const struct object *o = part->object;
 	struct status draft;
@@ -203,7 +203,7 @@ void ask_refuse(struct world *w, struct replication *r, int rc,
 		strcmp(r->status->refused, sentence) == 0;
 	if (known)
 		return;
-	replication_event(w, r, true, reason, sentence);
+	replication_event(w, r, true, reason_text(reason), sentence);
 	if (!r->spec) {
 		refuse_birth(w, r, reason, sentence);
 		return;
@@ -211,6 +211,6 @@ void ask_refuse(struct world *w, struct replication *r, int rc,
 	draft = *r->status;
 	draft.generation = o->generation;
 	draft.refused = sentence;
-	draft.refused_reason = reason;
+	draft.refused_reason = reason_text(reason);
 	commit_outcome(w, r, r->spec, &draft, NULL, "");
 }

@@ -21,25 +21,24 @@ struct deriving {
 };
 
 static void put(struct deriving *d, enum condition_type type,
-		enum condition_status status, const char *reason,
+		enum condition_status status, enum reason reason,
 		const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 static void put(struct deriving *d, enum condition_type type,
-		enum condition_status status, const char *reason,
+		enum condition_status status, enum reason reason,
 		const char *fmt, ...)
 {
 	const struct condition *old = &d->in->status->conditions[type];
 	struct condition_text *text = &d->text[type];
 	va_list ap;
 
-	snprintf(text->reason, sizeof text->reason, "%s", reason);
 	va_start(ap, fmt);
 	vsnprintf(text->message, sizeof text->message, fmt, ap);
 	va_end(ap);
 	text_clip(text->message);
 	d->out[type] = (struct condition){
 		.status = status,
-		.reason = text->reason,
+		.reason = reason_text(reason),
 		.message = text->message,
 		.since = old->since && old->status == status ? old->since
 							     : d->in->now,
@@ -47,14 +46,13 @@ static void put(struct deriving *d, enum condition_type type,
 	};
 }
 
-static const char *reach_reason(enum reach reach)
+static enum reason reach_reason(enum reach reach)
 {
-	static const char *const reasons[] = {
-		[REACH_UNKNOWN] = "NotObserved",
-		[REACH_OK] = "Answered",
-		[REACH_SILENT] = "SiteUnreachable",
-		[REACH_REFUSED] = "SiteRefused",
-		[REACH_UNCONFIGURED] = "SiteUnconfigured",
+	static const enum reason reasons[] = {
+		[REACH_UNKNOWN] = REASON_NOT_OBSERVED,
+		[REACH_SILENT] = REASON_SITE_UNREACHABLE,
+		[REACH_REFUSED] = REASON_SITE_REFUSED,
+		[REACH_UNCONFIGURED] = REASON_SITE_UNCONFIGURED,
 	};
 
 	return reasons[reach];
@@ -69,22 +67,22 @@ static void ready_pending(struct deriving *d)
 
 	if (plan->waits_for) {
 		if (d->in->seen->here.reach != REACH_OK ||
-		    strcmp(plan->waits_for, "Unverified") == 0)
+		    plan->waits_for == REASON_UNVERIFIED)
 			status = CONDITION_UNKNOWN;
 		put(d, CONDITION_READY, status, plan->waits_for, "%s: %s", word,
 		    plan->waits_text);
 	} else if (d->in->status->failure && plan->step_count &&
 		   !act_is_wait(plan->steps[0])) {
-		put(d, CONDITION_READY, status, "Retrying", "%s: %s%s", word,
-		    d->in->status->failure,
+		put(d, CONDITION_READY, status, REASON_RETRYING, "%s: %s%s",
+		    word, d->in->status->failure,
 		    plan->steps[0] == ACT_DEMOTE_PEER &&
 				    plan->failover == FAILOVER_PLANNED &&
 				    plan->word == WORD_PROMOTING
 			    ? "; 'promoting force' goes on without it"
 			    : "");
 	} else {
-		put(d, CONDITION_READY, status, "InProgress", "%s: %s", word,
-		    plan->step_count ? act_text(plan->steps[0])
+		put(d, CONDITION_READY, status, REASON_IN_PROGRESS, "%s: %s",
+		    word, plan->step_count ? act_text(plan->steps[0])
 				     : "being verified");
 	}
 }
@@ -100,28 +98,36 @@ static void ready_steady(struct deriving *d)
 		    reach_reason(here->reach), "%s %s%s%s", name,
 		    side_silence(here), *here->why ? ": " : "", here->why);
 	else if (observation_is_split(d->in->seen))
-		put(d, CONDITION_READY, CONDITION_FALSE, "SplitBrain",
+		put(d, CONDITION_READY, CONDITION_FALSE, REASON_SPLIT_BRAIN,
 		    "both %s and %s are writable", name, d->in->peer);
 	else if (here->claim == ROLE_UNKNOWN)
-		put(d, CONDITION_READY, CONDITION_UNKNOWN, "RoleUnknown",
+		put(d, CONDITION_READY, CONDITION_UNKNOWN, REASON_ROLE_UNKNOWN,
 		    "%s answers, and its role can't be told: %s", name,
 		    here->native);
 	else if (here->claim != d->meant)
-		put(d, CONDITION_READY, CONDITION_FALSE, "Drifted",
+		put(d, CONDITION_READY, CONDITION_FALSE, REASON_DRIFTED,
 		    "the storage at %s says %s", name, role_text(here->claim));
 	else if (here->fact == d->meant)
-		put(d, CONDITION_READY, CONDITION_TRUE, "Verified",
+		put(d, CONDITION_READY, CONDITION_TRUE, REASON_VERIFIED,
 		    "%s is verified as the %s", name, role_text(d->meant));
 	else if (here->fact == ROLE_UNKNOWN)
-		put(d, CONDITION_READY, CONDITION_UNKNOWN, "Unverified",
+		put(d, CONDITION_READY, CONDITION_UNKNOWN, REASON_UNVERIFIED,
 		    "%s says %s, and there is no second fact%s%s", name,
 		    role_text(here->claim), *here->native ? ": " : "",
 		    here->native);
 	else
-		put(d, CONDITION_READY, CONDITION_FALSE, "Unverified",
+		put(d, CONDITION_READY, CONDITION_FALSE, REASON_UNVERIFIED,
 		    "%s says %s, but its volume is %s: not believed%s%s", name,
 		    role_text(here->claim), role_text(here->fact),
 		    *here->native ? ": " : "", here->native);
+}
+
+/* In a store it is text, which need not be ours. */
+static enum reason refused_reason(const struct status *s)
+{
+	enum reason reason = reason_parse(s->refused_reason);
+
+	return reason ? reason : REASON_INVALID_STATE_TRANSITION;
 }
 
 static void derive_ready(struct deriving *d)
@@ -129,17 +135,17 @@ static void derive_ready(struct deriving *d)
 	const struct status *s = d->in->status;
 
 	if (d->in->store_silence)
-		put(d, CONDITION_READY, CONDITION_UNKNOWN, "StoreUnreachable",
-		    "%s", d->in->store_silence);
+		put(d, CONDITION_READY, CONDITION_UNKNOWN,
+		    REASON_STORE_UNREACHABLE, "%s", d->in->store_silence);
 	else if (s->refused)
-		put(d, CONDITION_READY, CONDITION_FALSE, s->refused_reason,
-		    "%s", s->refused);
+		put(d, CONDITION_READY, CONDITION_FALSE, refused_reason(s), "%s",
+		    s->refused);
 	else if (!d->in->has_backend)
-		put(d, CONDITION_READY, CONDITION_FALSE, "NoBackend",
+		put(d, CONDITION_READY, CONDITION_FALSE, REASON_NO_BACKEND,
 		    "no backend serves this replication: see `backend`");
 	else if (s->request.outcome == OUTCOME_FAILED)
-		put(d, CONDITION_READY, CONDITION_FALSE, "Failed", "%s failed: %s",
-		    word_text(s->request.word),
+		put(d, CONDITION_READY, CONDITION_FALSE, REASON_FAILED,
+		    "%s failed: %s", word_text(s->request.word),
 		    s->failure ? s->failure : "see `history`");
 	else if (s->request.outcome == OUTCOME_PENDING)
 		ready_pending(d);
@@ -152,14 +158,14 @@ static void derive_synced(struct deriving *d)
 	const struct side *here = &d->in->seen->here;
 
 	if (d->in->store_silence)
-		put(d, CONDITION_SYNCED, CONDITION_UNKNOWN, "StoreUnreachable",
-		    "%s", d->in->store_silence);
+		put(d, CONDITION_SYNCED, CONDITION_UNKNOWN,
+		    REASON_STORE_UNREACHABLE, "%s", d->in->store_silence);
 	else if (here->reach == REACH_OK && here->claim == ROLE_UNKNOWN)
-		put(d, CONDITION_SYNCED, CONDITION_UNKNOWN, "RoleUnknown",
+		put(d, CONDITION_SYNCED, CONDITION_UNKNOWN, REASON_ROLE_UNKNOWN,
 		    "the storage at %s answers, and does not tell its role: %s",
 		    d->in->here, here->native);
 	else if (here->reach == REACH_OK)
-		put(d, CONDITION_SYNCED, CONDITION_TRUE, "StatusUpdated",
+		put(d, CONDITION_SYNCED, CONDITION_TRUE, REASON_STATUS_UPDATED,
 		    "the storage at %s answers", d->in->here);
 	else
 		put(d, CONDITION_SYNCED, CONDITION_UNKNOWN,
@@ -172,19 +178,20 @@ static void derive_progressing(struct deriving *d)
 	const struct plan *plan = d->plan;
 
 	if (d->in->status->request.outcome != OUTCOME_PENDING)
-		put(d, CONDITION_PROGRESSING, CONDITION_FALSE, "Idle", "%s", "");
+		put(d, CONDITION_PROGRESSING, CONDITION_FALSE, REASON_IDLE,
+		    "%s", "");
 	else
 		put(d, CONDITION_PROGRESSING, CONDITION_TRUE,
-		    plan->waits_for ? plan->waits_for : "InProgress", "%s",
+		    plan->waits_for ? plan->waits_for : REASON_IN_PROGRESS, "%s",
 		    plan->waits_for    ? plan->waits_text
 		    : plan->step_count ? act_text(plan->steps[0])
 				       : "being verified");
 }
 
-static void degraded(struct deriving *d, const char *reason, const char *fmt,
+static void degraded(struct deriving *d, enum reason reason, const char *fmt,
 		     ...) __attribute__((format(printf, 3, 4)));
 
-static void degraded(struct deriving *d, const char *reason, const char *fmt,
+static void degraded(struct deriving *d, enum reason reason, const char *fmt,
 		     ...)
 {
 	char text[PLAN_TEXT_MAX];
@@ -196,6 +203,13 @@ static void degraded(struct deriving *d, const char *reason, const char *fmt,
 	put(d, CONDITION_DEGRADED, CONDITION_TRUE, reason, "%s", text);
 }
 
+static const enum reason peer_reasons[] = {
+	[REACH_UNKNOWN] = REASON_PEER_NOT_OBSERVED,
+	[REACH_SILENT] = REASON_PEER_UNREACHABLE,
+	[REACH_REFUSED] = REASON_PEER_REFUSED,
+	[REACH_UNCONFIGURED] = REASON_PEER_UNCONFIGURED,
+};
+
 /* A source that nobody follows, or a replica that follows nobody. */
 static bool degraded_by_peer(struct deriving *d)
 {
@@ -204,27 +218,24 @@ static bool degraded_by_peer(struct deriving *d)
 	const char *name = d->in->peer;
 
 	if (peer->reach != REACH_OK)
-		degraded(d, peer->reach == REACH_SILENT ? "PeerUnreachable"
-			    : peer->reach == REACH_REFUSED ? "PeerRefused"
-			    : peer->reach == REACH_UNKNOWN ? "PeerNotObserved"
-							   : "PeerUnconfigured",
-			 "%s %s%s%s", name, side_silence(peer),
-			 *peer->why ? ": " : "", peer->why);
+		degraded(d, peer_reasons[peer->reach], "%s %s%s%s", name,
+			 side_silence(peer), *peer->why ? ": " : "", peer->why);
 	else if (d->meant == ROLE_SOURCE &&
 		 (role_of(peer) != ROLE_REPLICA || !peer->following))
-		degraded(d, "Unprotected", "%s does not follow this site%s%s%s",
-			 name,
+		degraded(d, REASON_UNPROTECTED,
+			 "%s does not follow this site%s%s%s", name,
 			 d->in->spec->state == STATE_SOURCE
 				 ? ": write swap to endpoints"
 				 : "",
 			 *peer->native ? "; it says: " : "", peer->native);
 	else if (d->meant == ROLE_SOURCE && !peer->complete)
-		degraded(d, "InitialSync", "%s has no complete copy yet", name);
+		degraded(d, REASON_INITIAL_SYNC, "%s has no complete copy yet",
+			 name);
 	else if (d->meant == ROLE_REPLICA && role_of(peer) != ROLE_SOURCE)
-		degraded(d, "NoSource", "%s is not a source: it is %s", name,
-			 role_text(role_of(peer)));
+		degraded(d, REASON_NO_SOURCE, "%s is not a source: it is %s",
+			 name, role_text(role_of(peer)));
 	else if (d->meant == ROLE_REPLICA && !here->following)
-		degraded(d, "NotFollowing",
+		degraded(d, REASON_NOT_FOLLOWING,
 			 "the replica does not follow %s: write syncing%s%s",
 			 name, *here->native ? "; it says: " : "",
 			 here->native);
@@ -242,13 +253,13 @@ static bool is_untold(const struct deriving *d)
 	       (here->claim == ROLE_UNKNOWN && !observation_is_split(d->in->seen));
 }
 
-static const char *untold_reason(const struct deriving *d)
+static enum reason untold_reason(const struct deriving *d)
 {
 	const struct side *here = &d->in->seen->here;
 
 	if (!d->in->has_backend)
-		return "NoBackend";
-	return here->reach == REACH_OK ? "RoleUnknown"
+		return REASON_NO_BACKEND;
+	return here->reach == REACH_OK ? REASON_ROLE_UNKNOWN
 				       : reach_reason(here->reach);
 }
 
@@ -262,19 +273,20 @@ static void derive_degraded(struct deriving *d)
 		put(d, CONDITION_DEGRADED, CONDITION_UNKNOWN, untold_reason(d),
 		    "%s", "see Synced");
 	else if (observation_is_split(d->in->seen))
-		degraded(d, "SplitBrain",
+		degraded(d, REASON_SPLIT_BRAIN,
 			 "both %s and %s are writable: decide which one keeps "
 			 "its data; there write 'swap force' to endpoints, or "
 			 "at the other 'demoting force' to state, and once it "
 			 "is a replica 'syncing force'",
 			 d->in->here, d->in->peer);
 	else if (d->meant == ROLE_REPLICA && here->diverged)
-		degraded(d, "Diverged",
+		degraded(d, REASON_DIVERGED,
 			 "the replica has writes that %s lacks: save them, then "
 			 "write 'syncing force'",
 			 d->in->peer);
 	else if (d->meant == ROLE_REPLICA && !here->complete)
-		degraded(d, "InitialSync", "no complete copy yet: see progress");
+		degraded(d, REASON_INITIAL_SYNC,
+			 "no complete copy yet: see progress");
 	else if (degraded_by_peer(d))
 		return;
 	/* Some products tell the time of a copy when they are asked for one,
@@ -282,12 +294,12 @@ static void derive_degraded(struct deriving *d)
 	else if (d->meant == ROLE_REPLICA && rpo > 0 && here->data_time &&
 		 d->in->capabilities & CAP_LAG &&
 		 d->in->now - here->data_time > rpo)
-		degraded(d, "LagOverRpo",
+		degraded(d, REASON_LAG_OVER_RPO,
 			 "the data is of %s, older than the rpo of %s",
 			 time_text(here->data_time, when), d->in->spec->rpo);
 	else
-		put(d, CONDITION_DEGRADED, CONDITION_FALSE, "Healthy", "%s",
-		    "");
+		put(d, CONDITION_DEGRADED, CONDITION_FALSE, REASON_HEALTHY,
+		    "%s", "");
 }
 
 static void derive_drifted(struct deriving *d)
@@ -300,14 +312,14 @@ static void derive_drifted(struct deriving *d)
 		put(d, CONDITION_DRIFTED, CONDITION_UNKNOWN, untold_reason(d),
 		    "%s", "see Synced");
 	else if (steady && here->claim != d->meant)
-		put(d, CONDITION_DRIFTED, CONDITION_TRUE, "RoleDiffers",
+		put(d, CONDITION_DRIFTED, CONDITION_TRUE, REASON_ROLE_DIFFERS,
 		    "state says %s, the storage at %s says %s; nothing is "
 		    "changed until somebody writes",
 		    state_text(d->in->spec->state), d->in->here,
 		    role_text(here->claim));
 	else
-		put(d, CONDITION_DRIFTED, CONDITION_FALSE, "AsRequested", "%s",
-		    "");
+		put(d, CONDITION_DRIFTED, CONDITION_FALSE, REASON_AS_REQUESTED,
+		    "%s", "");
 }
 
 void conditions_derive(const struct plan_input *in, const struct plan *plan,

@@ -89,17 +89,17 @@ void plan_step(struct planning *p, enum act act)
 		p->out->steps[p->out->step_count++] = act;
 }
 
-static void wait_for(struct planning *p, const char *reason, const char *fmt,
+static void wait_for(struct planning *p, enum reason reason, const char *fmt,
 		     va_list ap) __attribute__((format(printf, 3, 0)));
 
-static void wait_for(struct planning *p, const char *reason, const char *fmt,
+static void wait_for(struct planning *p, enum reason reason, const char *fmt,
 		     va_list ap)
 {
 	p->out->waits_for = reason;
 	vsnprintf(p->out->waits_text, sizeof p->out->waits_text, fmt, ap);
 }
 
-void plan_wait(struct planning *p, const char *reason, const char *fmt, ...)
+void plan_wait(struct planning *p, enum reason reason, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -108,7 +108,7 @@ void plan_wait(struct planning *p, const char *reason, const char *fmt, ...)
 	va_end(ap);
 }
 
-void plan_doubt(struct planning *p, const struct side *side, const char *reason,
+void plan_doubt(struct planning *p, const struct side *side, enum reason reason,
 		const char *fmt, ...)
 {
 	char *text = p->out->waits_text;
@@ -230,7 +230,7 @@ static void wait_for_circuit(const struct plan_input *in, struct planning *p)
 
 	if (until <= in->now || act_is_wait(p->out->steps[0]))
 		return;
-	plan_wait(p, "CircuitOpen",
+	plan_wait(p, REASON_CIRCUIT_OPEN,
 		  "%s failed too often: it is tried again at %s, or when "
 		  "somebody writes",
 		  at_peer ? in->peer : in->here, time_text(until, when));
@@ -253,7 +253,7 @@ void plan_progress(const struct plan_input *in, struct plan *out)
 	p.failover = req->failover;
 	p.from = req->from;
 	if (!in->has_backend) {
-		plan_wait(&p, "NoBackend",
+		plan_wait(&p, REASON_NO_BACKEND,
 			  "no backend serves this replication: see `backend`");
 		return;
 	}
@@ -261,7 +261,7 @@ void plan_progress(const struct plan_input *in, struct plan *out)
 	   that is not waited for any more. */
 	if (p.here->busy ||
 	    (p.peer->busy && !(p.overrides & OVERRIDE_STEP_DOWN)))
-		plan_wait(&p, "Busy", "an action runs at %s%s%s",
+		plan_wait(&p, REASON_BUSY, "an action runs at %s%s%s",
 			  p.here->busy ? in->here : in->peer,
 			  *busy->native ? ": " : "", busy->native);
 	else

@@ -10,6 +10,7 @@
 
 #include "backend.h"
 #include "observation.h"
+#include "reason.h"
 #include "spec.h"
 #include "status.h"
 
@@ -61,8 +62,8 @@ struct plan {
 					   which plan goes on with it */
 	enum failover failover;		/* for promoting: decided here */
 	bool done;			/* nothing left, and verified */
-	const char *waits_for;		/* a CamelCase reason when the reconcile
-					   must wait and not act, else NULL */
+	enum reason waits_for;		/* when the reconcile must wait and not
+					   act, else REASON_NONE */
 	char waits_text[PLAN_TEXT_MAX];	/* and the sentence: what to do */
 	char cost[256];			/* what is lost, "" when nothing */
 	int64_t look_at;		/* when a wait is over by itself, or 0 */
@@ -125,7 +126,10 @@ void plan_render(const struct plan *plan, struct backend *backend,
  * observation has now; @out keeps `since` where a status did not flip.  The
  * strings are static or point into @text.
  */
-struct condition_text { char reason[48]; char message[PLAN_TEXT_MAX + 64]; };
+struct condition_text {
+	char message[PLAN_TEXT_MAX + 64];
+};
+
 void conditions_derive(const struct plan_input *in, const struct plan *plan,
 		       struct condition out[CONDITION_COUNT],
 		       struct condition_text text[CONDITION_COUNT]);

@@ -122,7 +122,7 @@ bool wait_for_site(struct planning *p)
 {
 	if (p->here->reach == REACH_OK)
 		return false;
-	plan_wait(p, "SiteUnreachable", "%s %s%s%s", p->in->here,
+	plan_wait(p, REASON_SITE_UNREACHABLE, "%s %s%s%s", p->in->here,
 		  side_silence(p->here), *p->here->why ? ": " : "",
 		  p->here->why);
 	return true;
@@ -135,13 +135,13 @@ bool wait_for_use(struct planning *p, const struct side *side,
 	if (side->in_use == TRI_NO || p->overrides & OVERRIDE_IN_USE)
 		return false;
 	if (side->in_use == TRI_YES)
-		plan_wait(p, "InUse",
+		plan_wait(p, REASON_IN_USE,
 			  "the volume at %s is in use%s%s: stop that, or write "
 			  "'%s force'",
 			  cluster, *side->in_use_by ? " by " : "",
 			  side->in_use_by, word_text(p->out->word));
 	else
-		plan_wait(p, "InUse",
+		plan_wait(p, REASON_IN_USE,
 			  "whether the volume at %s is in use can't be told: "
 			  "'%s force' goes on all the same",
 			  cluster, word_text(p->out->word));
@@ -221,12 +221,12 @@ void wait_for_group(struct planning *p)
 		return;
 	list_unasked(p, unasked);
 	if (*seen->strangers)
-		plan_wait(p, "GroupIncomplete",
+		plan_wait(p, REASON_GROUP_INCOMPLETE,
 			  "%s moves as a whole, and no replication is for %s: "
 			  "make one, or write '%s force'",
 			  seen->group, seen->strangers, word_text(p->out->word));
 	else if (*unasked)
-		plan_wait(p, "GroupIncomplete",
+		plan_wait(p, REASON_GROUP_INCOMPLETE,
 			  "%s moves as a whole: write %s to %s too, or '%s "
 			  "force'",
 			  seen->group, word_text(p->out->word), unasked,
@@ -241,13 +241,13 @@ void await_writable(struct planning *p)
 	else if (verify_here(p))
 		return;
 	else if (p->here->fact == ROLE_UNKNOWN)
-		plan_doubt(p, p->here, "Unverified",
+		plan_doubt(p, p->here, REASON_UNVERIFIED,
 			   "%s says that it is the source, and there is no "
 			   "second fact: look yourself, then write 'source "
 			   "force'",
 			   p->in->here);
 	else
-		plan_doubt(p, p->here, "Unverified",
+		plan_doubt(p, p->here, REASON_UNVERIFIED,
 			   "%s says that it is the source, but its volume is "
 			   "not writable: not believed",
 			   p->in->here);

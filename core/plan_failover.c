@@ -222,7 +222,7 @@ static bool look_first(struct planning *p)
 	if (p->overrides & OVERRIDE_COPY || !lacks_second_fact(p, p->here))
 		return true;
 	if (!lacks_look(p->here)) {
-		plan_doubt(p, p->here, "Unverified",
+		plan_doubt(p, p->here, REASON_UNVERIFIED,
 			   "%s says that its copy is complete, and there is no "
 			   "second fact: 'promoting force' goes on all the same",
 			   p->in->here);
@@ -235,7 +235,7 @@ static bool look_first(struct planning *p)
 static void promote_planned(struct planning *p)
 {
 	if (p->peer->reach != REACH_OK) {
-		plan_wait(p, "PeerUnreachable",
+		plan_wait(p, REASON_PEER_UNREACHABLE,
 			  "%s %s: waiting for it; write 'promoting force' to go "
 			  "on without it, or replica to roll back",
 			  p->in->peer, side_silence(p->peer));
@@ -248,7 +248,7 @@ static void promote_planned(struct planning *p)
 			return;
 		plan_step(p, ACT_DEMOTE_PEER);
 	} else if (p->peer_role != ROLE_REPLICA) {
-		plan_doubt(p, p->peer, "PeerUnverified",
+		plan_doubt(p, p->peer, REASON_PEER_UNVERIFIED,
 			   "%s says that it is %s, but its volume is %s: not "
 			   "believed; 'promoting force' goes on without it",
 			   p->in->peer, role_text(p->peer->claim),
@@ -256,7 +256,7 @@ static void promote_planned(struct planning *p)
 		return;
 	} else if (lacks_second_fact(p, p->peer) && p->here->caught_up &&
 		   !(p->overrides & OVERRIDE_PEER)) {
-		plan_wait(p, "PeerUnverified",
+		plan_wait(p, REASON_PEER_UNVERIFIED,
 			  "%s says that it has stepped down, and a second look "
 			  "at it is not to be had: look yourself, then write "
 			  "'promoting force', or replica to roll back",
@@ -282,7 +282,7 @@ static void promote_unplanned(struct planning *p)
 {
 	state_cost(p);
 	if (!peer_stays_away(p)) {
-		plan_wait(p, "PeerReturned",
+		plan_wait(p, REASON_PEER_RETURNED,
 			  "%s is there again, or alive: write replica and then "
 			  "promoting for a planned failover, or 'promoting "
 			  "force'",
@@ -421,7 +421,7 @@ static void roll_back_checks(struct planning *p)
 static void roll_back_writable(struct planning *p)
 {
 	if (!peer_is_verified_source(p) || !(p->overrides & OVERRIDE_DATA)) {
-		plan_wait(p, "NeedsForce",
+		plan_wait(p, REASON_NEEDS_FORCE,
 			  "%s is writable already: when %s is the source, write "
 			  "'replica force' to give up what was written here",
 			  p->in->here, p->in->peer);
@@ -443,12 +443,12 @@ static void roll_back_writable(struct planning *p)
 static void give_back(struct planning *p)
 {
 	if (p->peer->reach != REACH_OK)
-		plan_wait(p, "PeerUnreachable",
+		plan_wait(p, REASON_PEER_UNREACHABLE,
 			  "%s %s: the source role is given back when it "
 			  "answers",
 			  p->in->peer, side_silence(p->peer));
 	else if (p->peer->claim == ROLE_SOURCE)
-		plan_doubt(p, p->peer, "PeerUnverified",
+		plan_doubt(p, p->peer, REASON_PEER_UNVERIFIED,
 			   "%s says that it is the source, but its volume is "
 			   "%s: not believed",
 			   p->in->peer, role_text(p->peer->fact));
@@ -472,7 +472,7 @@ static void roll_back_steps(struct planning *p)
 	} else if (given_up && (p->here->diverged || !p->here->following)) {
 		/* What was written here was given up: follow again. */
 		if (!peer_is_verified_source(p)) {
-			plan_doubt(p, p->peer, "PeerUnverified",
+			plan_doubt(p, p->peer, REASON_PEER_UNVERIFIED,
 				   "%s is not a verified source: nothing is "
 				   "rebuilt until it is",
 				   p->in->peer);
@@ -485,7 +485,7 @@ static void roll_back_steps(struct planning *p)
 	} else if (is_fact(p, ROLE_REPLICA)) {
 		p->out->done = true;
 	} else if (!verify_here(p)) {
-		plan_doubt(p, p->here, "Unverified",
+		plan_doubt(p, p->here, REASON_UNVERIFIED,
 			   "%s says that it is a replica, and its volume is %s",
 			   p->in->here, role_text(p->here->fact));
 	}

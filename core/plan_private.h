@@ -43,12 +43,12 @@ void plan_pass(struct planning *p, const char *name, const char *fmt, ...)
 
 /* Adds a step; says that the reconcile waits, and why; says that it is done. */
 void plan_step(struct planning *p, enum act act);
-void plan_wait(struct planning *p, const char *reason, const char *fmt, ...)
+void plan_wait(struct planning *p, enum reason reason, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* It waits because of what that side is, which its storage says in its own
    words. */
-void plan_doubt(struct planning *p, const struct side *side, const char *reason,
+void plan_doubt(struct planning *p, const struct side *side, enum reason reason,
 		const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /* The rows of the words: what is checked and what is left to do. */

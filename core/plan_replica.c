@@ -58,7 +58,7 @@ static bool resync_destroys(const struct planning *p)
 static void rebuild(struct planning *p)
 {
 	if (resync_destroys(p) && !(p->overrides & OVERRIDE_DATA)) {
-		plan_wait(p, "NeedsForce",
+		plan_wait(p, REASON_NEEDS_FORCE,
 			  "the rebuild would destroy data at %s: write 'syncing "
 			  "force'",
 			  p->in->here);
@@ -81,7 +81,7 @@ static void resync_steps(struct planning *p)
 	if (wait_for_site(p))
 		return;
 	if (!peer_is_verified_source(p))
-		plan_wait(p, "PeerNotSource",
+		plan_wait(p, REASON_PEER_NOT_SOURCE,
 			  "%s %s and is not verified as the source: nothing is "
 			  "rebuilt until it is",
 			  p->in->peer, side_silence(p->peer));
@@ -92,7 +92,7 @@ static void resync_steps(struct planning *p)
 	else if (is_fact(p, ROLE_REPLICA))
 		p->out->done = true;
 	else if (!verify_here(p))
-		plan_doubt(p, p->here, "Unverified",
+		plan_doubt(p, p->here, REASON_UNVERIFIED,
 			   "%s says that it follows, and there is no second "
 			   "fact: look yourself, then write 'replica force'",
 			   p->in->here);
@@ -127,7 +127,7 @@ static void settle_steps(struct planning *p)
 	if (p->here->claim == meant && is_fact(p, meant))
 		p->out->done = true;
 	else if (p->here->claim != meant || !verify_here(p))
-		plan_doubt(p, p->here, "Unverified",
+		plan_doubt(p, p->here, REASON_UNVERIFIED,
 			   "%s says %s, its volume is %s", p->in->here,
 			   role_text(p->here->claim),
 			   role_text(p->here->fact));
@@ -182,20 +182,20 @@ static void adopt_steps(struct planning *p)
 		return;
 	else if (p->here->claim != ROLE_ABSENT)
 		plan_doubt(p, p->here,
-			   p->here->claim == meant ? "Unverified"
+			   p->here->claim == meant ? REASON_UNVERIFIED
 			   : p->here->claim == ROLE_UNKNOWN
-				   ? "RoleUnknown"
-				   : "RoleConflict",
+				   ? REASON_ROLE_UNKNOWN
+				   : REASON_ROLE_CONFLICT,
 			   "%s says %s, its volume is %s, and making a "
 			   "replication never changes a role",
 			   p->in->here, role_text(p->here->claim),
 			   role_text(p->here->fact));
 	else if (p->peer->reach != REACH_OK)
-		plan_wait(p, "PeerUnreachable",
+		plan_wait(p, REASON_PEER_UNREACHABLE,
 			  "%s %s: whether a relationship exists can't be told",
 			  p->in->peer, side_silence(p->peer));
 	else if (p->in->here_is_source != (meant == ROLE_SOURCE))
-		plan_wait(p, "RoleConflict",
+		plan_wait(p, REASON_ROLE_CONFLICT,
 			  "there is no relationship yet, and %s is not the "
 			  "endpoint that could be %s",
 			  p->in->here, role_text(meant));
@@ -252,7 +252,7 @@ static void remove_steps(struct planning *p)
 	if (!deletes_relationship(p) || p->here->claim == ROLE_ABSENT)
 		p->out->done = true;
 	else if (p->here->reach != REACH_OK || p->peer->reach != REACH_OK)
-		plan_wait(p, "SiteUnreachable", "not both sites answer");
+		plan_wait(p, REASON_SITE_UNREACHABLE, "not both sites answer");
 	else
 		plan_step(p, ACT_DELETE);
 }

@@ -70,7 +70,7 @@ static bool look_at_follower(struct planning *p)
 		plan_step(p, ACT_VERIFY_PEER);
 		return true;
 	}
-	plan_doubt(p, p->peer, "PeerUnverified",
+	plan_doubt(p, p->peer, REASON_PEER_UNVERIFIED,
 		   "%s says that it follows this site, and there is no second "
 		   "fact: 'demoting force' goes on all the same",
 		   p->in->peer);
@@ -83,8 +83,10 @@ static void step_down(struct planning *p)
 	if (wait_for_use(p, p->here, p->in->here))
 		return;
 	if (!peer_follows(p) && !(p->overrides & OVERRIDE_PEER)) {
-		plan_wait(p, p->peer->reach == REACH_OK ? "PeerNotFollowing"
-							: "PeerUnreachable",
+		plan_wait(p,
+			  p->peer->reach == REACH_OK
+				  ? REASON_PEER_NOT_FOLLOWING
+				  : REASON_PEER_UNREACHABLE,
 			  "%s does not follow this site (it %s): nobody would "
 			  "have the data; 'demoting force' goes on without it",
 			  p->in->peer, side_silence(p->peer));
@@ -111,14 +113,14 @@ static void demote_steps(struct planning *p)
 	else if (!is_fact(p, ROLE_REPLICA) && verify_here(p))
 		return;
 	else if (!is_fact(p, ROLE_REPLICA))
-		plan_doubt(p, p->here, "Unverified",
+		plan_doubt(p, p->here, REASON_UNVERIFIED,
 			   "%s says that it has stepped down, but its volume is "
 			   "%s: not believed",
 			   p->in->here, role_text(p->here->fact));
 	else if (!final_sync_expected(p) || p->peer->caught_up)
 		p->out->done = true;
 	else if (p->peer->reach != REACH_OK)
-		plan_wait(p, "PeerUnreachable",
+		plan_wait(p, REASON_PEER_UNREACHABLE,
 			  "%s %s: whether it has the final sync can't be told",
 			  p->in->peer, side_silence(p->peer));
 	else
@@ -160,7 +162,7 @@ static void take_back_steps(struct planning *p)
 	else if (p->peer_role == ROLE_REPLICA)
 		plan_step(p, ACT_PROMOTE);
 	else if (p->peer->reach == REACH_OK)
-		plan_wait(p, "PeerIsSource",
+		plan_wait(p, REASON_PEER_IS_SOURCE,
 			  "%s is, or may be, the source now (it says %s, its "
 			  "volume is %s)",
 			  p->in->peer, role_text(p->peer->claim),
@@ -168,7 +170,7 @@ static void take_back_steps(struct planning *p)
 	else if (p->overrides & OVERRIDE_PEER)
 		plan_step(p, ACT_FORCE_PROMOTE);
 	else
-		plan_wait(p, "PeerUnreachable",
+		plan_wait(p, REASON_PEER_UNREACHABLE,
 			  "%s %s: whether it was promoted can't be told; write "
 			  "'source force' to go on",
 			  p->in->peer, side_silence(p->peer));
@@ -222,7 +224,7 @@ static void turn_peer(struct planning *p)
 	bool loses = peer_may_be_writable(p) || p->peer->diverged;
 
 	if (loses && !(p->overrides & OVERRIDE_DATA)) {
-		plan_wait(p, "NeedsForce",
+		plan_wait(p, REASON_NEEDS_FORCE,
 			  "%s has, or may have, writes that are not here: look "
 			  "at it, then write 'swap force' to endpoints",
 			  peer);
@@ -240,7 +242,7 @@ static void turn_peer(struct planning *p)
 			return;
 		plan_step(p, ACT_DEMOTE_PEER);
 	} else if (p->peer_role != ROLE_REPLICA) {
-		plan_doubt(p, p->peer, "PeerUnverified",
+		plan_doubt(p, p->peer, REASON_PEER_UNVERIFIED,
 			   "%s says %s, its volume is %s", peer,
 			   role_text(p->peer->claim),
 			   role_text(p->peer->fact));
@@ -255,7 +257,7 @@ static void turn_peer(struct planning *p)
 	else if (lacks_look(p->peer))
 		plan_step(p, ACT_VERIFY_PEER);
 	else
-		plan_doubt(p, p->peer, "Unverified",
+		plan_doubt(p, p->peer, REASON_UNVERIFIED,
 			   "%s says that it follows, and there is no second "
 			   "fact",
 			   peer);
@@ -268,11 +270,11 @@ static void swap_steps(struct planning *p)
 	if (p->here->claim == ROLE_SOURCE && verify_here(p))
 		return;
 	if (side_verified_role(p->here) != ROLE_SOURCE)
-		plan_doubt(p, p->here, "SourceUnverified",
+		plan_doubt(p, p->here, REASON_SOURCE_UNVERIFIED,
 			   "%s is not verified as the source any more",
 			   p->in->here);
 	else if (p->peer->reach != REACH_OK)
-		plan_wait(p, "PeerUnreachable",
+		plan_wait(p, REASON_PEER_UNREACHABLE,
 			  "%s %s: it is made to follow when it answers",
 			  p->in->peer, side_silence(p->peer));
 	else

@@ -6,6 +6,7 @@
 #include "status_codec.h"
 
 #include "faults.h"
+#include "reason.h"
 #include "status_fields.h"
 #include "text.h"
 
@@ -398,7 +399,8 @@ int status_parse(const struct node *manifest, struct status_record *record,
 	s.status.history = s.history;
 	for (i = 0; i < CONDITION_COUNT; i++)
 		s.status.conditions[i] = (struct condition){
-			CONDITION_UNKNOWN, "NotObserved", "", 0, 0};
+			CONDITION_UNKNOWN,
+			reason_text(REASON_NOT_OBSERVED), "", 0, 0};
 	read_metadata(&s, manifest);
 	rc = read_status(&s, n);
 	if (rc < 0)

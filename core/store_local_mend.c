@@ -5,6 +5,7 @@
  */
 #include "store_local_mend.h"
 
+#include "reason.h"
 #include "text.h"
 
 #include <errno.h>
@@ -67,7 +68,8 @@ static int start_anew(struct loading *l, struct file_content *c,
 
 	for (i = 0; i < CONDITION_COUNT; i++)
 		draft.conditions[i] = (struct condition){
-			CONDITION_UNKNOWN, "NotObserved", "", l->now, 1};
+			CONDITION_UNKNOWN,
+			reason_text(REASON_NOT_OBSERVED), "", l->now, 1};
 	if (old) {
 		draft.site = old->site;
 		draft.holds_pvc = old->holds_pvc;

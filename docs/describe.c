@@ -6,9 +6,11 @@
  *
  *   .\" @FILES@    every file of the tree
  *   .\" @EDGES@    the table of states
+ *   .\" @REASONS@  why a condition is as it is
  */
 #include "buf.h"
 #include "fs.h"
+#include "reason.h"
 #include "state.h"
 
 #include <stdio.h>
@@ -54,12 +56,22 @@ static void describe_edges(struct buf *out)
 	buf_puts(out, ".TE\n");
 }
 
+static void describe_reasons(struct buf *out)
+{
+	int i;
+
+	for (i = REASON_NONE + 1; i < REASON_COUNT; i++)
+		buf_printf(out, ".TP\n.B %s\n%s.\n", reason_text((enum reason)i),
+			   reason_means((enum reason)i));
+}
+
 static const struct {
 	const char *line;
 	void (*describe)(struct buf *out);
 } markers[] = {
 	{".\\\" @FILES@\n", fs_describe},
 	{".\\\" @EDGES@\n", describe_edges},
+	{".\\\" @REASONS@\n", describe_reasons},
 };
 
 #define MARKERS (sizeof markers / sizeof *markers)

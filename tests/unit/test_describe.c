@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * uvrfs.7 as it was made, $UVRFS_7: it names every file of the tables, every
- * edge, and whatever else .uvrfs/help names.
+ * edge, every reason, and whatever else .uvrfs/help names.  And $RUNBOOKS has a
+ * section for each reason, and no other.
  */
 #include "daemon.h"
 #include "file.h"
+#include "reason.h"
 #include "state.h"
 #include "suite.h"
 
@@ -20,10 +22,9 @@ static const struct file_table *const tables[] = {
 
 #define TABLES (int)(sizeof tables / sizeof *tables)
 
-/* The page without what only roff sees. */
-static void read_page(struct buf *page)
+static void read_file(const char *path, struct buf *page)
 {
-	FILE *f = fopen(getenv("UVRFS_7"), "re");
+	FILE *f = fopen(path, "re");
 	int c;
 
 	ck_assert_ptr_nonnull(f);
@@ -33,6 +34,12 @@ static void read_page(struct buf *page)
 			buf_putc(page, (char)c);
 	fclose(f);
 	ck_assert_int_eq(page->failed, 0);
+}
+
+/* The page without what only roff sees. */
+static void read_page(struct buf *page)
+{
+	read_file(getenv("UVRFS_7"), page);
 }
 
 START_TEST(every_file_is_named)
@@ -89,6 +96,62 @@ START_TEST(every_edge_is_named)
 }
 END_TEST
 
+START_TEST(every_reason_is_named)
+{
+	auto_buf page;
+	char row[300];
+	int i;
+
+	read_page(&page);
+	for (i = REASON_NONE + 1; i < REASON_COUNT; i++) {
+		enum reason reason = (enum reason)i;
+		const char *text = reason_text(reason);
+
+		ck_assert_int_eq(reason_parse(text), reason);
+		ck_assert(isupper(*text) && *reason_means(reason));
+		snprintf(row, sizeof row, "\n.TP\n.B %s\n%s.\n", text,
+			 reason_means(reason));
+		ck_assert_msg(strstr(buf_str(&page), row),
+			      "%s is not in the page", text);
+	}
+	ck_assert_int_eq(reason_parse(""), REASON_NONE);
+	ck_assert_int_eq(reason_parse("verified"), REASON_NONE);
+	ck_assert_int_eq(reason_parse(NULL), REASON_NONE);
+}
+END_TEST
+
+/* In the table's order, each with all that whoever is called at night needs. */
+START_TEST(every_reason_has_its_runbook)
+{
+	static const char *const parts[] = {
+		"\n**Means.** ", "\n**Look.** ", "\n**Do.** ", "\n**Don't.** ",
+	};
+	const char *at, *next;
+	auto_buf page;
+	char heading[64];
+	size_t k;
+	int i;
+
+	read_file(getenv("RUNBOOKS"), &page);
+	at = strstr(buf_str(&page), "\n### ");
+	for (i = REASON_NONE + 1; i < REASON_COUNT; i++) {
+		snprintf(heading, sizeof heading, "\n### %s\n",
+			 reason_text((enum reason)i));
+		ck_assert_msg(at && strncmp(at, heading, strlen(heading)) == 0,
+			      "not %s, but%.40s", heading, at ? at : " the end");
+		next = strstr(at + 1, "\n### ");
+		for (k = 0; k < sizeof parts / sizeof *parts; k++) {
+			const char *part = strstr(at, parts[k]);
+
+			ck_assert_msg(part && (!next || part < next),
+				      "%s lacks %s", heading, parts[k]);
+		}
+		at = next;
+	}
+	ck_assert_msg(!at, "a section of none: %.40s", at);
+}
+END_TEST
+
 /* Words of the help that are names: files after "Files", errnos, states. */
 START_TEST(what_the_help_names_is_named)
 {
@@ -132,6 +195,8 @@ int main(void)
 	suite_add_tcase(suite, c);
 	tcase_add_loop_test(c, every_file_is_named, 0, TABLES);
 	tcase_add_test(c, every_edge_is_named);
+	tcase_add_test(c, every_reason_is_named);
+	tcase_add_test(c, every_reason_has_its_runbook);
 	tcase_add_test(c, what_the_help_names_is_named);
 	return run_suite(suite);
 }

@@ -493,7 +493,7 @@ START_TEST(a_sidecar_that_is_away)
 	request(WORD_PROMOTING, false);
 	ck_assert_int_eq(finish(600), -1);
 	ck_assert_str_eq(a.spec_action, "FAILOVER_REMOTE");
-	ck_assert_str_eq(plan.waits_for, "PeerUnverified");
+	ck_assert_int_eq(plan.waits_for, REASON_PEER_UNVERIFIED);
 	/* It is not taken back for that: it may be carried out yet. */
 	in = input();
 	plan_request(&in, WORD_REPLICA, true, &plan);
