@@ -193,7 +193,7 @@ def failover(r, arguments, seconds=30, **more):
 
 def test_script_fails_over_and_can_be_run_twice(db):
     done = failover(db, "production-db database")
-    assert done.rc == 0, done
+    assert done.rc == 0 and not done.err, done
     assert db.state == "source" and db.here_volume.read_bytes() == DATA
     journal = db.journal()
     again = failover(db, "database/production-db")
