@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures, and what keeps a broken daemon from hanging or littering."""
 import os
+import pathlib
 import signal
 import sys
 import threading
@@ -10,6 +11,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 
 import uvr  # noqa: E402
+from machine import Machine  # noqa: E402
 
 CLONE_NEWNS = 0x20000
 MS_REC_PRIVATE = 0x4000 | 0x40000
@@ -23,7 +25,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "limit(seconds): a test may take longer than the usual")
-    config.addinivalue_line("markers", "robot: runs Ansible or Puppet, slowly")
+    config.addinivalue_line(
+        "markers", "robot: runs Ansible, Puppet or dpkg, slowly")
     # As Ctrl-C: the fixtures clean up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Mounts of our own: they go with us, also after kill -9.
@@ -74,6 +77,17 @@ def watchdog(request):
     timer.start()
     yield
     timer.cancel()
+
+
+@pytest.fixture(scope="module")
+def empty_machine(tmp_path_factory):
+    """For a daemon as it is installed; not started yet."""
+    built = pathlib.Path(uvr.BINARY).read_bytes()
+    if uvr.WRAPPER or b"__asan_init" in built or b"__tsan_init" in built:
+        pytest.skip("the sandbox is for the daemon as it is installed")
+    made = Machine(tmp_path_factory.mktemp("machine"))
+    yield made
+    made.end()
 
 
 @pytest.fixture(scope="module")

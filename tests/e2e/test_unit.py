@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The unit for systemd: under a systemd of our own, in a root of its own."""
-import os
 import pathlib
 import shlex
 import shutil
-import subprocess
 
 import pytest
 
-from shell import FACTOR, sh, until
-from uvr import BINARY, CONFIG, WRAPPER, manifest
+from machine import UNITS
+from shell import sh, until
+from uvr import BINARY, CONFIG, ROOT, manifest
 
 UNIT = pathlib.Path(BINARY).parent / "uvrfs.service"
-BOOT = pathlib.Path(__file__).with_name("boot-systemd")
-TARGETS = ("basic", "sysinit", "shutdown", "network-online")
 DBA = 2001
 ACCESS = CONFIG + f"access: [{{namespace: guarded, owner: {DBA}}}]\n"
 FOWNER, DAC_OVERRIDE = 1 << 3, 1 << 1
@@ -29,70 +26,19 @@ def test_exposure():
     assert done.rc == 0, done.out + done.err
 
 
-class Machine:
-    def __init__(self, base):
-        self.base = base
-        exe = UNIT.read_text().split("ExecStart=")[1].split()[0]
-        put = base / "put"
-        for part in ("units", "uvr", "etc/uvrfs", exe[1:-len("uvrfs")]):
-            (put / part).mkdir(parents=True, exist_ok=True)
-        shutil.copy(BINARY, put / exe[1:])
-        shutil.copy(UNIT, put / "units")
-        for target in TARGETS:
-            (put / f"units/{target}.target").write_text(
-                "[Unit]\nDefaultDependencies=no\n")
-        (put / "etc/uvrfs/uvrfs.yaml").write_text(ACCESS)
-        self.log = open(base / "log", "wb")
-        self.process = subprocess.Popen(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child",
-             "--cgroup", "--ipc", "--uts", BOOT, base],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-
-    def init(self):
-        path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        with open(path, encoding="ascii") as f:
-            return (f.read().split() or ["0"])[0]
-
-    def run(self, command, seconds=20):
-        return sh(f"nsenter -a -t {self.init()} -r -w bash -c "
-                  + shlex.quote(command), seconds=seconds)
-
-    def boots(self):
-        return self.process.poll() is not None or \
-            self.init() != "0" and self.run("systemctl is-system-running").out == "running\n"
-
-    def status(self, pid):
-        lines = self.run(f"cat /proc/{pid}/status").out.splitlines()
-        return {k: v.split() for k, v in
-                (line.split(":", 1) for line in lines)}
-
-    def processes(self):
-        """The daemon and its nudger."""
-        main = self.run("systemctl show -P MainPID uvrfs").out.strip()
-        return main, self.run(f"pgrep -P {main}").out.strip()
-
-    def end(self):
-        self.process.kill()
-        self.process.wait(10)
-        self.log.close()
-
-
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory):
-    if WRAPPER or b"__asan_init" in pathlib.Path(BINARY).read_bytes() or \
-            b"__tsan_init" in pathlib.Path(BINARY).read_bytes():
-        pytest.skip("the sandbox is for the daemon as it is installed")
-    made = Machine(tmp_path_factory.mktemp("unit"))
-    try:
-        until(made.boots, "systemd is up", 20)
-        if made.process.poll() is not None:
-            pytest.skip("no systemd can be started here: "
-                        + (made.base / "log").read_text()[-200:])
-        done = made.run("systemctl start uvrfs")
-        assert done.rc == 0, done.err + made.run("systemctl status uvrfs").out
-        yield made
-    finally:
-        made.end()
+def machine(empty_machine):
+    made = empty_machine
+    made.copy(BINARY, UNIT.read_text().split("ExecStart=/")[1].split()[0])
+    made.copy(UNIT, f"{UNITS}/uvrfs.service")
+    for kind in "sysusers", "tmpfiles":
+        made.copy(ROOT / f"mount/uvrfs.{kind}", f"usr/lib/{kind}.d/uvrfs.conf")
+    made.write("etc/uvrfs/uvrfs.yaml", ACCESS)
+    made.boot()
+    done = made.run("systemd-sysusers uvrfs.conf && systemd-tmpfiles --create "
+                    "uvrfs.conf && systemctl start uvrfs")
+    assert done.rc == 0, done.err + made.run("systemctl status uvrfs").out
+    return made
 
 
 def test_the_mount_is_everybodys(machine):
@@ -148,32 +94,14 @@ def test_the_sandbox(machine):
     assert machine.run("systemctl reload uvrfs").rc == 0
 
 
-LOOPS = """
-cd /uvr/guarded/r
-for command in 'cat state' 'stat .' 'sync state' 'ls /uvr'; do
-	while [ ! -e /tmp/enough ]; do
-		$command >/dev/null 2>>/tmp/errors || echo "$command: $?" >>/tmp/errors
-		echo >>"/tmp/${command%% *}"
-	done &
-done
-"""
-
-
 def test_nobody_notices(machine):
     """Crashes, an upgrade, and a restart."""
-    names = ("cat", "stat", "sync", "ls")
     device = machine.run("stat -c %d /uvr").out
     # Longer than the kernel keeps what it knows of the root.
-    machine.run("mkdir -p /units/uvrfs.service.d && printf "
-                "'[Service]\nRestartSec=2\n' > /units/uvrfs.service.d/x.conf"
-                " && systemctl daemon-reload")
-    machine.run(f"({LOOPS}) >/dev/null 2>&1 </dev/null")
-
-    def counts():
-        return [int(n) for n in machine.run(
-            "for n in cat stat sync ls; do stat -c %s /tmp/$n || echo 0; done")
-            .out.split()]
-
+    dropins = f"/{UNITS}/uvrfs.service.d"
+    machine.run(f"mkdir {dropins} && printf '[Service]\nRestartSec=2\n' > "
+                f"{dropins}/x.conf && systemctl daemon-reload")
+    machine.keep_busy("/uvr/guarded/r")
     for end in ("kill -9 {}", "systemctl restart uvrfs",
                 "systemctl kill --kill-who=main -s USR1 uvrfs", "kill -9 {}"):
         daemon, _ = machine.processes()
@@ -181,11 +109,8 @@ def test_nobody_notices(machine):
         assert done.rc == 0, done
         until(lambda: machine.run("systemctl is-active uvrfs").out == "active\n"
               and machine.processes()[0] not in ("0", daemon), "it is back", 20)
-        before = counts()
-        until(lambda: all(n > m for n, m in zip(counts(), before)),
-              f"{names} go on", 20)
-    machine.run("touch /tmp/enough")
-    assert machine.run("cat /tmp/errors").out == ""
+        machine.goes_on()
+    assert machine.complaints() == ""
     assert machine.run("stat -c %d /uvr").out == device, "another mount"
     mounts = machine.run("grep -c ' /uvr ' /proc/self/mountinfo")
     assert mounts.out == "1\n", "a dead mount below"
