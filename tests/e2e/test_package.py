@@ -147,6 +147,16 @@ def test_mounted_by_fstab(machine):
     assert mounts(machine, "/mnt/uvr") == "0"
 
 
+def test_mounted_by_systemd(machine):
+    """The same line, as at its start."""
+    for command, there in ("start", "1"), ("stop", "0"):
+        must(machine, f"systemctl daemon-reload && systemctl {command} "
+                      "mnt-uvr.mount")
+        assert mounts(machine, "/mnt/uvr") == there
+    assert must(machine, "systemctl is-failed mnt-uvr.mount || true"
+                ) == "inactive\n"
+
+
 def test_mounted_by_hand(machine):
     mount = "mount -t uvrfs /etc/uvrfs/more.yaml /mnt/uvr"
     must(machine, mount)
