@@ -38,12 +38,15 @@ static bool wants_colours(void)
 static bool can_address(void)
 {
 	const char *cup;
+	bool can;
 	int rc;
 
 	if (!isatty(0) || !isatty(1) || setupterm(NULL, 1, &rc) == ERR)
 		return false;
 	cup = tigetstr("cup");
-	return cup && cup != (char *)-1;
+	can = cup && cup != (char *)-1;
+	del_curterm(cur_term);
+	return can;
 }
 
 bool view_begin(struct view *v)
