@@ -57,8 +57,7 @@ static void explain(const char *root, int error, char out[static TOP_LINE_MAX])
 	if (error == ENOENT || error == ENOTDIR)
 		snprintf(out, TOP_LINE_MAX, "uvrfs is not mounted at %s", root);
 	else if (error == ENOTCONN || error == ECONNABORTED)
-		snprintf(out, TOP_LINE_MAX, "the daemon of %s has ended; what "
-			 "was last seen is shown until it is back", root);
+		snprintf(out, TOP_LINE_MAX, "the daemon of %s has ended", root);
 	else
 		snprintf(out, TOP_LINE_MAX, "can't read %s: %m", root);
 }
@@ -122,10 +121,14 @@ static bool ask(struct top *t, int64_t now)
 
 /* ---- what is answered ---- */
 
-static void take_detail(struct view *v, int error, struct buf *text)
+static void take_detail(struct top *t, int error, struct buf *text)
 {
+	struct view *v = &t->view;
 	char why[TOP_LINE_MAX];
 
+	/* Another one has been selected meanwhile: that is asked for next. */
+	if (strcmp(t->ask.id, v->selected) != 0)
+		return;
 	if (error) {
 		explain(v->root, error, why);
 		buf_printf(text, "%s\n", why);
@@ -161,7 +164,7 @@ static void take(struct top *t, const struct top_answer *a, struct buf *text)
 	if (a->what == TOP_ROW)
 		t->row->own.round = t->round;
 	if (a->what == TOP_DETAIL)
-		take_detail(v, a->error, text);
+		take_detail(t, a->error, text);
 	else if (a->error || !text->len)
 		return;
 	else if (a->what == TOP_HEALTH)
@@ -325,7 +328,7 @@ static int print_once(const char *root)
 	}
 	table_finish(&table);
 	buf_finish(&text);
-	return rc || fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
+	return rc || fflush(stdout) || ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static void usage(FILE *out)

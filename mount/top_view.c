@@ -27,7 +27,7 @@ static const short colours[] = {
 	[TOP_BAD] = COLOR_RED,
 };
 
-/* no-color.org: set, to anything. */
+/* As no-color.org says: unless it is set, and not empty. */
 static bool wants_colours(void)
 {
 	const char *no = getenv("NO_COLOR");

@@ -268,6 +268,7 @@ def test_once(pair, d):
     assert re.match(r"database/beta +replica +True Verified +\S+ +1s over +"
                     r"sim ", lines[1]), lines
     assert re.match(r"database/alpha +source +True Verified", lines[2]), lines
+    assert sh(f"{TOP} --once {d.mnt} >/dev/full").rc == 1
 
 
 def test_what_is_no_terminal_is_refused(pair, d, terminal):
