@@ -15,6 +15,7 @@
 #define ABOVE 3		/* lines: who and how many, health, titles */
 #define BELOW 2		/* the last event, help */
 #define ESCAPE 27
+#define TEXT_LINE_MAX 1024
 #define FAR (1L << 30)	/* more lines than there are */
 
 static const char *const order_names[] = {
@@ -114,7 +115,7 @@ struct row *view_unread(const struct view *v, uint64_t round)
 /* A character has no more columns than bytes, so that the line never wraps. */
 static void put_line(int y, attr_t attributes, const char *text)
 {
-	char line[1024];
+	char line[TEXT_LINE_MAX];
 	size_t room = (size_t)COLS + 1;
 
 	snprintf(line, room < sizeof line ? room : sizeof line, "%s", text);
@@ -181,23 +182,33 @@ static void draw_list(struct view *v, int64_t now)
 		draw_row(v, width, i, now);
 }
 
+/* What of @text fits into a line of the screen, in @part; returns the rest. */
+static const char *take_line(const char *text, char part[static TEXT_LINE_MAX])
+{
+	size_t n = strcspn(text, "\n"), room = COLS > 4 ? (size_t)COLS : 4;
+
+	room = room < TEXT_LINE_MAX ? room : TEXT_LINE_MAX - 1;
+	snprintf(part, TEXT_LINE_MAX, "%.*s", (int)(n < room ? n : room), text);
+	text += strlen(text_clip(part));
+	return text + (*text == '\n');
+}
+
 static void draw_detail(struct view *v)
 {
-	const char *line = buf_str(&v->text), *end;
+	const char *text;
+	char part[TEXT_LINE_MAX];
 	size_t i, count = 0;
-	char part[1024];
 
-	for (end = line; (end = strchr(end, '\n')); end++)
-		count++;
+	for (text = buf_str(&v->text); *text; count++)
+		text = take_line(text, part);
 	if (v->scroll + height() > count)
 		v->scroll = count > height() ? count - height() : 0;
 	put_line(ABOVE - 1, A_UNDERLINE, v->selected);
-	for (i = 0; *line && i < v->scroll + height(); i++, line = end) {
-		end = strchrnul(line, '\n');
-		snprintf(part, sizeof part, "%.*s", (int)(end - line), line);
+	text = buf_str(&v->text);
+	for (i = 0; *text && i < v->scroll + height(); i++) {
+		text = take_line(text, part);
 		if (i >= v->scroll)
 			put_line((int)(ABOVE + i - v->scroll), A_NORMAL, part);
-		end += *end == '\n';
 	}
 }
 
