@@ -312,9 +312,10 @@ static bool step(struct view *v, int key)
 
 void view_key(struct view *v, int key)
 {
+	/* Nobody knows what the terminal has made of its content. */
 	if (key == KEY_RESIZE)
-		return;
-	if (v->typing)
+		clearok(curscr, TRUE);
+	else if (v->typing)
 		type(v, key);
 	else if (key == 'q')
 		v->over = true;
