@@ -1,123 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A daemon that dies under a busy mount, and the next one that goes on.
-
-The test is the service manager here: it keeps the descriptors that the daemon
-hands over, as systemd's descriptor store does.
-"""
+"""A daemon that dies under a busy mount, and the next one that goes on."""
 import errno
 import os
-import select
 import signal
-import socket
 import subprocess
 import time
 
 import pytest
 
 from inotify import MODIFY, Watcher
+from keeper import Kept, Programs, await_requests, other  # noqa: F401
 from story import (Audit, Story, history_of, no_act_is_done_twice,
                    nothing_is_torn, quiet, seeded)
-from uvr import (FACTOR, PATIENT, Daemon, background, call, destroy_all, get,
+from uvr import (FACTOR, PATIENT, background, call, destroy_all, get,
                  is_dead, put, sh, until)
 from writers import Crowd, Echo, reader, transitions, write_by_open
 
 # How often the daemon is killed while programs run in loops, or write.
 KILLS = int(os.environ.get("UVRFS_TAKEOVERS", 100 if FACTOR == 1 else 20))
-
-
-class Kept(Daemon):
-    """A daemon whose mount outlives it."""
-
-    def __init__(self, *args, **options):
-        super().__init__(*args, **options)
-        self.store = {}
-        # libfuse forgets its name of the mountpoint when it does not unmount.
-        leaks = self.base / "leaks"
-        leaks.write_text("leak:fuse_session_mount\n")
-        os.environ["LSAN_OPTIONS"] = \
-            f"suppressions={leaks}:print_suppressions=0"
-
-    def command(self, *more):
-        if not self.store:
-            return super().command(*more)
-        names = ":".join(self.store)
-        # bash, since others know no descriptors of two digits.
-        moves = "".join(f" {n}<&{fd} {fd}<&-"
-                        for n, fd in enumerate(self.store.values(), 3))
-        return ["bash", "-c", "export LISTEN_PID=$$ "
-                f"LISTEN_FDS={len(self.store)} LISTEN_FDNAMES={names}; "
-                f"exec \"$@\"{moves}", "bash", *super().command(*more)]
-
-    def hear(self, listener):
-        text, fds, _, _ = socket.recv_fds(listener, 4096, 4)
-        name = text.split(b"FDNAME=")[-1].decode()
-        if b"FDSTORE=1" in text:
-            self.store[name] = fds[0]
-        elif b"FDSTOREREMOVE=1" in text and name in self.store:
-            os.close(self.store.pop(name))
-        self.inherited = tuple(self.store.values())
-        return text
-
-    def put_away(self, listener):
-        """It goes on to listen."""
-        self.listener = listener
-
-    def stop(self):
-        super().stop()
-        while select.select([self.listener], [], [], 0)[0]:
-            self.hear(self.listener)
-        return self
-
-    def give_up(self):
-        for fd in self.store.values():
-            os.close(fd)
-        self.store, self.inherited = {}, ()
-
-    def leave(self):
-        """Ends it as an upgrade does."""
-        self.process.send_signal(signal.SIGUSR1)
-        assert self.process.wait(20 * FACTOR) == 75, self.stderr()
-        self.check_reports()
-        return self
-
-    def destroy(self):
-        self.give_up()
-        super().destroy()
-
-
-SERVANT = """
-import os, sys
-for line in sys.stdin:
-    try:
-        print(eval(line), flush=True)
-    except OSError as e:
-        print(-e.errno, flush=True)
-"""
-
-
-class Servant:
-    """Another process: what it has open is not closed by a fork of ours, which
-    would have to wait for the next daemon."""
-
-    def __init__(self):
-        self.process = subprocess.Popen(
-            ["python3", "-c", SERVANT], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True)
-
-    def __call__(self, function, *args):
-        """What a function of os returns, or minus the errno."""
-        args = [os.fspath(a) if isinstance(a, os.PathLike) else a for a in args]
-        print(f"os.{function}(*{args!r}) or 0", file=self.process.stdin,
-              flush=True)
-        return int(self.process.stdout.readline())
-
-
-@pytest.fixture
-def other():
-    servant = Servant()
-    yield servant
-    servant.process.kill()
-    servant.process.communicate()
 
 
 @pytest.fixture
@@ -159,57 +59,17 @@ def test_readers_go_on(kept):
 # Of accepted words after which a writer would only look.
 NEVER = 1 << 30
 
-LOOPS = {
-    "cat": "cat state conditions",
-    "stat": "stat . state plan/promoting",
-    "sync": "sync state",
-    "ls": "ls . plan ../../.uvrfs/by-state/replica",
-}
-
 
 @pytest.mark.limit(600)
 @pytest.mark.parametrize("end", ["kill9", "leave"])
 def test_programs_in_loops(new, tmp_path, end):
     kept = new()
-    r = kept.replica()
-    errors = tmp_path / "errors"
-    loops = [background(f"while :; do {command} >/dev/null 2>>{errors} || "
-                        f"echo {name}: $? >>{errors}; "
-                        f"echo >>{tmp_path / name}; done", cwd=r.path,
-                        seconds=500) for name, command in LOOPS.items()]
-    watch = subprocess.Popen(
-        ["inotifywait", "-m", "-e", "modify", r / "hold"], text=True,
-        stdout=open(tmp_path / "inotify", "wb"), stderr=subprocess.PIPE)
-    while "established" not in watch.stderr.readline():
-        pass
-    names = [*LOOPS, "inotify"]
-
-    def counts():
-        return {n: os.path.getsize(tmp_path / n) if (tmp_path / n).exists()
-                else 0 for n in names}
-
-    def go_on(before):
-        now = counts()
-        return all(now[n] > before[n] for n in names)
-
-    def turn(i):
-        before = counts()
-        assert r.write("hold", f"turn {i}\n") == 0
-        until(lambda: go_on(before), f"all of {names} go on: {before}", 20)
-
-    try:
-        turn(0)
+    with Programs(kept.replica(), tmp_path) as programs:
+        programs.turn(0)
         for i in range(1, (KILLS if end == "kill9" else KILLS // 5) + 1):
             getattr(kept, end)()
             kept.start()
-            turn(i)
-            assert not errors.exists() or not errors.read_text()
-    finally:
-        watch.kill()
-        watch.wait()
-        for loop in loops:
-            loop.terminate()
-            loop.communicate()
+            programs.turn(i)
 
 
 def test_changes_that_nobody_was_told_of(kept):
@@ -223,12 +83,6 @@ def test_changes_that_nobody_was_told_of(kept):
     kept.start()
     watch.until(r / "hold", MODIFY)
     assert get(r / "hold") == "drill\n"
-
-
-def await_requests(daemon, number):
-    """Until so many requests were not answered yet."""
-    path = f"/sys/fs/fuse/connections/{daemon.minor}/waiting"
-    until(lambda: int(get(path)) >= number, f"{number} requests wait")
 
 
 def test_waiters_go_on(new):

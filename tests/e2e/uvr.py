@@ -46,6 +46,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 class Daemon:
     """A uvrfs process with its own state directory and mount."""
+    patience = 20               # with its start, in seconds
 
     def __init__(self, config=CONFIG, options=(), base=None):
         self.base = pathlib.Path(base or tempfile.mkdtemp(prefix="uvr-e2e-"))
@@ -96,7 +97,7 @@ class Daemon:
             poll = select.poll()
             poll.register(listener, select.POLLIN)
             poll.register(pidfd, select.POLLIN)
-            end = time.monotonic() + 20 * FACTOR
+            end = time.monotonic() + self.patience * FACTOR
             while time.monotonic() < end:
                 for fd, _ in poll.poll(1000):
                     if fd == pidfd:
