@@ -57,7 +57,7 @@ void store_kube_tell(struct store_kube *k, struct object *o)
 	pthread_mutex_unlock(&k->lock);
 }
 
-static void complain(struct store_kube *k, const char *sentence)
+void store_kube_complain(struct store_kube *k, const char *sentence)
 {
 	char **list;
 
@@ -85,7 +85,7 @@ static void seen(struct kube_listener *l, const json_t *value, int64_t as_of)
 
 	if (!o) {
 		error_prefix(&err, "an object of the store is left out: ");
-		complain(k, err.msg);
+		store_kube_complain(k, err.msg);
 		return;
 	}
 	o->as_of = as_of;
@@ -227,8 +227,12 @@ static int load(struct store *s, struct store_visitor *v, struct error *err)
 {
 	struct store_kube *k = (struct store_kube *)s;
 	size_t i;
-	int rc = check_kind(k, err);
+	/* Who goes on knows that it is there, and somebody waits at the mount:
+	   a server that is being started again is worth a wait. */
+	int rc = k->config.goes_on ? 0 : check_kind(k, err);
 
+	if (rc == 0 && store_kube_load_namespaces(k, v) < 0)
+		rc = fail(err, ENOMEM, "no memory for namespaces");
 	if (rc < 0)
 		return rc;
 	k->reflector = kube_reflect(k->kube, UVR_PATH, NULL,
@@ -262,9 +266,9 @@ static int start(struct store *s, struct store_sink *sink, struct error *err)
 	k->found_count = 0;
 	pthread_mutex_unlock(&k->lock);
 	if (k->config.access.insecure)
-		complain(k, "the certificate of the API server is NOT verified "
-			    "(insecure-skip-tls-verify): whoever is in between "
-			    "can read and change everything");
+		store_kube_complain(k, "the certificate of the API server is NOT "
+			"verified (insecure-skip-tls-verify): whoever is in "
+			"between can read and change everything");
 	if (fence_init(&k->fence, err) < 0)
 		return -err->code;
 	k->has_fence = true;
@@ -313,6 +317,7 @@ static void close_store(struct store *s)
 		fence_finish(&k->fence);
 	kube_conn_free(k->conn);
 	kube_free(k->kube);
+	kube_ids_finish(&k->ids);
 	audit_file_close(&k->audit);
 	if (k->audit.dir >= 0)
 		close(k->audit.dir);
@@ -323,15 +328,6 @@ static void close_store(struct store *s)
 }
 
 /* ---- what the world asks ---- */
-
-/*
- * Directories of one mount are numbered by one process, and another process
- * makes another mount: it is enough to begin where no clock has been.
- */
-static uint64_t new_id(struct store *s, struct error *err)
-{
-	return ++((struct store_kube *)s)->next_id;
-}
 
 /*
  * A namespace here is a directory for objects; the cluster's own is not made.
@@ -392,7 +388,7 @@ static void volume(struct store *s, const char *namespace, const char *pvc,
 static const struct store_ops ops = {
 	.type = "kubernetes",
 	.load = load,
-	.new_id = new_id,
+	.new_id = store_kube_new_id,
 	.save = store_kube_save,
 	.remove = store_kube_remove,
 	.mkdir = make_namespace,
@@ -406,6 +402,9 @@ static const struct store_ops ops = {
 	.fence = fence,
 	.unfence = unfence,
 	.volume = volume,
+	.known_id = store_kube_known_id,
+	.note_id = store_kube_note_id,
+	.lost_id = store_kube_lost_id,
 };
 
 /* ---- opening ---- */
@@ -469,15 +468,18 @@ struct store *store_kube_open(struct store_kube_config *config,
 		.reached = lease_reached,
 	};
 	k->volumes_listener = (struct volumes_listener){volume_changed};
-	k->audit.fd = k->audit.dir = -1;
-	k->next_id = (uint64_t)(clock_wall() / 1000) << 18;
+	k->audit.fd = k->audit.dir = k->ids.fd = -1;
+	/* Where no clock has been, for a mount that begins with us. */
+	k->ids.last = (uint64_t)(clock_wall() / 1000) << 18;
 	pthread_mutex_init(&k->lock, NULL);
 	clock_cond_init(&k->listed);
 	make_identity(k);
 	configure_lease(k);
 	k->kube = kube_new(&k->config.access, err);
 	k->conn = k->kube ? kube_conn_new(k->kube, err) : NULL;
-	if (!k->conn || open_audit(k, err) < 0) {
+	if (!k->conn || open_audit(k, err) < 0 ||
+	    kube_ids_open(&k->ids, k->config.memory, k->config.memory_used,
+			  err) < 0) {
 		close_store(&k->store);
 		return NULL;
 	}

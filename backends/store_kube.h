@@ -15,6 +15,8 @@
 #include "kubeconfig.h"
 #include "store.h"
 
+#include <sys/types.h>
+
 struct store_kube_config {
 	struct kube_access access;	/* taken over, also on failure */
 	const char *state_dir;		/* for the audit; outlives it */
@@ -24,11 +26,16 @@ struct store_kube_config {
 	const char *lease;		/* its name */
 	int lease_ms;			/* its duration */
 	bool candidate;			/* may lead */
+	int memory;			/* that is kept for who goes on with our
+					   mount, the caller's; -1: none */
+	off_t memory_used;		/* by others, at its beginning */
+	bool goes_on;			/* with the mount of a former daemon */
 };
 
 /*
  * NULL with a sentence on failure.  Does not connect; `load` does, and fails
- * when there is no whole list within 30 s, or no such resource.
+ * when there is no whole list within 30 s; or at once, when nothing answers or
+ * there is no such resource, unless it goes on.
  */
 struct store *store_kube_open(struct store_kube_config *config,
 			      struct error *err);

@@ -19,6 +19,16 @@
 
 struct events;
 
+/* store_kube_ids.c; the loop's. */
+struct kube_id;
+struct kube_ids {
+	int fd;				/* -1: they are not noted */
+	off_t end;			/* of what is */
+	void *by_key;			/* tsearch: those of a former daemon, */
+	struct kube_id *first;		/* and which may be lost ones */
+	uint64_t last;			/* the greatest that was ever given */
+};
+
 struct store_kube {
 	struct store store;		/* first: they are cast */
 	struct kube_listener watch_listener;
@@ -37,7 +47,7 @@ struct store_kube {
 	struct audit_file audit;
 	char identity[128];
 	unsigned writes;		/* the worker's: names each of them */
-	uint64_t next_id;		/* loop */
+	struct kube_ids ids;
 
 	pthread_mutex_t lock;		/* protects what follows */
 	pthread_cond_t listed;
@@ -100,6 +110,28 @@ int store_kube_refuse(struct store *s, const struct object *o,
 
 /* Tells the world of an object; takes @o over. */
 void store_kube_tell(struct store_kube *k, struct object *o);
+/* The same of a sentence for the log. */
+void store_kube_complain(struct store_kube *k, const char *sentence);
+
+/*
+ * What a former daemon has noted in @fd behind @from, where more is noted from
+ * now on; @fd may be -1, and stays the caller's.  kube_ids_finish is due.
+ */
+int kube_ids_open(struct kube_ids *ids, int fd, off_t from, struct error *err);
+void kube_ids_finish(struct kube_ids *ids);
+/* Once: what vanishes and comes again is another directory.  0: none. */
+uint64_t kube_ids_find(struct kube_ids *ids, const char *key);
+int kube_ids_note(struct kube_ids *ids, uint64_t id, const char *key);
+/* The next that was not found, each once, then 0. */
+uint64_t kube_ids_lost(struct kube_ids *ids);
+
+int store_kube_load_namespaces(struct store_kube *k, struct store_visitor *v);
+/* As struct store_ops has them. */
+uint64_t store_kube_new_id(struct store *s, struct error *err);
+uint64_t store_kube_known_id(struct store *s, const char *uid);
+void store_kube_note_id(struct store *s, uint64_t id, const char *namespace,
+			const char *uid);
+uint64_t store_kube_lost_id(struct store *s);
 
 /* store_kube_events.c */
 struct events *events_start(struct kube *k, const char *identity,

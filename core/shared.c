@@ -173,6 +173,17 @@ static void restore(struct world *w, struct replication *r)
 		   "written again");
 }
 
+/* From its first object on its id is that object's. */
+static void set_object(struct world *w, struct replication *r, struct object *o)
+{
+	struct shared_part *part = r->work->shared;
+
+	if (!part->object)
+		w->store->ops->note_id(w->store, r->id, o->namespace, o->uid);
+	object_free(part->object);
+	part->object = o;
+}
+
 /* No commit is under way. */
 static void take(struct world *w, struct replication *r, struct object *o)
 {
@@ -185,8 +196,7 @@ static void take(struct world *w, struct replication *r, struct object *o)
 	}
 	if (!part->object || part->object->generation != o->generation)
 		part->ask_at = 0;
-	object_free(part->object);
-	part->object = o;
+	set_object(w, r, o);
 	part->witnessed |= o->status != NULL;
 	if (!r->spec && o->status)
 		bear(w, r);
@@ -200,12 +210,26 @@ static struct replication *add(struct world *w, struct namespace *ns,
 			       const struct object *o)
 {
 	struct error err;
-	uint64_t id = w->store->ops->new_id(w->store, &err);
-	struct replication *r = id ? world_make(w, ns, o->name, id) : NULL;
+	uint64_t id = w->store->ops->known_id(w->store, o->uid);
+	struct replication *r;
 
+	if (!id)
+		id = w->store->ops->new_id(w->store, &err);
+	r = id ? world_make(w, ns, o->name, id) : NULL;
 	if (r && !o->status && w->listener)
 		w->listener->appeared(w->listener, r);
 	return r;
+}
+
+void shared_note_namespace(struct world *w, const char *name, uint64_t id)
+{
+	if (w->shared)
+		w->store->ops->note_id(w->store, id, name, NULL);
+}
+
+uint64_t world_lost_id(struct world *w)
+{
+	return w->shared ? w->store->ops->lost_id(w->store) : 0;
 }
 
 static struct namespace *namespace_of(struct world *w, const struct object *o)
@@ -217,7 +241,10 @@ static struct namespace *namespace_of(struct world *w, const struct object *o)
 	if (ns)
 		return ns;
 	id = w->store->ops->new_id(w->store, &err);
-	return id ? world_add_namespace(w, o->namespace, id) : NULL;
+	ns = id ? world_add_namespace(w, o->namespace, id) : NULL;
+	if (ns)
+		shared_note_namespace(w, ns->name, id);
+	return ns;
 }
 
 void shared_take(struct world *w, struct object *o)
@@ -278,8 +305,7 @@ void shared_published(struct world *w, struct replication *r, struct commit *c)
 		return;
 	status_unref(c->status);
 	c->status = status;
-	object_free(part->object);
-	part->object = c->kept;
+	set_object(w, r, c->kept);
 	c->kept = NULL;
 	part->published = w->now;
 	status_unref(part->stored);

@@ -156,6 +156,19 @@ struct store_ops {
 	 */
 	void (*volume)(struct store *s, const char *namespace, const char *pvc,
 		       int depth, struct buf *out);
+
+	/*
+	 * A daemon that goes on with the mount of another gives each directory
+	 * the id that it had.  Event loop; none of these blocks.
+	 */
+	/* Which one the object @uid had, once; 0: it is to have a new one. */
+	uint64_t (*known_id)(struct store *s, const char *uid);
+	/* Keeps that @id is that of the object @uid in @namespace or, when @uid
+	   is NULL, of @namespace itself; 0: it has been removed. */
+	void (*note_id)(struct store *s, uint64_t id, const char *namespace,
+			const char *uid);
+	/* After load: one whose directory is gone; each once, then 0. */
+	uint64_t (*lost_id)(struct store *s);
 };
 
 /* The start of every struct store. */

@@ -149,6 +149,12 @@ int64_t world_now(const struct world *w);
 /* An id above all that were ever given out, or 0. */
 uint64_t world_new_id(struct world *w, struct error *err);
 
+/*
+ * The next that a former daemon gave to a directory that is gone now; each once,
+ * then 0.  Of a store of ours alone there are none.
+ */
+uint64_t world_lost_id(struct world *w);
+
 /* Looking. */
 struct namespace *world_namespace(struct world *w, const char *name);
 struct namespace *world_namespace_by_id(struct world *w, uint64_t id);

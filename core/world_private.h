@@ -307,6 +307,8 @@ void shared_show_stored(struct world *w, struct replication *r);
 /* Also one that is being removed, and has no name any more. */
 struct replication *shared_find(struct namespace *ns, const char *name);
 void shared_forget(struct replication *r);
+/* For the next daemon; @id 0: it is no more. */
+void shared_note_namespace(struct world *w, const char *name, uint64_t id);
 int shared_start(struct world *w, struct error *err);
 
 /* --- ask.c: what objects ask for --- */

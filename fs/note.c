@@ -287,30 +287,41 @@ static bool is_untold(const struct fs *fs, const struct replication *r)
 	       r->status->updated >= fs->options.kept->told - STORING_MS;
 }
 
+/* Of a replication and its files. */
+static void forget(struct fs *fs, uint64_t id)
+{
+	struct inode node = {.kind = KIND_REPLICATION, .id = id};
+
+	/* A directory that the kernel does not know has no files that it does. */
+	if (forget_attributes(fs, node) == -ENOENT)
+		return;
+	node.kind = KIND_ATTRIBUTE;
+	for (node.row = 1; node.row <= attribute_files.count; node.row++)
+		forget_attributes(fs, node);
+}
+
 static void take_over(struct fs *fs, const struct replication *r)
 {
-	struct inode node = {.kind = KIND_ATTRIBUTE, .id = r->id, .row = 1};
-
-	if (is_untold(fs, r)) {
+	if (is_untold(fs, r))
 		touch_all(fs, r);
-		return;
-	}
-	/* A directory that the kernel does not know has no files that it does. */
-	if (forget_attributes(fs, directory_of(r)) == -ENOENT)
-		return;
-	for (; node.row <= attribute_files.count; node.row++)
-		forget_attributes(fs, node);
+	else
+		forget(fs, r->id);
 }
 
 void note_take_over(struct fs *fs)
 {
 	struct replication *r = NULL;
 	struct namespace *ns = NULL;
+	uint64_t id;
 
 	while ((ns = world_next_namespace(fs->world, ns ? ns->id : 0)))
 		forget_attributes(fs, (struct inode){KIND_NAMESPACE, ns->id, 0});
 	while ((r = world_next(fs->world, r ? r->id : 0)))
 		take_over(fs, r);
+	/* Others have removed it meanwhile: who has cached its name and
+	   attributes asks again, and is told ESTALE. */
+	while ((id = world_lost_id(fs->world)))
+		forget(fs, id);
 }
 
 void note_listen(struct fs *fs)

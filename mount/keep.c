@@ -18,6 +18,7 @@
 #define MEMORY_NAME "uvrfs-memory"
 
 struct keep_memory {
+	uint64_t size;		/* of this, and so which form it has */
 	uint64_t device;
 	uint64_t store;
 	struct fs_kept fs;
@@ -30,13 +31,16 @@ static bool is_fuse(int fd)
 	return fstat(fd, &st) == 0 && attach_is_device(&st);
 }
 
-/* What is shorter than we think would kill us. */
+/* What is shorter than we think would kill us; what is behind it is another's. */
 static bool is_memory(int fd)
 {
 	struct stat st;
+	uint64_t size;
 
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	       st.st_size == (off_t)sizeof(struct keep_memory);
+	       st.st_size >= (off_t)sizeof(struct keep_memory) &&
+	       pread(fd, &size, sizeof size, 0) == sizeof size &&
+	       size == sizeof(struct keep_memory);
 }
 
 static struct keep_memory *map(int fd)
@@ -114,7 +118,15 @@ struct fs_kept *keep_memory(struct keep *k)
 {
 	if (!k->shared && make_memory(k) == 0)
 		k->shared = map(k->memory);
-	return k->shared ? &k->shared->fs : NULL;
+	if (!k->shared)
+		return NULL;
+	k->shared->size = sizeof *k->shared;
+	return &k->shared->fs;
+}
+
+off_t keep_used(void)
+{
+	return sizeof(struct keep_memory);
 }
 
 void keep_give(struct keep *k, int fd, dev_t device, uint64_t store)

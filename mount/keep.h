@@ -36,6 +36,9 @@ void keep_drop(struct keep *k);
 /* For fs_options.kept: what was kept, or else new; NULL without memory. */
 struct fs_kept *keep_memory(struct keep *k);
 
+/* So much of it is ours; what is behind it is free. */
+off_t keep_used(void);
+
 /* Hands @fd and the memory over, where somebody takes them. */
 void keep_give(struct keep *k, int fd, dev_t device, uint64_t store);
 

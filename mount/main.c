@@ -76,7 +76,7 @@ static char *find_mountpoint(struct server *s, struct error *err)
 	dev_t device = 0;
 	char *found = s->keep.fd >= 0 ? mountpoint_find(path, &device) : NULL;
 
-	if (found && keep_fits(&s->keep, device, server_store_id(s)))
+	if (found && keep_fits(&s->keep, device, s->store_id))
 		return found;
 	if (found)
 		mountpoint_end(found);
@@ -92,7 +92,7 @@ static int find_places(struct server *s, struct error *err)
 	bool mounts = !s->options->controller;
 
 	s->state_dir = state_dir_open(dir ? dir : s->config.store_path, err);
-	if (!s->state_dir)
+	if (!s->state_dir || server_identify(s, err) < 0)
 		return -err->code;
 	if (mounts)
 		s->mountpoint = find_mountpoint(s, err);

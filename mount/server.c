@@ -98,15 +98,10 @@ static void await_first_look(struct server *s)
 	}
 }
 
-/*
- * Objects of a cluster are numbered anew by each daemon, so open files and
- * watches would mean nothing to the next one.  And who went to the background is
- * not started again by anybody.
- */
+/* Who went to the background is not started again by anybody. */
 static bool can_be_kept(const struct server *s)
 {
-	return s->options->foreground && !s->config.kube.cluster &&
-	       fs_can_be_taken_over(s->fs);
+	return s->options->foreground && fs_can_be_taken_over(s->fs);
 }
 
 /* It is mounted, and the kernel has introduced itself. */
@@ -117,7 +112,7 @@ static int greet(struct server *s, struct error *err)
 	s->nudger.device = mountpoint_device(s->mountpoint);
 	if (rc == 0 && can_be_kept(s))
 		keep_give(&s->keep, fs_fd(s->fs), s->nudger.device,
-			  server_store_id(s));
+			  s->store_id);
 	return rc;
 }
 
@@ -207,15 +202,23 @@ static void listen_to_world(struct server *s)
 	logged(&s->listener);
 }
 
-uint64_t server_store_id(const struct server *s)
+int server_identify(struct server *s, struct error *err)
 {
+	const char *cluster = s->config.kube.cluster;
+	auto_kube_access access = {0};
+	auto_buf text;
 	struct stat st = {0};
-	char text[PATH_MAX + 128];
 
+	buf_init(&text, 2 * PATH_MAX);
+	if (cluster &&
+	    server_open_access(&s->config, cluster, &access, err) < 0)
+		return -err->code;
 	stat(s->state_dir, &st);
-	snprintf(text, sizeof text, "%s %ju %ju %s", s->state_dir,
-		 (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, s->config.site);
-	return text_hash(text);
+	buf_printf(&text, "%s %ju %ju %s %s", s->state_dir,
+		   (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, s->config.site,
+		   cluster ? access.server : "");
+	s->store_id = text_hash(buf_str(&text));
+	return 0;
 }
 
 static struct store *open_store(struct server *s, struct error *err)
@@ -228,8 +231,13 @@ static struct store *open_store(struct server *s, struct error *err)
 		.lease = kube->lease,
 		.lease_ms = kube->lease_ms,
 		.candidate = kube->lead,
+		.memory = -1,
+		.memory_used = keep_used(),
+		.goes_on = s->keep.fd >= 0,
 	};
 
+	if (s->mountpoint && keep_memory(&s->keep))
+		config.memory = s->keep.memory;
 	if (!kube->cluster)
 		return store_local_open(s->state_dir, s->config.site, err);
 	if (server_open_access(&s->config, kube->cluster, &config.access,
@@ -253,6 +261,16 @@ static int start_nudger(struct server *s, struct error *err)
 	return rc;
 }
 
+/*
+ * Nobody knows when an API server will answer again: those who wait at the mount
+ * of a former daemon are told that it is dead.
+ */
+static void end_former(struct server *s)
+{
+	mountpoint_end(s->mountpoint);
+	keep_drop(&s->keep);
+}
+
 int server_start(struct server *s, struct error *err)
 {
 	int rc = 0;
@@ -271,6 +289,8 @@ int server_start(struct server *s, struct error *err)
 	if (!s->workers)
 		return -err->code;
 	rc = make_world(s, err);
+	if (rc < 0 && s->keep.fd >= 0 && s->config.kube.cluster)
+		end_former(s);
 	if (rc == 0)
 		rc = state_dir_write_pid(s->state_dir, err);
 	if (rc == 0)

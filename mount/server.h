@@ -20,6 +20,7 @@ struct server {
 	char *mountpoint;	/* NULL: a controller */
 	char *state_dir;
 	struct keep keep;	/* with a mount of a former daemon, or none */
+	uint64_t store_id;	/* what tells this store from others */
 
 	/* As it runs; SIGHUP changes world_config and nothing else. */
 	struct log log;
@@ -43,8 +44,8 @@ struct server {
  */
 int server_start(struct server *s, struct error *err);
 
-/* Tells the local store from others: where it is and of which site. */
-uint64_t server_store_id(const struct server *s);
+/* Fills store_id: with where the store is, which site's and on which server. */
+int server_identify(struct server *s, struct error *err);
 
 /* Serves until told to stop; a negative errno is logged already. */
 int server_run(struct server *s, struct error *err);

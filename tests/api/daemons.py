@@ -176,10 +176,10 @@ def fleet(cluster):
     made = []
 
     def new(start=True, user="token", direct=False, cluster_as=None,
-            **options):
+            kind=Node, **options):
         proxy = Proxy(cluster, token=None).start()
         via = cluster if direct else proxy
-        node = Node(via.kubeconfig(user, **(cluster_as or {})), sim, **options)
+        node = kind(via.kubeconfig(user, **(cluster_as or {})), sim, **options)
         node.proxy = proxy
         made.append(node)
         return node.start() if start else node

@@ -22,6 +22,8 @@ struct cluster_fake {
 	unsigned refusals, events;
 	char reason[64];		/* of the last of each */
 	char event[64];
+	char noted[256];		/* "KEY ID " of each */
+	uint64_t known;			/* what a former daemon gave to "u" */
 };
 
 static struct cluster_fake *cluster;
@@ -228,6 +230,25 @@ static void cluster_volume(struct store *s, const char *namespace,
 {
 }
 
+static uint64_t cluster_known_id(struct store *s, const char *uid)
+{
+	return strcmp(uid, "u") == 0 ? cluster->known : 0;
+}
+
+static void cluster_note_id(struct store *s, uint64_t id, const char *namespace,
+			    const char *uid)
+{
+	size_t len = strlen(cluster->noted);
+
+	snprintf(cluster->noted + len, sizeof cluster->noted - len,
+		 "%s %u ", uid ? uid : namespace, (unsigned)id);
+}
+
+static uint64_t cluster_lost_id(struct store *s)
+{
+	return 0;
+}
+
 static const struct store_ops cluster_ops = {
 	.type = "fake cluster",
 	.load = cluster_load,
@@ -244,6 +265,9 @@ static const struct store_ops cluster_ops = {
 	.fence = cluster_fence,
 	.unfence = cluster_unfence,
 	.volume = cluster_volume,
+	.known_id = cluster_known_id,
+	.note_id = cluster_note_id,
+	.lost_id = cluster_lost_id,
 };
 
 /* ---- the scene ---- */

@@ -369,14 +369,19 @@ START_TEST(removed_during_a_write)
 }
 END_TEST
 
+static void made_anew(const char *uid)
+{
+	apply("replica");
+	json_object_set_new(at("metadata"), "uid", json_string(uid));
+	tell();
+	run_all();
+}
+
 START_TEST(made_anew_with_the_same_name)
 {
 	uint64_t id = the()->id;
 
-	apply("replica");
-	json_object_set_new(at("metadata"), "uid", json_string("u2"));
-	tell();
-	run_all();
+	made_anew("u2");
 	ck_assert_uint_ne(the()->id, id);
 	ck_assert_str_eq(the()->status->uid, "u2");
 }
@@ -456,6 +461,73 @@ START_TEST(writes_are_few)
 }
 END_TEST
 
+static const char *noted(const struct replication *r, const char *uid)
+{
+	static char text[64];
+
+	snprintf(text, sizeof text, "%s %u ", uid, (unsigned)r->id);
+	return strstr(cluster->noted, text);
+}
+
+/* The next daemon is to know objects and namespaces by the same ids. */
+START_TEST(ids_are_noted)
+{
+	struct namespace *ns = world_namespace(f->world, "database");
+	struct namespace_edit remove = {.name = "web", .done = made,
+					.remove = true};
+	struct namespace_edit make = {.name = "web", .done = made};
+	char text[64];
+
+	snprintf(text, sizeof text, "database %u u %u ", (unsigned)ns->id,
+		 (unsigned)the()->id);
+	ck_assert_str_eq(cluster->noted, text);
+	/* Once. */
+	patch_state("promoting");
+	ck_assert_str_eq(cluster->noted, text);
+	*cluster->noted = '\0';
+	world_edit_namespace(f->world, &make);
+	run_all();
+	ns = world_namespace(f->world, "web");
+	snprintf(text, sizeof text, "web %u web 0 ", (unsigned)ns->id);
+	world_edit_namespace(f->world, &remove);
+	run_all();
+	ck_assert_str_eq(cluster->noted, text);
+}
+END_TEST
+
+/* A draft keeps its id when it becomes an object, ours or another's. */
+START_TEST(a_drafts_id_is_noted_when_it_has_an_object)
+{
+	struct replication *r;
+
+	json_decref(cluster->object);
+	cluster->object = NULL;
+	cluster->sink->vanished(cluster->sink, "database", "db", "u");
+	run_all();
+	*cluster->noted = '\0';
+	r = draft("db");
+	ck_assert_str_eq(cluster->noted, "");
+	apply("replica");
+	tell();
+	run_all();
+	ck_assert_ptr_eq(the(), r);
+	ck_assert_ptr_nonnull(noted(r, "u"));
+}
+END_TEST
+
+START_TEST(an_object_has_the_id_that_it_had)
+{
+	cluster->known = 77;
+	cluster->sink->vanished(cluster->sink, "database", "db", "u");
+	run_all();
+	tell();
+	run_all();
+	ck_assert_uint_eq(the()->id, 77);
+	made_anew("u2");
+	ck_assert_uint_ne(the()->id, 77);
+}
+END_TEST
+
 static TCase *make_case(void)
 {
 	const TTest *const tests[] = {
@@ -479,6 +551,8 @@ static TCase *make_case(void)
 		a_finalizer_that_was_taken_away_comes_back,
 		labels_need_nobodys_consent,
 		what_a_daemon_asks_is_left_to_it_for_a_while, writes_are_few,
+		ids_are_noted, a_drafts_id_is_noted_when_it_has_an_object,
+		an_object_has_the_id_that_it_had,
 	};
 	TCase *tc = tcase_create("shared");
 	size_t i;

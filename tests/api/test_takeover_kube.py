@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A daemon over a cluster that dies under a busy mount, and the next one that
+goes on, with whatever others have done to the objects meanwhile."""
+import concurrent.futures
+import errno
+import os
+import signal
+import subprocess
+
+import pytest
+
+from daemons import (LEASE, NS, Node, body_of, configure, kept as agrees,
+                     make_node, new_name, once, path_of, store)  # noqa: F401
+from keeper import Kept, Programs, await_requests, other  # noqa: F401
+from shell import background, call, until
+from uvr import Uvr, is_dead
+
+# How often the daemon ends while programs run in loops.
+MANY = int(os.environ.get("UVRFS_MANY", "20"))
+
+pytestmark = pytest.mark.limit(120 + 10 * MANY)
+
+
+class KeptNode(Kept, Node):
+    """One that shares the store, and whose mount outlives it."""
+    patience = 60               # it waits for the API server
+
+
+@pytest.fixture
+def new(make_node):
+    def make(**options):
+        node = make_node(kind=KeptNode, **options)
+        if not node.store:
+            pytest.skip("this kernel does not send requests again")
+        return node
+    return make
+
+
+@pytest.fixture
+def kept(new):
+    return new().await_lead()
+
+
+def post(store, name, **spec):
+    """As kubectl makes one."""
+    code, made = store.request("POST", path_of("", NS).rstrip("/"),
+                               body_of(name, **spec))
+    assert code == 201, made
+
+
+def delete(store, name):
+    """Without a daemon that would let it go."""
+    path = path_of(name, NS)
+    store.request("PATCH", path, {"metadata": {"finalizers": None}})
+    assert store.request("DELETE", path)[0] == 200
+
+
+def directories(node):
+    """Their inode numbers, as a listing and as stat(1) has them."""
+    found = {}
+    for ns in os.scandir(node.mnt):
+        if not ns.name.startswith("."):
+            for at in (ns, *os.scandir(ns)):
+                found[at.path] = at.inode()
+                assert os.stat(at.path).st_ino == at.inode(), at.path
+    return found
+
+
+def made_by_all(kept, store):
+    """Replications of a mkdir here and of kubectl's, and an empty namespace."""
+    r, name = kept.replica(), new_name()
+    post(store, name)
+    until(lambda: name in kept.names(), "kubectl's is seen")
+    store.make_namespace("empty")
+    os.mkdir(kept.mnt / "empty")
+    return r
+
+
+@pytest.mark.parametrize("end", ["kill9", "leave"])
+def test_programs_in_loops(kept, store, tmp_path, end):
+    r = made_by_all(kept, store)
+    before, minor = directories(kept), kept.minor
+    with Programs(r, tmp_path) as programs:
+        programs.turn(0)
+        for i in range(1, MANY + 1):
+            getattr(kept, end)()
+            kept.start()
+            programs.turn(i)
+            assert directories(kept) == before and kept.minor == minor
+    agrees(store, r)
+
+
+def test_what_is_made_and_removed_in_between(kept, store):
+    """By one daemon after the other: no number is given twice."""
+    made_by_all(kept, store)
+    numbers = {}
+    for end in (kept.kill9, kept.leave, kept.kill9):
+        r = kept.replica()
+        os.rmdir(r.path)
+        os.rmdir(kept.mnt / "empty")
+        end()
+        kept.start()
+        assert not (kept.mnt / "empty").exists() and not r.path.exists()
+        os.mkdir(kept.mnt / "empty")
+        kept.replica()
+        for path, number in directories(kept).items():
+            numbers.setdefault(number, set()).add(path)
+    assert all(len(paths) == 1 for paths in numbers.values()), numbers
+
+
+def test_open_files_go_on(kept, other):
+    r = kept.replica()
+    fd = other("open", r / "hold", os.O_RDWR)
+    there = other("open", r.path, os.O_RDONLY)
+    for end in (kept.kill9, kept.leave, kept.kill9):
+        end()
+        kept.start()
+        text = f"drill {end.__name__}\n"
+        assert other("pwrite", fd, text.encode(), 0) == len(text)
+        assert r.read("hold") == text
+        assert other("fchdir", there) == 0
+    kept.await_lead(20)
+
+
+def hold(x):
+    """It is served, and the answer does not come."""
+    for _ in x.ask().pieces:
+        pass
+    while True:
+        x.client.fill()
+
+
+def test_a_write_that_was_accepted_is_not_asked_again(new, store):
+    """Its answer was lost with the daemon, and somebody has rolled it back."""
+    third = new()
+    kept = new(deadline="300s")
+    third.await_lead()
+    r = kept.replica()
+    far = Uvr(third, r.ns, r.name)
+    until(far.path.exists, "it is seen there")
+    third.faults(r.here, "no-copy")
+    kept.proxy.rule(hold, "PATCH", r"/status\?")
+    echo = background("echo promoting > state", cwd=r.path)
+    until(lambda: far.state == "promoting", "it is stored")
+    calls = [one["call"] for one in far.status["status"]["history"]]
+    kept.kill9()
+    kept.proxy.clear()
+    assert far.ask("replica") == 0
+    kept.start()
+    assert echo.wait(20) == 0
+    assert r.state == far.state == "replica"
+    told = far.status["status"]["history"]
+    assert [one["word"] for one in told] == ["replica", "promoting", "replica"]
+    assert [one["call"] for one in told][:2] == calls and all(calls)
+
+
+def test_what_was_asked_of_nobody_is_asked_of_the_next(kept):
+    r = kept.replica()
+    kept.process.send_signal(signal.SIGSTOP)
+    echo = background(f"echo promoting > {r / 'state'}")
+    await_requests(kept, 1)
+    kept.kill9()
+    kept.start()
+    assert echo.wait(20) == 0
+    kept.await_lead(20)
+    r.done(seconds=20)
+    once(r, "promoting", acts=("create", "demote-peer", "promote"))
+
+
+def test_made_anew_while_nobody_runs(kept, store, other):
+    """Of the same name: it is another one, also to those who had the old."""
+    r = kept.replica()
+    stays = kept.replica()
+    before = directories(kept)
+    fd = other("open", r / "state", os.O_RDONLY)
+    there = other("open", r.path, os.O_RDONLY | os.O_DIRECTORY)
+    kept.kill9()
+    delete(store, r.name)
+    post(store, r.name, mode="asynchronous")
+    kept.start()
+    now = directories(kept)
+    assert now.pop(str(r.path)) != before.pop(str(r.path))
+    assert now == before and os.stat(stays.path).st_ino in before.values()
+    gone = (-errno.ESTALE, -errno.ENOENT)
+    assert other("pread", fd, 100, 0) in gone
+    assert other("fchdir", there) == 0
+    assert other("stat", "state") in gone
+    kept.await_lead(20)
+    until((r / "mode").exists, "it is accepted", 20)
+    assert r.read("mode") == "asynchronous\n"
+    assert other("pread", fd, 100, 0) in gone
+
+
+def test_removed_while_nobody_runs(kept, store):
+    """Also the kernel, which has kept attributes, is told."""
+    r, stays = kept.replica(), kept.replica()
+    with subprocess.Popen(
+            ["bash", "-c", "stat -c %i state; read; stat -c %i state"],
+            cwd=r.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True) as inside:
+        assert inside.stdout.readline()
+        kept.kill9()
+        delete(store, r.name)
+        kept.start()
+        out, errors = inside.communicate("\n", timeout=20)
+    assert out == "" and "Stale" in errors, (out, errors)
+    assert call(os.stat, r / "state") == call(os.stat, r.path) == errno.ENOENT
+    assert kept.names() == [stays.name]
+
+
+@pytest.mark.parametrize("silence, back", [("down", "up"),
+                                           ("pause", "resume")])
+def test_no_api_server_at_the_takeover(kept, silence, back):
+    r = kept.replica()
+    kept.kill9()
+    cat = background(f"cat {r / 'state'}", seconds=100)
+    getattr(kept.proxy, silence)()
+    with pytest.raises(RuntimeError, match="within 30 s"):
+        kept.start()
+    assert "onnect" in cat.communicate(timeout=20)[1] and cat.returncode == 1
+    kept.hear_out()
+    assert not kept.store and (is_dead(kept.mnt) or not os.listdir(kept.mnt))
+    getattr(kept.proxy, back)()
+    kept.start()
+    assert r.state == "replica"
+
+
+def test_an_api_server_that_comes_back(kept):
+    r, minor = kept.replica(), kept.minor
+    kept.kill9()
+    cat = background(f"cat {r / 'state'}")
+    kept.proxy.pause()
+
+    def come_back():
+        until(kept.proxy.connections, "it is asked")
+        kept.proxy.resume()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        back = pool.submit(come_back)
+        kept.start()
+        back.result()
+    assert cat.communicate(timeout=20)[0] == "replica\n"
+    assert kept.minor == minor
+
+
+def test_another_server(kept, store):
+    """Its objects are others, it may be: the mount is not gone on with."""
+    r = kept.replica()
+    kept.kill9()
+    cat = background(f"cat {r / 'state'}")
+    configure(kept.config, store.kubeconfig("token"), kept.sim)
+    kept.start()
+    assert cat.wait(20) == 1
+    assert r.state == "replica"
+
+
+def test_a_leader_elsewhere_is_not_disturbed(make_node, new, store):
+    leader = make_node().await_lead()
+    kept = new()
+    r = kept.replica()
+    before = store.request("GET", LEASE)[1]["spec"]
+    log = leader.log()
+    for end in (kept.kill9, kept.leave, kept.kill9):
+        end()
+        kept.start()
+    r.go("promoting", "source")
+    now = store.request("GET", LEASE)[1]["spec"]
+    assert all(before[key] == now[key] for key in (
+        "holderIdentity", "leaseTransitions"))
+    assert leader.leads() and not kept.did()
+    assert not [line for line in leader.log()[len(log):] if " leader: " in line]
+    once(Uvr(leader, r.ns, r.name))
