@@ -242,6 +242,20 @@ def test_an_api_server_that_comes_back(kept):
     assert kept.minor == minor
 
 
+def test_a_configuration_that_can_be_mended(kept):
+    """It fails to start, and the mount waits."""
+    r, good = kept.replica(), kept.config.read_text()
+    kept.kill9()
+    configure(kept.config, "/none", kept.sim)
+    with pytest.raises(RuntimeError, match="/none"):
+        kept.start()
+    cat = background(f"cat {r / 'state'}")
+    await_requests(kept, 1)
+    kept.config.write_text(good)
+    kept.start()
+    assert cat.communicate(timeout=20)[0] == "replica\n"
+
+
 def test_another_server(kept, store):
     """Its objects are others, it may be: the mount is not gone on with."""
     r = kept.replica()
