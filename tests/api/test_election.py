@@ -105,7 +105,8 @@ def test_one_after_the_other(array, make_node):
               LEASE_SECONDS + 2)
     fail_over(r)
     once(r)
-    assert all(n.uvr(NS, r.name).state == "source" for n in (array, *nodes))
+    for node in (array, *nodes):
+        until(lambda n=node: n.uvr(NS, r.name).state == "source", "all see it")
 
 
 def test_stopped_well(array, make_node):
