@@ -83,6 +83,23 @@ static void begin_anew(void)
 	lead(true);
 }
 
+/* What is no object the server refuses: the key of an annotation, for one. */
+static void patch_if_taken(const char *text)
+{
+	json_t *before = json_deep_copy(cluster->object);
+	struct error err;
+	struct object *o;
+
+	keep(clean(text));
+	o = object_read(cluster->object, &err);
+	if (!o) {
+		json_decref(cluster->object);
+		cluster->object = json_incref(before);
+	}
+	object_free(o);
+	json_decref(before);
+}
+
 /* False: it is no line about the object. */
 static bool patch_object(struct line *line)
 {
@@ -90,7 +107,7 @@ static bool patch_object(struct line *line)
 
 	if (letter == 'p' || letter == 'q')
 		if (cluster->object)
-			keep(clean(line_rest(line, 1)));
+			patch_if_taken(line_rest(line, 1));
 	if (cluster->object && (letter == 'p' || letter == 't'))
 		tell();
 	if (cluster->object && (letter == 'p' || letter == 't'))
