@@ -52,11 +52,6 @@ void dir_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		dir_reply(fs, req, node);
 }
 
-/*
- * Of directories that change only when note_touch() tells, the kernel keeps the
- * listing: from one opening to the next it is asked for once.  Scratch files go
- * when somebody looks, so with these it is not kept.
- */
 /* The words that may be written go by this alone (world_may_write). */
 static uint8_t plans_of(const struct replication *r)
 {
@@ -64,7 +59,7 @@ static uint8_t plans_of(const struct replication *r)
 			 r->spec->state);
 }
 
-/* The kernel keeps a listing until it is opened after a change. */
+/* Nothing tells of these: each opening sees whether they are others now. */
 static void keep_plans(struct fs *fs, struct inode dir,
 		       struct fuse_file_info *fi)
 {
@@ -79,6 +74,11 @@ static void keep_plans(struct fs *fs, struct inode dir,
 	n->plans = plans_of(r);
 }
 
+/*
+ * Of directories that change only when note_touch() tells, the kernel keeps the
+ * listing: from one opening to the next it is asked for once.  Scratch files go
+ * when somebody looks, so with these it is not kept.
+ */
 void dir_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fuse_req_userdata(req);

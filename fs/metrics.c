@@ -169,13 +169,6 @@ static void put_conditions(const struct sample *s)
 	}
 }
 
-static int64_t lag_ms(const struct sample *s)
-{
-	int64_t then = render_data_time(s->r), now = world_now(s->world);
-
-	return !then ? -1 : now > then ? now - then : 0;
-}
-
 static int64_t rpo_ms(const struct sample *s)
 {
 	return s->r->spec->rpo ? duration_parse(s->r->spec->rpo) : -1;
@@ -183,8 +176,10 @@ static int64_t rpo_ms(const struct sample *s)
 
 static void put_lag(const struct sample *s)
 {
-	if (lag_ms(s) >= 0)
-		put_of(s, NULL, NULL, lag_ms(s) / 1000);
+	int64_t ms = render_lag_ms(s->world, s->r);
+
+	if (ms >= 0)
+		put_of(s, NULL, NULL, ms / 1000);
 }
 
 static void put_rpo(const struct sample *s)
@@ -195,8 +190,10 @@ static void put_rpo(const struct sample *s)
 
 static void put_rpo_met(const struct sample *s)
 {
-	if (rpo_ms(s) > 0 && lag_ms(s) >= 0)
-		put_of(s, NULL, NULL, lag_ms(s) <= rpo_ms(s));
+	int64_t ms = render_lag_ms(s->world, s->r);
+
+	if (rpo_ms(s) > 0 && ms >= 0)
+		put_of(s, NULL, NULL, ms <= rpo_ms(s));
 }
 
 static void put_pending(const struct sample *s)

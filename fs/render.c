@@ -122,16 +122,21 @@ int64_t render_data_time(const struct replication *r)
 	return t ? t : r->status->data_time;
 }
 
+int64_t render_lag_ms(const struct world *w, const struct replication *r)
+{
+	int64_t then = render_data_time(r), now = world_now(w);
+
+	return !then ? -1 : now > then ? now - then : 0;
+}
+
 void render_lag(const struct subject *s, struct buf *out)
 {
-	int64_t then = render_data_time(s->r);
-	int64_t now = world_now(s->world);
+	int64_t ms = render_lag_ms(s->world, s->r);
 
-	if (!then)
+	if (ms < 0)
 		buf_puts(out, "unknown\n");
 	else
-		buf_printf(out, "%" PRId64 "\n",
-			   now > then ? (now - then) / 1000 : 0);
+		buf_printf(out, "%" PRId64 "\n", ms / 1000);
 }
 
 void render_progress(const struct subject *s, struct buf *out)

@@ -26,6 +26,8 @@ void render_history(const struct subject *s, struct buf *out);
 
 /* When the data of the side that follows was current, ms; 0: unknown. */
 int64_t render_data_time(const struct replication *r);
+/* How old it is, ms; -1: unknown. */
+int64_t render_lag_ms(const struct world *w, const struct replication *r);
 
 /* What `wait` reads once the request is verified. */
 void render_verified(const struct replication *r, struct buf *out);
