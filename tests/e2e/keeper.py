@@ -168,3 +168,18 @@ class Programs:
         until(lambda: self._go_on(before),
               f"all of {self.names} go on: {before}", 20)
         assert not self.errors.exists() or not self.errors.read_text()
+
+
+def outlasts(kept, spoil, match=None):
+    """With a configuration that is spoilt it fails to start, and the mount
+    waits until that is mended."""
+    r, good = kept.replica(), kept.config.read_text()
+    kept.kill9()
+    spoil(kept.config)
+    with pytest.raises(RuntimeError, match=match):
+        kept.start()
+    cat = background(f"cat {r / 'state'}")
+    await_requests(kept, 1)
+    kept.config.write_text(good)
+    kept.start()
+    assert cat.communicate(timeout=20)[0] == "replica\n"

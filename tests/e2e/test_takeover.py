@@ -9,7 +9,8 @@ import time
 import pytest
 
 from inotify import MODIFY, Watcher
-from keeper import Kept, Programs, await_requests, other  # noqa: F401
+from keeper import (Kept, Programs, await_requests, other,  # noqa: F401
+                    outlasts)
 from story import (Audit, Story, history_of, no_act_is_done_twice,
                    nothing_is_torn, quiet, seeded)
 from uvr import (FACTOR, PATIENT, background, call, destroy_all, get,
@@ -323,17 +324,7 @@ def test_leaving_without_a_keeper_is_stopping(make):
 
 
 def test_it_fails_to_start_and_the_mount_waits(kept):
-    r = kept.replica()
-    good = kept.config.read_text()
-    kept.kill9()
-    kept.config.write_text("nonsense: 1\n")
-    with pytest.raises(RuntimeError):
-        kept.start()
-    cat = background(f"cat {r / 'state'}")
-    await_requests(kept, 1)
-    kept.config.write_text(good)
-    kept.start()
-    assert cat.communicate(timeout=20)[0] == "replica\n"
+    outlasts(kept, lambda config: config.write_text("nonsense: 1\n"))
 
 
 @pytest.mark.limit(60 + 10 * KILLS)
