@@ -317,10 +317,13 @@ class Cluster:
         """What was asked since the mark, each once; agent: a part of it.  A
         watch counts when it begins, else what has been answered."""
         with open(self.audit, "rb") as f:
-            f.seek(since)
+            f.seek(max(since - 1, 0))
             text = f.read()
+        lines = text[:text.rfind(b"\n") + 1].splitlines()
+        # The server may have been in the middle of a line at the mark: that
+        # request had been answered.
         found = []
-        for line in text[:text.rfind(b"\n") + 1].splitlines():
+        for line in lines[1:] if since else lines:
             event = json.loads(line)
             if event["verb"] == "watch" and \
                     event["stage"] != "ResponseStarted" or \

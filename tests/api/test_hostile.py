@@ -154,8 +154,14 @@ def read_tree(node):
         for name in names:
             path = os.path.join(top, name)
             yield name
-            if not os.path.islink(path):
+            if os.path.islink(path):
+                continue
+            try:
                 yield get(path)
+            except FileNotFoundError:
+                # The daemon writes to what it is shown, and learns that the
+                # server has none of it.
+                assert "/odd" in path, path
 
 
 @pytest.fixture(scope="module")
