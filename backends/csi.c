@@ -140,8 +140,7 @@ static struct csi_pair *pair_new(struct csi *csi, const struct target *t,
 		pair_free(p);
 		return NULL;
 	}
-	p->here = csi_end_of(p, t->here);
-	p->holder = t->here_is_destination ? 1 - p->here : p->here;
+	p->holder = csi_end_of(p, t->here_is_destination ? t->peer : t->here);
 	p->next = csi->pairs;
 	csi->pairs = p;
 	return p;
@@ -196,6 +195,7 @@ static int csi_track(struct backend *b, const struct target *t,
 		return fail(err, ENOMEM, "no memory for a pair of volumes");
 	pthread_mutex_lock(&csi->lock);
 	p->tracked = p->anew = true;
+	p->here = csi_end_of(p, t->here);
 	if (t->data_time > p->known_time[p->here])
 		p->known_time[p->here] = t->data_time;
 	csi_bring_up(p);

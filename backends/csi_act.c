@@ -178,6 +178,7 @@ int csi_observe(struct backend *b, const struct target *t, int timeout_ms,
 	at = look_at_both(p, clock_monotonic() + timeout_ms, v);
 	csi_judge(csi, &v[here], &v[1 - here], o);
 	o->at = at;
+	o->holds_pvc = here == p->holder;
 	tell_anew(p, o);
 	for (i = 0; i < 2; i++)
 		csi_view_release(csi, &v[i]);

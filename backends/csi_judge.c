@@ -52,6 +52,7 @@ static void judge(struct csi *csi, struct csi_pair *p, struct observation *o)
 	csi_end_asking(p);
 	csi_judge(csi, &v[p->here], &v[1 - p->here], o);
 	o->at = at;
+	o->holds_pvc = p->here == p->holder;
 	remember(&p->known_time[p->here], &o->here);
 	remember(&p->known_time[1 - p->here], &o->peer);
 	if (o->here.reach == REACH_OK && o->peer.reach == REACH_OK) {

@@ -207,6 +207,7 @@ static int rbd_track(struct backend *b, const struct target *t,
 	pthread_mutex_lock(&rbd->lock);
 	p->tracked = p->anew = true;
 	p->here = rbd_end_index(p, t->here);
+	p->holds_pvc = !t->here_is_destination;
 	p->period = rpo > 0 ? rpo : PERIOD_MS;
 	p->end[0].due = p->end[1].due = true;
 	pthread_cond_broadcast(&rbd->wake);

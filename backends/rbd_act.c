@@ -284,7 +284,7 @@ int rbd_observe(struct backend *b, const struct target *t, int timeout_ms,
 	for (i = 0; i < 2; i++)
 		watch_end(rbd, p, i);
 	pthread_mutex_lock(&rbd->lock);
-	pair_judge(p, rbd_end_index(p, t->here), o);
+	pair_judge(p, rbd_end_index(p, t->here), !t->here_is_destination, o);
 	/* Who is told this last believes it until there is news. */
 	p->anew = p->anew || !observation_equal(o, &p->told);
 	pthread_mutex_unlock(&rbd->lock);

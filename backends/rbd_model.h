@@ -100,6 +100,7 @@ struct rbd_pair {
 	bool tracked;
 	bool anew;			/* tell the sink, news or not */
 	int here;			/* which end `here` is */
+	bool holds_pvc;			/* that one, of the manifest */
 	int64_t period;			/* ms between two mirror snapshots */
 	int64_t judged_at;		/* wall */
 	struct observation told;
@@ -191,8 +192,10 @@ void look_records(const rbd_mirror_image_global_status_t *status,
 /* Looks at end @i and keeps what it saw. */
 void watch_end(struct rbd *rbd, struct rbd_pair *p, int i);
 
-/* What the pair's two views mean for @here, `at` included.  With the lock. */
-void pair_judge(struct rbd_pair *p, int here, struct observation *o);
+/* What the pair's two views mean for @here, `at` and whose view it is included.
+   With the lock. */
+void pair_judge(struct rbd_pair *p, int here, bool holds_pvc,
+		struct observation *o);
 
 /*
  * Pauses one of the site's threads, for as long as nobody tracks an image there.

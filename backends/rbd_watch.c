@@ -76,7 +76,8 @@ void watch_end(struct rbd *rbd, struct rbd_pair *p, int i)
 	pthread_mutex_unlock(&rbd->lock);
 }
 
-void pair_judge(struct rbd_pair *p, int here, struct observation *o)
+void pair_judge(struct rbd_pair *p, int here, bool holds_pvc,
+		struct observation *o)
 {
 	struct rbd_end *h = &p->end[here], *e = &p->end[1 - here];
 	int i;
@@ -92,6 +93,7 @@ void pair_judge(struct rbd_pair *p, int here, struct observation *o)
 	}
 	*o = (struct observation){.at = clock_stamp(&p->judged_at)};
 	rbd_judge(&h->view, &e->view, o);
+	o->holds_pvc = holds_pvc;
 	/* The other site's rbd-mirror writes to ours when it does not answer
 	   us: it is cut off from us, not dead. */
 	o->peer_alive = e->site->silent_since && h->view.peer_record >
@@ -104,7 +106,7 @@ static void publish(struct rbd *rbd, struct rbd_pair *p)
 	bool news;
 
 	pthread_mutex_lock(&rbd->lock);
-	pair_judge(p, p->here, &o);
+	pair_judge(p, p->here, p->holds_pvc, &o);
 	news = p->tracked && (p->anew || !observation_equal(&o, &p->told));
 	if (news) {
 		p->told = o;

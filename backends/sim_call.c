@@ -236,7 +236,7 @@ int sim_observe(struct backend *b, const struct target *t, int timeout_ms,
 		pthread_mutex_lock(&sim->lock);
 		*o = seen;
 		/* Who is told this last believes it until there is news. */
-		if (p->pushed != bond_digest(&seen, p->here))
+		if (p->pushed != bond_digest(&seen))
 			bond_tell_anew(sim, p);
 	}
 	leave(sim);

@@ -66,7 +66,7 @@ static void push(struct sim *sim, struct bond *p, const struct glance *s,
 	bool news;
 
 	bond_observe(sim, p, s, here, &o);
-	digest = bond_digest(&o, here);
+	digest = bond_digest(&o);
 	pthread_mutex_lock(&sim->lock);
 	news = p->pushed != digest;
 	p->pushed = digest;

@@ -411,15 +411,16 @@ void bond_observe(struct sim *sim, struct bond *p, const struct glance *s,
 			  holds_whole_copy(s, 1 - i));
 	}
 	o->at = s->at;
+	o->holds_pvc = !here;
 }
 
-uint64_t bond_digest(const struct observation *o, int here)
+uint64_t bond_digest(const struct observation *o)
 {
 	struct observation seen;
 	struct digest d;
 
 	memcpy(&seen, o, sizeof seen);	/* padding, too */
-	seen.at = here;			/* seen from where is news too */
+	seen.at = 0;
 	digest_init(&d);
 	digest_add(&d, &seen, sizeof seen);
 	return digest_value(&d) ? digest_value(&d) : 1;

@@ -200,7 +200,7 @@ void bond_observe(struct sim *sim, struct bond *p, const struct glance *s,
 		  int here, struct observation *o);
 
 /* What tells two observations from each other; never 0. */
-uint64_t bond_digest(const struct observation *o, int here);
+uint64_t bond_digest(const struct observation *o);
 
 /* Which end a copy is due from, -1: none; @final: it ends a step down. */
 int sight_direction(const struct glance *s, bool *final);

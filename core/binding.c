@@ -228,6 +228,15 @@ void world_free_sightings(struct world *w)
 	w->by_key = NULL;
 }
 
+void sighting_take(const struct sighting *s, struct replication *r,
+		   const struct status *status)
+{
+	struct sight *seen = sight_turned(s->seen, status->holds_pvc);
+
+	sight_set(&r->seen, seen);
+	sight_unref(seen);
+}
+
 /*
  * Finds @r's backend and relationship.  -EPERM when another replication is
  * bound to the same volumes.  Without a backend it is 0: conditions say so.
@@ -259,7 +268,7 @@ int world_bind(struct world *w, struct replication *r, struct error *err)
 			    s->r->ns->name, s->r->name);
 	}
 	if (s->r != r || s->seen)
-		sight_set(&r->seen, s->seen);
+		sighting_take(s, r, r->status);
 	sight_set(&s->seen, NULL);
 	s->r = r;
 	r->work->sighting = s;

@@ -60,9 +60,22 @@ static bool side_equal(const struct side *a, const struct side *b)
 	       strcmp(a->why, b->why) == 0;
 }
 
+void observation_turn(struct observation *o, bool holds_pvc)
+{
+	struct side here = o->here;
+
+	if (o->holds_pvc == holds_pvc)
+		return;
+	o->holds_pvc = holds_pvc;
+	o->here = o->peer;
+	o->peer = here;
+	o->peer_alive = false;
+}
+
 bool observation_equal(const struct observation *a, const struct observation *b)
 {
-	return (a->at == 0) == (b->at == 0) && a->peer_alive == b->peer_alive &&
+	return (a->at == 0) == (b->at == 0) && a->holds_pvc == b->holds_pvc &&
+	       a->peer_alive == b->peer_alive &&
 	       strcmp(a->group, b->group) == 0 &&
 	       strcmp(a->strangers, b->strangers) == 0 &&
 	       side_equal(&a->here, &b->here) && side_equal(&a->peer, &b->peer);

@@ -62,6 +62,9 @@ struct side {
 
 struct observation {
 	int64_t at;		/* ms: when this was observed; 0: never */
+	bool holds_pvc;		/* whose view it is: here has the manifest's PVC,
+				   and the peer its volume handle; else the
+				   other way round (target.here_is_destination) */
 	struct side here;
 	struct side peer;
 	bool peer_alive;	/* the storage here shows the peer alive, even
@@ -81,6 +84,10 @@ enum role side_verified_role(const struct side *side);
 
 /* Both sides are known to be writable, by claim or by fact. */
 bool observation_is_split(const struct observation *o);
+
+/* Makes it the view of that side.  Whether it would see its peer alive when
+   that gives no answer isn't known to the other one. */
+void observation_turn(struct observation *o, bool holds_pvc);
 
 /* True when nothing that users can see differs, times of day apart. */
 bool observation_equal(const struct observation *a,

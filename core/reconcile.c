@@ -423,6 +423,9 @@ void world_take_sight(struct world *w, struct replication *r,
 		return;
 	sight_read(r->seen, &old);
 	sight_read(sight, &seen);
+	/* It was told before the backend knew whom it serves, and is told anew. */
+	if (seen.holds_pvc != r->status->holds_pvc)
+		return;
 	if (r->work->trust_after > w->now + CLOCK_SLACK_MS)
 		r->work->trust_after = w->now;
 	if (old.peer.reach != REACH_OK && seen.peer.reach == REACH_OK)

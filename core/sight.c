@@ -18,7 +18,7 @@ struct sight {
 	int64_t at;
 	struct packed_side here, peer;
 	unsigned refs;
-	bool peer_alive;
+	bool holds_pvc, peer_alive;
 	/* Both sides' native, in_use_by and why, then group and strangers, a
 	   NUL after each. */
 	char texts[];
@@ -74,6 +74,7 @@ struct sight *sight_new(const struct observation *o)
 	s->at = o->at;
 	s->here = pack_side(&o->here);
 	s->peer = pack_side(&o->peer);
+	s->holds_pvc = o->holds_pvc;
 	s->peer_alive = o->peer_alive;
 	at = s->texts;
 	for (i = 0; i < TEXTS; i++) {
@@ -134,6 +135,7 @@ void sight_read(const struct sight *s, struct observation *o)
 		return;
 	}
 	o->at = s->at;
+	o->holds_pvc = s->holds_pvc;
 	o->peer_alive = s->peer_alive;
 	unpack_side(&s->here, &o->here);
 	unpack_side(&s->peer, &o->peer);
@@ -144,6 +146,17 @@ void sight_read(const struct sight *s, struct observation *o)
 		memcpy((char *)from[i], at, len);
 		at += len;
 	}
+}
+
+struct sight *sight_turned(struct sight *s, bool holds_pvc)
+{
+	struct observation o;
+
+	if (!s || s->holds_pvc == holds_pvc)
+		return sight_ref(s);
+	sight_read(s, &o);
+	observation_turn(&o, holds_pvc);
+	return sight_new(&o);
 }
 
 int64_t sight_at(const struct sight *s)

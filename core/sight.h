@@ -23,6 +23,10 @@ void sight_set(struct sight **to, struct sight *s);
 /* The observation; of NULL one in which nobody has looked. */
 void sight_read(const struct sight *s, struct observation *o);
 
+/* The same as that side sees it (observation_turn()), with a reference for the
+   caller; NULL without memory, and of NULL. */
+struct sight *sight_turned(struct sight *s, bool holds_pvc);
+
 /* Its `at'. */
 int64_t sight_at(const struct sight *s);
 

@@ -196,6 +196,9 @@ void world_unbind(struct world *w, struct replication *r);
 void world_free_sightings(struct world *w);
 struct sighting *world_sighting(struct world *w, struct backend *b,
 				const char *key);
+/* @r takes over what was seen while nobody was served, as its side sees it. */
+void sighting_take(const struct sighting *s, struct replication *r,
+		   const struct status *status);
 void world_track(struct world *w, struct replication *r);
 void spec_target(const struct spec *spec, const struct status *status,
 		 struct target *t);

@@ -281,6 +281,25 @@ def test_site_by_cluster_and_a_default_site(make):
                                                               errno.EPERM)
 
 
+def test_a_birth_is_judged_from_its_own_side(make, tmp_path):
+    """Another daemon has set it up, at the other site; we are the source's."""
+    config = ("backends: {lab: {type: sim, path: %s}}\n"
+              "select: [{storageClass: '*', backend: lab}]\nsite: %s\n")
+    there = make(config=config % (tmp_path, "dr-x")).start()
+    there.mk("database", "x", manifest("x")).done()
+    here = make(config=config % (tmp_path, "prod-x")).start()
+    r = here.uvr("database", "x")
+    assert call(os.makedirs, r.path) == 0
+    assert put(r / "spec.yaml", manifest("x")) == errno.EPERM
+    assert "prod-x is source, not replica" in r.error
+    assert put(r / "spec.yaml", manifest("x", state="source")) == 0
+    r.done()
+    assert r.state == "source" and r.here == "prod-x"
+    # And a daemon that finds both at its start.
+    here.restart()
+    r.await_cond("Ready", "True")
+
+
 def test_no_backend_is_a_reason(make):
     d = make(config=CONFIG + "backends: {lab: {type: sim}}\n"
              "select: [{storageClass: 'ceph-*', backend: lab}]\n").start()

@@ -265,6 +265,7 @@ static int observe(struct backend *b, const struct target *t, int timeout_ms,
 		return fail(err, EIO, "nobody is there to ask");
 	*o = f->truth;
 	o->at = f->now;
+	o->holds_pvc = !t->here_is_destination;
 	return 0;
 }
 

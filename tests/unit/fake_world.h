@@ -106,6 +106,7 @@ static void look(void)
 
 	advance(1);
 	o.at = f->now;
+	o.holds_pvc = the()->status->holds_pvc;
 	world_observe(f->world, the(), &o);
 	run_all();
 }

@@ -148,6 +148,76 @@ START_TEST(a_site_that_is_a_region_finds_its_endpoint)
 }
 END_TEST
 
+#define OF_SOURCE(state) MANIFEST("prod", "dc", "vol-2", state, "asynchronous")
+
+/* Of a relationship that nobody serves, the watch tells as either side sees it:
+   here the one with the volume handle, and we are the other. */
+static void told_from_the_other_side(enum role here, enum role peer)
+{
+	struct observation o = f->truth;
+
+	f->config.site = "prod";
+	o.at = ++f->now;
+	o.holds_pvc = false;
+	o.peer_alive = true;
+	o.here.claim = o.here.fact = here;
+	o.peer.claim = o.peer.fact = peer;
+	f->sink->observed(f->sink, "vol-2", &o);
+	run_all();
+	/* And this is what our own look says. */
+	f->truth.here = o.peer;
+	f->truth.peer = o.here;
+}
+
+START_TEST(a_birth_is_judged_from_its_own_side)
+{
+	struct replication *r = draft("x");
+
+	told_from_the_other_side(ROLE_REPLICA, ROLE_SOURCE);
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, OF_SOURCE("replica")), -EPERM);
+	ck_assert_ptr_nonnull(strstr(r->refusal.sentence, "source"));
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, OF_SOURCE("source")), 0);
+	ck_assert_int_eq(seen_of(r).here.claim, ROLE_SOURCE);
+	ck_assert_int_eq(seen_of(r).peer.claim, ROLE_REPLICA);
+	ck_assert(seen_of(r).holds_pvc);
+	ck_assert_uint_eq(f->acts, 0);
+}
+END_TEST
+
+START_TEST(a_wrong_role_is_refused_from_its_own_side)
+{
+	struct replication *r = draft("x");
+
+	told_from_the_other_side(ROLE_SOURCE, ROLE_REPLICA);
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, OF_SOURCE("source")), -EPERM);
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, OF_SOURCE("replica")), 0);
+	ck_assert_uint_eq(f->acts, 0);
+}
+END_TEST
+
+/* A daemon's start tells of all that there is, before it is told who is here. */
+START_TEST(what_the_start_tells_is_turned_or_dropped)
+{
+	struct replication *r = draft("x");
+	struct observation o;
+	int64_t at;
+
+	told_from_the_other_side(ROLE_REPLICA, ROLE_SOURCE);
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, OF_SOURCE("source")), 0);
+	at = seen_of(r).at;
+	o = f->truth;
+	o.at = ++f->now;
+	o.holds_pvc = false;
+	f->sink->observed(f->sink, "vol-2", &o);
+	run_all();
+	ck_assert_int_eq(seen_of(r).at, at);
+	o.holds_pvc = true;
+	f->sink->observed(f->sink, "vol-2", &o);
+	run_all();
+	ck_assert_int_eq(seen_of(r).at, o.at);
+}
+END_TEST
+
 START_TEST(a_mode_that_is_fixed_is_not_smuggled_in_with_a_state)
 {
 	f->ops.capabilities &= ~(unsigned)CAP_MODE_IN_PLACE;
@@ -212,6 +282,9 @@ int main(void)
 	tcase_add_test(c, a_draft_can_go_behind_a_failed_save);
 	tcase_add_test(c, endpoints_in_one_cluster_are_told_by_their_regions);
 	tcase_add_test(c, a_site_that_is_a_region_finds_its_endpoint);
+	tcase_add_test(c, a_birth_is_judged_from_its_own_side);
+	tcase_add_test(c, a_wrong_role_is_refused_from_its_own_side);
+	tcase_add_test(c, what_the_start_tells_is_turned_or_dropped);
 	tcase_add_test(c, a_mode_that_is_fixed_is_not_smuggled_in_with_a_state);
 	tcase_add_test(
 		c, what_the_backend_can_not_serve_is_refused_when_it_is_written);

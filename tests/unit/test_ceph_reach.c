@@ -137,6 +137,23 @@ START_TEST(a_cluster_that_nobody_configured)
 }
 END_TEST
 
+static bool is_from_the_source(const struct observation *o)
+{
+	return o->holds_pvc && side_verified_role(&o->here) == ROLE_SOURCE &&
+	       side_verified_role(&o->peer) == ROLE_REPLICA;
+}
+
+/* Removed at one site, and made anew as the other's. */
+START_TEST(the_same_volumes_from_the_other_side)
+{
+	begin();
+	t.b->ops->untrack(t.b, t.key);
+	t.target = (struct target){&t.spec, PROD, DR, false};
+	track_anew();
+	AWAIT(is_from_the_source);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ceph_reach");
@@ -151,6 +168,7 @@ int main(void)
 	tcase_add_test(c, use_that_can_not_be_told);
 	tcase_add_test(c, what_is_optional_is_not_missed);
 	tcase_add_test(c, a_cluster_that_nobody_configured);
+	tcase_add_test(c, the_same_volumes_from_the_other_side);
 	suite_add_tcase(suite, c);
 	return run_suite(suite);
 }
