@@ -46,18 +46,6 @@ static void put(struct deriving *d, enum condition_type type,
 	};
 }
 
-static enum reason reach_reason(enum reach reach)
-{
-	static const enum reason reasons[] = {
-		[REACH_UNKNOWN] = REASON_NOT_OBSERVED,
-		[REACH_SILENT] = REASON_SITE_UNREACHABLE,
-		[REACH_REFUSED] = REASON_SITE_REFUSED,
-		[REACH_UNCONFIGURED] = REASON_SITE_UNCONFIGURED,
-	};
-
-	return reasons[reach];
-}
-
 /* A transition is under way. */
 static void ready_pending(struct deriving *d)
 {
@@ -95,7 +83,7 @@ static void ready_steady(struct deriving *d)
 
 	if (here->reach != REACH_OK)
 		put(d, CONDITION_READY, CONDITION_UNKNOWN,
-		    reach_reason(here->reach), "%s %s%s%s", name,
+		    site_reason(here), "%s %s%s%s", name,
 		    side_silence(here), *here->why ? ": " : "", here->why);
 	else if (observation_is_split(d->in->seen))
 		put(d, CONDITION_READY, CONDITION_FALSE, REASON_SPLIT_BRAIN,
@@ -169,7 +157,7 @@ static void derive_synced(struct deriving *d)
 		    "the storage at %s answers", d->in->here);
 	else
 		put(d, CONDITION_SYNCED, CONDITION_UNKNOWN,
-		    reach_reason(here->reach), "%s %s%s%s", d->in->here,
+		    site_reason(here), "%s %s%s%s", d->in->here,
 		    side_silence(here), *here->why ? ": " : "", here->why);
 }
 
@@ -203,13 +191,6 @@ static void degraded(struct deriving *d, enum reason reason, const char *fmt,
 	put(d, CONDITION_DEGRADED, CONDITION_TRUE, reason, "%s", text);
 }
 
-static const enum reason peer_reasons[] = {
-	[REACH_UNKNOWN] = REASON_PEER_NOT_OBSERVED,
-	[REACH_SILENT] = REASON_PEER_UNREACHABLE,
-	[REACH_REFUSED] = REASON_PEER_REFUSED,
-	[REACH_UNCONFIGURED] = REASON_PEER_UNCONFIGURED,
-};
-
 /* A source that nobody follows, or a replica that follows nobody. */
 static bool degraded_by_peer(struct deriving *d)
 {
@@ -218,7 +199,7 @@ static bool degraded_by_peer(struct deriving *d)
 	const char *name = d->in->peer;
 
 	if (peer->reach != REACH_OK)
-		degraded(d, peer_reasons[peer->reach], "%s %s%s%s", name,
+		degraded(d, peer_reason(peer), "%s %s%s%s", name,
 			 side_silence(peer), *peer->why ? ": " : "", peer->why);
 	else if (d->meant == ROLE_SOURCE &&
 		 (role_of(peer) != ROLE_REPLICA || !peer->following))
@@ -260,7 +241,7 @@ static enum reason untold_reason(const struct deriving *d)
 	if (!d->in->has_backend)
 		return REASON_NO_BACKEND;
 	return here->reach == REACH_OK ? REASON_ROLE_UNKNOWN
-				       : reach_reason(here->reach);
+				       : site_reason(here);
 }
 
 static void derive_degraded(struct deriving *d)

@@ -20,6 +20,32 @@ const char *side_silence(const struct side *side)
 	return phrases[side->reach];
 }
 
+enum reason site_reason(const struct side *side)
+{
+	static const enum reason reasons[] = {
+		[REACH_UNKNOWN] = REASON_NOT_OBSERVED,
+		[REACH_OK] = REASON_UNVERIFIED,
+		[REACH_SILENT] = REASON_SITE_UNREACHABLE,
+		[REACH_REFUSED] = REASON_SITE_REFUSED,
+		[REACH_UNCONFIGURED] = REASON_SITE_UNCONFIGURED,
+	};
+
+	return reasons[side->reach];
+}
+
+enum reason peer_reason(const struct side *side)
+{
+	static const enum reason reasons[] = {
+		[REACH_UNKNOWN] = REASON_PEER_NOT_OBSERVED,
+		[REACH_OK] = REASON_PEER_UNVERIFIED,
+		[REACH_SILENT] = REASON_PEER_UNREACHABLE,
+		[REACH_REFUSED] = REASON_PEER_REFUSED,
+		[REACH_UNCONFIGURED] = REASON_PEER_UNCONFIGURED,
+	};
+
+	return reasons[side->reach];
+}
+
 bool peer_is_source(const struct planning *p)
 {
 	return p->peer_role == ROLE_SOURCE;
@@ -122,7 +148,7 @@ bool wait_for_site(struct planning *p)
 {
 	if (p->here->reach == REACH_OK)
 		return false;
-	plan_wait(p, REASON_SITE_UNREACHABLE, "%s %s%s%s", p->in->here,
+	plan_wait(p, site_reason(p->here), "%s %s%s%s", p->in->here,
 		  side_silence(p->here), *p->here->why ? ": " : "",
 		  p->here->why);
 	return true;

@@ -235,7 +235,7 @@ static bool look_first(struct planning *p)
 static void promote_planned(struct planning *p)
 {
 	if (p->peer->reach != REACH_OK) {
-		plan_wait(p, REASON_PEER_UNREACHABLE,
+		plan_wait(p, peer_reason(p->peer),
 			  "%s %s: waiting for it; write 'promoting force' to go "
 			  "on without it, or replica to roll back",
 			  p->in->peer, side_silence(p->peer));
@@ -443,7 +443,7 @@ static void roll_back_writable(struct planning *p)
 static void give_back(struct planning *p)
 {
 	if (p->peer->reach != REACH_OK)
-		plan_wait(p, REASON_PEER_UNREACHABLE,
+		plan_wait(p, peer_reason(p->peer),
 			  "%s %s: the source role is given back when it "
 			  "answers",
 			  p->in->peer, side_silence(p->peer));

@@ -106,5 +106,8 @@ void wait_for_group(struct planning *p);
 
 /* The phrase for a side that gives no answer that counts. */
 const char *side_silence(const struct side *side);
+/* And the reason: of this site, and of the peer. */
+enum reason site_reason(const struct side *side);
+enum reason peer_reason(const struct side *side);
 
 #endif

@@ -191,7 +191,7 @@ static void adopt_steps(struct planning *p)
 			   p->in->here, role_text(p->here->claim),
 			   role_text(p->here->fact));
 	else if (p->peer->reach != REACH_OK)
-		plan_wait(p, REASON_PEER_UNREACHABLE,
+		plan_wait(p, peer_reason(p->peer),
 			  "%s %s: whether a relationship exists can't be told",
 			  p->in->peer, side_silence(p->peer));
 	else if (p->in->here_is_source != (meant == ROLE_SOURCE))
@@ -249,10 +249,15 @@ static void remove_checks(struct planning *p)
 
 static void remove_steps(struct planning *p)
 {
-	if (!deletes_relationship(p) || p->here->claim == ROLE_ABSENT)
+	if (!deletes_relationship(p) || p->here->claim == ROLE_ABSENT) {
 		p->out->done = true;
-	else if (p->here->reach != REACH_OK || p->peer->reach != REACH_OK)
-		plan_wait(p, REASON_SITE_UNREACHABLE, "not both sites answer");
+		return;
+	}
+	if (wait_for_site(p))
+		return;
+	if (p->peer->reach != REACH_OK)
+		plan_wait(p, peer_reason(p->peer), "%s %s", p->in->peer,
+			  side_silence(p->peer));
 	else
 		plan_step(p, ACT_DELETE);
 }

@@ -86,7 +86,7 @@ static void step_down(struct planning *p)
 		plan_wait(p,
 			  p->peer->reach == REACH_OK
 				  ? REASON_PEER_NOT_FOLLOWING
-				  : REASON_PEER_UNREACHABLE,
+				  : peer_reason(p->peer),
 			  "%s does not follow this site (it %s): nobody would "
 			  "have the data; 'demoting force' goes on without it",
 			  p->in->peer, side_silence(p->peer));
@@ -120,7 +120,7 @@ static void demote_steps(struct planning *p)
 	else if (!final_sync_expected(p) || p->peer->caught_up)
 		p->out->done = true;
 	else if (p->peer->reach != REACH_OK)
-		plan_wait(p, REASON_PEER_UNREACHABLE,
+		plan_wait(p, peer_reason(p->peer),
 			  "%s %s: whether it has the final sync can't be told",
 			  p->in->peer, side_silence(p->peer));
 	else
@@ -170,7 +170,7 @@ static void take_back_steps(struct planning *p)
 	else if (p->overrides & OVERRIDE_PEER)
 		plan_step(p, ACT_FORCE_PROMOTE);
 	else
-		plan_wait(p, REASON_PEER_UNREACHABLE,
+		plan_wait(p, peer_reason(p->peer),
 			  "%s %s: whether it was promoted can't be told; write "
 			  "'source force' to go on",
 			  p->in->peer, side_silence(p->peer));
@@ -274,7 +274,7 @@ static void swap_steps(struct planning *p)
 			   "%s is not verified as the source any more",
 			   p->in->here);
 	else if (p->peer->reach != REACH_OK)
-		plan_wait(p, REASON_PEER_UNREACHABLE,
+		plan_wait(p, peer_reason(p->peer),
 			  "%s %s: it is made to follow when it answers",
 			  p->in->peer, side_silence(p->peer));
 	else

@@ -170,6 +170,31 @@ START_TEST(the_deadline_fails_a_request_that_waits)
 }
 END_TEST
 
+static const struct {
+	enum reach reach;
+	const char *site, *peer;
+} silences[] = {
+	{REACH_UNKNOWN, "NotObserved", "PeerNotObserved"},
+	{REACH_SILENT, "SiteUnreachable", "PeerUnreachable"},
+	{REACH_REFUSED, "SiteRefused", "PeerRefused"},
+	{REACH_UNCONFIGURED, "SiteUnconfigured", "PeerUnconfigured"},
+};
+
+/* Who refuses is no lost site: a wait says which it is. */
+START_TEST(a_wait_says_what_it_waits_for)
+{
+	f->act_rc = -EHOSTUNREACH;
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	f->truth.peer.reach = silences[_i].reach;
+	look();
+	ck_assert_str_eq(condition(CONDITION_READY)->reason, silences[_i].peer);
+	f->truth.here.reach = silences[_i].reach;
+	look();
+	ck_assert_str_eq(condition(CONDITION_READY)->reason, silences[_i].site);
+	ck_assert_int_eq(condition(CONDITION_READY)->status, CONDITION_UNKNOWN);
+}
+END_TEST
+
 START_TEST(a_robot_with_yesterdays_manifest_changes_nothing)
 {
 	uint64_t version;
@@ -279,6 +304,8 @@ int main(void)
 	tcase_add_test(c, transient_errors_are_retried_with_the_same_serial);
 	tcase_add_test(c, a_final_error_fails_and_can_be_retried);
 	tcase_add_test(c, the_deadline_fails_a_request_that_waits);
+	tcase_add_loop_test(c, a_wait_says_what_it_waits_for, 0,
+			    sizeof silences / sizeof *silences);
 	tcase_add_test(c, a_robot_with_yesterdays_manifest_changes_nothing);
 	tcase_add_test(c, a_held_replication_refuses_everything_else);
 	tcase_add_test(c, a_steady_state_never_acts);
