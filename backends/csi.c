@@ -279,6 +279,16 @@ static void csi_free(struct backend *b)
 	free(csi);
 }
 
+static void csi_watches(struct backend *b, struct watch_visitor *v)
+{
+	struct csi_site *s;
+	int i;
+
+	for (s = ((struct csi *)b)->sites; s; s = s->next)
+		for (i = 0; i < CSI_KINDS_MAX; i++)
+			kube_reflector_tell(s->watches[i].reflector, s->name, v);
+}
+
 static void set_ops(struct csi *csi)
 {
 	csi->ops = (struct backend_ops){
@@ -294,6 +304,7 @@ static void set_ops(struct csi *csi)
 		.describe = csi_describe,
 		.available = csi_available,
 		.version = csi_version,
+		.watches = csi_watches,
 		.volume = csi_volume,
 		.act = csi_act,
 		.observe = csi_observe,

@@ -94,6 +94,11 @@ static bool ends_the_list(const json_t *object)
 		      "true") == 0;
 }
 
+void reflect_heard(struct kube_reflector *r)
+{
+	atomic_store(&r->heard, clock_monotonic());
+}
+
 static int take_event(struct kube_watcher *w, json_t *event)
 {
 	struct kube_reflector *r = (struct kube_reflector *)w;
@@ -112,6 +117,7 @@ static int take_event(struct kube_watcher *w, json_t *event)
 	else if (strcmp(type, "BOOKMARK") != 0)
 		return 0;
 	answered(r);
+	reflect_heard(r);
 	if (r->listing && strcmp(type, "BOOKMARK") == 0 &&
 	    ends_the_list(object))
 		reflect_listed(r);
@@ -229,6 +235,15 @@ void reflect_pause(struct kube_reflector *r, int ms)
 		;
 }
 
+void kube_reflector_tell(const struct kube_reflector *r, const char *cluster,
+			 struct watch_visitor *v)
+{
+	int64_t heard = r ? atomic_load(&r->heard) : 0;
+
+	if (heard)
+		v->watch(v, cluster, r->kind, clock_monotonic() - heard);
+}
+
 void kube_reflector_hurry(struct kube_reflector *r)
 {
 	atomic_store(&r->hurry, true);
@@ -244,6 +259,7 @@ struct kube_reflector *kube_reflect(struct kube *k, const char *path,
 	if (r) {
 		r->path = strdup(path);
 		r->older = older ? strdup(older) : NULL;
+		r->kind = r->path ? strrchr(r->path, '/') + 1 : NULL;
 	}
 	if (!r || !r->path || (older && !r->older)) {
 		if (r) {

@@ -12,6 +12,7 @@
 #define UVRFS_KUBE_REFLECT_H
 
 #include "kube.h"
+#include "watches.h"
 
 struct kube_reflector;
 
@@ -43,6 +44,10 @@ struct kube_reflector *kube_reflect(struct kube *k, const char *path,
 
 /* After kube_stop: ends the thread.  Takes NULL. */
 void kube_reflector_free(struct kube_reflector *r);
+
+/* Any thread: tells of it as a watch at @cluster.  Takes NULL. */
+void kube_reflector_tell(const struct kube_reflector *r, const char *cluster,
+			 struct watch_visitor *v);
 
 /* Any thread: the server was seen to answer, so that no wait is needed. */
 void kube_reflector_hurry(struct kube_reflector *r);

@@ -152,6 +152,7 @@ void reflect_listed(struct kube_reflector *r)
 	}
 	free(s.list);
 	r->listing = 0;
+	reflect_heard(r);
 	r->listener->listed(r->listener);
 }
 

@@ -15,6 +15,9 @@ struct kube_reflector {
 	struct kube_listener *listener;
 	char *path;
 	char *older;			/* takes its place after -ENOENT; or NULL */
+	const char *kind;		/* the last part of both paths */
+	_Atomic int64_t heard;		/* monotonic ms: news, or that there are
+					   none; 0: never */
 	pthread_t thread;
 	bool running;
 	atomic_bool hurry;
@@ -48,6 +51,7 @@ void reflect_forget_all(struct kube_reflector *r);
 void reflect_listed(struct kube_reflector *r);
 
 /* kube_reflect.c */
+void reflect_heard(struct kube_reflector *r);
 void reflect_seen(struct kube_reflector *r, const json_t *object,
 		  int64_t as_of);
 void reflect_version(struct kube_reflector *r, const json_t *object);

@@ -339,6 +339,15 @@ struct kube_volumes *kube_volumes_start(struct kube *k,
 	return v;
 }
 
+void kube_volumes_watches(const struct kube_volumes *v,
+			  struct watch_visitor *visitor)
+{
+	int i;
+
+	for (i = 0; v && i < KINDS; i++)
+		kube_reflector_tell(v->tables[i].reflector, "", visitor);
+}
+
 void kube_volumes_free(struct kube_volumes *v)
 {
 	int i;

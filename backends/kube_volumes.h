@@ -9,6 +9,7 @@
 
 #include "buf.h"
 #include "kube.h"
+#include "watches.h"
 
 struct kube_volumes;
 
@@ -22,6 +23,10 @@ struct volumes_listener {
 struct kube_volumes *kube_volumes_start(struct kube *k,
 					struct volumes_listener *l,
 					struct error *err);
+
+/* Tells of the three.  Takes NULL. */
+void kube_volumes_watches(const struct kube_volumes *v,
+			  struct watch_visitor *visitor);
 
 /* After kube_stop.  Takes NULL. */
 void kube_volumes_free(struct kube_volumes *v);

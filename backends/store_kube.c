@@ -385,6 +385,12 @@ static void volume(struct store *s, const char *namespace, const char *pvc,
 			      pvc, depth, out);
 }
 
+static void watches(struct store *s, struct watch_visitor *v)
+{
+	kube_reflector_tell(((struct store_kube *)s)->reflector, "", v);
+	kube_volumes_watches(((struct store_kube *)s)->volumes, v);
+}
+
 static const struct store_ops ops = {
 	.type = "kubernetes",
 	.load = load,
@@ -402,6 +408,7 @@ static const struct store_ops ops = {
 	.fence = fence,
 	.unfence = unfence,
 	.volume = volume,
+	.watches = watches,
 	.known_id = store_kube_known_id,
 	.note_id = store_kube_note_id,
 	.lost_id = store_kube_lost_id,

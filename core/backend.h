@@ -16,6 +16,7 @@
 #include "error.h"
 #include "observation.h"
 #include "spec.h"
+#include "watches.h"
 
 struct backend;			/* opaque; each backend has its own */
 
@@ -156,6 +157,9 @@ struct backend_ops {
 	   be NULL; called on the loop. */
 	bool (*version)(struct backend *b, const char *cluster,
 			struct buf *out);
+
+	/* Tells of each watch.  May be NULL; called on the loop. */
+	void (*watches)(struct backend *b, struct watch_visitor *v);
 
 	/* Appends what this site knows of the volume, as YAML at @depth.  May
 	   be NULL; called on the loop. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counting for monitoring. */
+/* What monitoring is told. */
 #include "world_private.h"
 
 const int64_t duration_limits_ms[DURATION_LIMITS] = {
@@ -51,4 +51,19 @@ struct backend_counts *counts_of(struct world *w, const struct replication *r)
 		if (w->sinks[i]->backend == r->backend)
 			return &w->sinks[i]->counts;
 	return NULL;
+}
+
+void world_visit_watches(struct world *w, struct watch_visitor *v)
+{
+	struct backend *b;
+	size_t i;
+
+	v->owner = "store";
+	if (w->store->ops->watches)
+		w->store->ops->watches(w->store, v);
+	for (i = 0; (b = world_backend(w, i)); i++) {
+		v->owner = b->name;
+		if (b->ops->watches)
+			b->ops->watches(b, v);
+	}
 }

@@ -19,6 +19,7 @@
 #include "object.h"
 #include "spec.h"
 #include "status.h"
+#include "watches.h"
 
 struct store;
 
@@ -156,6 +157,9 @@ struct store_ops {
 	 */
 	void (*volume)(struct store *s, const char *namespace, const char *pvc,
 		       int depth, struct buf *out);
+
+	/* Tells of each watch.  Event loop; never blocks. */
+	void (*watches)(struct store *s, struct watch_visitor *v);
 
 	/*
 	 * A daemon that goes on with the mount of another gives each directory

@@ -180,6 +180,8 @@ const char *world_site(const struct world *w);
 const struct counts *world_counts(const struct world *w);
 const struct backend_counts *world_backend_counts(const struct world *w,
 						  size_t index);
+/* All watches, of the store and of the backends. */
+void world_visit_watches(struct world *w, struct watch_visitor *v);
 struct lines *world_log(struct world *w);
 struct lines *world_audit(struct world *w);
 

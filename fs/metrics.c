@@ -406,6 +406,28 @@ static void put_clusters(const struct subject *s, struct buf *out)
 		    !c->open_until ? 0 : now < c->open_until ? 1 : 2);
 }
 
+struct put_watches {
+	struct watch_visitor visitor;	/* first: they are cast */
+	struct buf *out;
+};
+
+static void put_watch(struct watch_visitor *v, const char *cluster,
+		      const char *kind, int64_t age_ms)
+{
+	put_ms(((struct put_watches *)v)->out, "watch_age_seconds",
+	       LABELS("owner", v->owner, "cluster", cluster, "kind", kind),
+	       age_ms);
+}
+
+static void put_watches(const struct subject *s, struct buf *out)
+{
+	struct put_watches p = {.visitor.watch = put_watch, .out = out};
+
+	head(out, "watch_age_seconds", "gauge", "For how long a watch has had "
+	     "neither an event nor a bookmark.");
+	world_visit_watches(s->world, &p.visitor);
+}
+
 static void put_daemon(const struct subject *s, struct buf *out)
 {
 	const char *silence = world_store_silence(s->world);
@@ -424,6 +446,7 @@ void daemon_metrics(const struct subject *s, struct buf *out)
 {
 	put_daemon(s, out);
 	put_clusters(s, out);
+	put_watches(s, out);
 	put_by_backend(s, out);
 	put_replications(s, out);
 	put_edits(s, out);

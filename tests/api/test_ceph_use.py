@@ -7,6 +7,7 @@ import pytest
 
 import crds
 from ceph_lab import NS, ceph, make_ceph, until  # noqa: F401
+from metrics import Metrics
 from proxy import status
 from shell import never
 
@@ -57,6 +58,17 @@ def test_a_peer_in_use_does_not_step_down(ceph, kind):
     assert one.ask("promoting force") == 0, one.error
     one.done()
     assert pair.is_writable("b") and pair.data("b") == 3
+
+
+def test_how_old_its_watches_are(ceph):
+    """A volume in use is only seen by those that are not behind."""
+    _, one = ceph.ready("watched")
+    found = Metrics(one.daemon.mnt).all("watch_age_seconds", owner="vendor")
+    for cluster in ("prod-cluster", "dr-cluster"):
+        kinds = {have["kind"] for have, _ in found
+                 if have["cluster"] == cluster}
+        assert {"volumereplications", "pods", "volumeattachments"} <= kinds
+    assert all(0 <= age < 600 for _, age in found), found
 
 
 @pytest.mark.parametrize("kind", USERS)

@@ -11,6 +11,7 @@ import yaml
 
 from cluster_uvr import (CRD, Controller, FINALIZER, Lab, LEASES, Object,
                          SAMPLES, path_of, running_lab, uvrfs)
+from metrics import Metrics
 from shell import FACTOR, call, get, name_of, never, put, until
 from uvr import manifest
 
@@ -524,6 +525,23 @@ def test_the_lease(lab, d):
     assert lease["spec"]["leaseDurationSeconds"] == 6
     assert lease["metadata"]["annotations"]["uvrfs/site"] == "here"
     assert lease["spec"]["holderIdentity"] in get(d.mnt / ".uvrfs/log")
+
+
+def test_how_old_its_watches_are(lab, d):
+    """They tell that they had news, and that they had none."""
+    def ages():
+        return {(have["cluster"], have["kind"]): age for have, age in
+                Metrics(d.mnt).all("watch_age_seconds", owner="store")}
+    name = d.new_name("w")
+    o = lab.apply(manifest(name))
+    o.await_ready("True")
+    kinds = {("", "unifiedvolumereplications"), ("", "persistentvolumeclaims"),
+             ("", "persistentvolumes"), ("", "volumeattachments")}
+    assert set(ages()) == kinds
+    mine = ("", "unifiedvolumereplications")
+    until(lambda: ages()[mine] > 1, "it grows")
+    o.patch(annotations={"some": "news"})
+    until(lambda: ages()[mine] < 1, "it is young again")
 
 
 def test_site_of_neither_endpoint(lab, d):

@@ -9,13 +9,11 @@ import subprocess
 
 import pytest
 
+from metrics import Metrics
 from promtool import promtool
 from uvr import CONFIG, FACTOR, ROOT, TIMEOUTS, call, get, put, sh, until
 
 EXAMPLES = ROOT / "docs/examples/prometheus"
-PREFIX = "unified_replication_"
-SAMPLE = re.compile(r'([a-z_]+)(?:\{(.*)\})? (\S+)')
-LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 
 
 @pytest.fixture(scope="module")
@@ -29,33 +27,6 @@ def tool():
                               capture_output=True, check=False,
                               timeout=60 * FACTOR)
     return run
-
-
-class Metrics:
-    """As they are now."""
-
-    def __init__(self, d):
-        self.text = get(d / ".uvrfs/metrics")
-        self.samples = []
-        for line in self.text.splitlines():
-            if not line.startswith("#"):
-                name, labels, value = SAMPLE.fullmatch(line).groups()
-                assert name.startswith(PREFIX)
-                self.samples.append((name[len(PREFIX):],
-                                     dict(LABEL.findall(labels or "")),
-                                     float(value)))
-
-    def all(self, metric, **labels):
-        return [(have, value) for name, have, value in self.samples
-                if name == metric and labels.items() <= have.items()]
-
-    def get(self, metric, **labels):
-        found = self.all(metric, **labels)
-        assert len(found) < 2, found
-        return found[0][1] if found else None
-
-    def of(self, r, metric, **labels):
-        return self.get(metric, namespace=r.ns, name=r.name, **labels)
 
 
 def families(text):
