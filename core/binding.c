@@ -296,12 +296,16 @@ void world_track(struct world *w, struct replication *r)
 {
 	struct error err;
 	struct target t;
+	int rc;
 
 	if (!r->backend)
 		return;
 	replication_target(r, &t);
 	world_find_cluster(w, t.here);
 	world_find_cluster(w, t.peer);
-	if (r->backend->ops->track(r->backend, &t, &err) < 0)
+	rc = r->backend->ops->track(r->backend, &t, &err);
+	if (rc < 0)
 		world_note(w, r, &(struct who){0}, "backend", "%s", err.msg);
+	if (rc == -ENOMEM)
+		sight_lost(w, r->backend);
 }

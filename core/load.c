@@ -26,13 +26,70 @@ static void sighted(struct job *job)
 	struct sighting *s = world_sighting(w, j->sink->backend, j->key);
 
 	/* One that is being born has no spec yet, and takes this with it. */
-	if (s && s->r && s->r->spec)
+	if (!s)
+		sight_lost(w, j->sink->backend);
+	else if (s->r && s->r->spec)
 		world_take_sight(w, s->r, j->seen);
-	else if (s && sight_at(s->seen) <= sight_at(j->seen))
+	else if (sight_at(s->seen) <= sight_at(j->seen))
 		sight_set(&s->seen, j->seen);
 	sight_unref(j->seen);
 	free(j->key);
 	free(j);
+}
+
+void sight_lost(struct world *w, const struct backend *b)
+{
+	size_t i;
+
+	for (i = 0; i < w->backend_count; i++)
+		if (w->sinks[i]->backend == b)
+			w->sinks[i]->again_at = w->now +
+						w->config->retry_first_ms;
+}
+
+/* On the loop. */
+static void was_lost(struct job *job)
+{
+	struct world_sink *ws = (void *)((char *)job -
+					 offsetof(struct world_sink, lost));
+
+	atomic_store(&ws->is_lost, false);
+	sight_lost(ws->world, ws->backend);
+}
+
+int64_t sights_due(const struct world *w)
+{
+	int64_t due = INT64_MAX;
+	size_t i;
+
+	for (i = 0; i < w->backend_count; i++)
+		if (w->sinks[i]->again_at && w->sinks[i]->again_at < due)
+			due = w->sinks[i]->again_at;
+	return due;
+}
+
+/* Of whom isn't known. */
+void sights_ask_anew(struct world *w)
+{
+	struct world_sink *ws;
+	size_t i, k;
+
+	for (i = 0; i < w->backend_count; i++) {
+		ws = w->sinks[i];
+		if (!ws->again_at || w->now < ws->again_at)
+			continue;
+		ws->again_at = 0;
+		for (k = 0; k < w->count; k++)
+			if (w->all[k]->spec && w->all[k]->backend == ws->backend)
+				world_track(w, w->all[k]);
+	}
+}
+
+/* Any thread. */
+static void tell_lost(struct world_sink *ws)
+{
+	if (!atomic_exchange(&ws->is_lost, true))
+		ws->world->jobs->post(ws->world->jobs, &ws->lost);
 }
 
 /* Any thread. */
@@ -42,8 +99,10 @@ static void observed(struct sink *sink, const char *key,
 	struct world_sink *ws = (struct world_sink *)sink;
 	struct sighting_job *j = calloc(1, sizeof *j);
 
-	if (!j)
-		return;		/* the next observation tells the same */
+	if (!j) {
+		tell_lost(ws);
+		return;
+	}
 	j->job.done = sighted;
 	j->sink = ws;
 	j->key = strdup(key);
@@ -52,6 +111,7 @@ static void observed(struct sink *sink, const char *key,
 		sight_unref(j->seen);
 		free(j->key);
 		free(j);
+		tell_lost(ws);
 		return;
 	}
 	ws->world->jobs->post(ws->world->jobs, &j->job);
@@ -69,6 +129,7 @@ int world_add_backend(struct world *w, struct backend *b, struct error *err)
 		return fail(err, ENOMEM, "out of memory");
 	}
 	sink->sink.observed = observed;
+	sink->lost.done = was_lost;
 	sink->world = w;
 	sink->backend = b;
 	w->sinks = sinks;

@@ -435,6 +435,7 @@ void world_take_sight(struct world *w, struct replication *r,
 	if (group_update(w, r) < 0) {
 		r->seen = before.seen;
 		sight_unref(sight);
+		sight_lost(w, r->backend);
 		return;
 	}
 	replication_target(r, &t);
@@ -451,8 +452,9 @@ void world_observe(struct world *w, struct replication *r,
 {
 	struct sight *sight = sight_new(seen);
 
-	/* Without memory it is as if nobody had looked. */
 	if (sight)
 		world_take_sight(w, r, sight);
+	else
+		sight_lost(w, r->backend);
 	sight_unref(sight);
 }

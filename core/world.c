@@ -400,8 +400,9 @@ int64_t world_now(const struct world *w)
 int64_t world_due(const struct world *w)
 {
 	struct timer *first = timers_first(&w->timers);
+	int64_t due = sights_due(w);
 
-	return first ? first->due : INT64_MAX;
+	return first && first->due < due ? first->due : due;
 }
 
 /*
@@ -415,6 +416,9 @@ static void shift_waits(struct world *w, int64_t by)
 	for (i = 0; i < w->cluster_count; i++)
 		if (w->clusters[i]->open_until)
 			w->clusters[i]->open_until -= by;
+	for (i = 0; i < w->backend_count; i++)
+		if (w->sinks[i]->again_at)
+			w->sinks[i]->again_at -= by;
 	for (i = 0; i < w->count; i++) {
 		struct work *work = w->all[i]->work;
 
@@ -434,6 +438,7 @@ void world_tick(struct world *w, int64_t now)
 	if (now < w->now)
 		shift_waits(w, w->now - now);
 	w->now = now;
+	sights_ask_anew(w);
 	while ((t = timers_first(&w->timers)) && t->due <= now) {
 		void *work = (char *)t - offsetof(struct work, timer);
 

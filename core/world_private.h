@@ -3,8 +3,11 @@
 #ifndef UVRFS_WORLD_PRIVATE_H
 #define UVRFS_WORLD_PRIVATE_H
 
+#include "job.h"
 #include "timers.h"
 #include "world.h"
+
+#include <stdatomic.h>
 
 #define LOG_MAX (16 * 1024)		/* of one replication */
 #define WORLD_LOG_MAX (1024 * 1024)
@@ -23,6 +26,10 @@ struct world_sink {
 	struct world *world;
 	struct backend *backend;
 	struct backend_counts counts;
+	/* Something that it told is lost, as there was no memory: */
+	struct job lost;		/* on its way to the loop, */
+	atomic_bool is_lost;		/* while this is true; */
+	int64_t again_at;		/* when it is asked to tell anew, or 0 */
 };
 
 /* What a shared store tells, on its way to the loop. */
@@ -196,6 +203,10 @@ void world_unbind(struct world *w, struct replication *r);
 void world_free_sightings(struct world *w);
 struct sighting *world_sighting(struct world *w, struct backend *b,
 				const char *key);
+/* An observation can't be kept now: the backend is asked to tell anew. */
+void sight_lost(struct world *w, const struct backend *b);
+int64_t sights_due(const struct world *w);
+void sights_ask_anew(struct world *w);
 /* @r takes over what was seen while nobody was served, as its side sees it. */
 void sighting_take(const struct sighting *s, struct replication *r,
 		   const struct status *status);

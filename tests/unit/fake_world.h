@@ -142,6 +142,7 @@ UNUSED static void restart(void)
 static void prepare(void)
 {
 	f = calloc(1, sizeof *f);
+	ck_assert_ptr_nonnull(f);
 	f->last = &f->first;
 	f->jobs.submit = f->jobs.post = submit;
 	f->jobs.hurry = hurry;
