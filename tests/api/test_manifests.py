@@ -101,11 +101,14 @@ def test_no_right_to_the_store_is_one_too_many(prepared, make_node):
         assert call(os.rmdir, r.path) == 0
 
         def unused():
-            asked = used(prepared.requests(mark, user="limited"))
-            # The audit tells of a watch when it is over.
-            return {right for right in granted(RIGHTS[0]) - asked
-                    if right[2] != "watch"}
-        # The lease is renewed after a while.
+            return granted(RIGHTS[0]) - used(
+                prepared.requests(mark, user="limited"))
+        # The lease is renewed after a while, and the audit tells of a watch
+        # when it is over.
+        with contextlib.suppress(AssertionError):
+            until(lambda: {verb for *_, verb in unused()} <= {"watch"}, "all",
+                  10)
+        node.stop()
         with contextlib.suppress(AssertionError):
             until(lambda: not unused(), "all", 10)
         assert not unused()
