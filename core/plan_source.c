@@ -13,6 +13,14 @@ static bool peer_follows(const struct planning *p)
 	       p->peer->complete && !p->peer->diverged;
 }
 
+/* Somebody has promoted the peer, and nothing that was written here is missing
+   there: there is nothing left to do. */
+static bool is_succeeded(const struct planning *p)
+{
+	return p->here_role == ROLE_REPLICA && !p->here->diverged &&
+	       peer_is_verified_source(p);
+}
+
 static void check_follower(struct planning *p)
 {
 	if (lacks_look(p->peer) && !is_stuck(p))
@@ -36,7 +44,10 @@ static void demote_checks(struct planning *p)
 		plan_object(p, VERDICT_NOT_NOW, "volume",
 			    "there is no volume at %s", p->in->here);
 	check_not_in_use(p, p->here, p->in->here);
-	if (peer_follows(p))
+	if (is_succeeded(p))
+		plan_pass(p, "peer", "%s is the source, and %s has stepped down",
+			  p->in->peer, p->in->here);
+	else if (peer_follows(p))
 		check_follower(p);
 	else if (p->peer->reach != REACH_OK)
 		plan_need(p, OVERRIDE_PEER, "peer",
@@ -117,7 +128,8 @@ static void demote_steps(struct planning *p)
 			   "%s says that it has stepped down, but its volume is "
 			   "%s: not believed",
 			   p->in->here, role_text(p->here->fact));
-	else if (!final_sync_expected(p) || p->peer->caught_up)
+	else if (!final_sync_expected(p) || p->peer->caught_up ||
+		 is_succeeded(p))
 		p->out->done = true;
 	else if (p->peer->reach != REACH_OK)
 		plan_wait(p, peer_reason(p->peer),

@@ -147,36 +147,38 @@ static bool is_forced(const struct asked *a)
 	       memcmp(a->text + a->len - n, force, n) == 0;
 }
 
-/* The first that it moves and the caller may not write to, or NULL. */
-static struct replication *member_of_others(struct fs *fs, fuse_req_t req,
-					    const struct asked *a)
+/* May the caller write to all that it moves? */
+static int check_members(struct fs *fs, fuse_req_t req, const struct asked *a,
+			 struct error *err)
 {
 	struct inode node = {.kind = KIND_ATTRIBUTE};
 	struct replication *r = NULL;
+	int rc;
 
 	if (!is_forced(a))
-		return NULL;
+		return 0;
 	node.row = (unsigned)(file_find(&attribute_files, "state") -
 			      attribute_files.rows) + 1;
 	while ((r = world_group_next(a->r, r))) {
 		node.id = r->id;
-		if (change_check_write(fs, req, node))
-			return r;
+		rc = change_check_write(fs, req, node);
+		if (rc)
+			return fail(err, -rc, "this moves %s/%s as well, %s",
+				    r->ns->name, r->name,
+				    rc == -EACCES ? "which you may not write to"
+						  : "and who may is not known");
 	}
-	return NULL;
+	return 0;
 }
 
 static void submit(struct fs *fs, fuse_req_t req, const struct asked *a)
 {
-	struct replication *other = member_of_others(fs, req, a);
 	struct error err;
 	struct pending *p;
 	struct caller c;
 	struct edit *e;
 
-	if (other) {
-		fail(&err, EACCES, "this moves %s/%s as well, which you may "
-		     "not write to", other->ns->name, other->name);
+	if (check_members(fs, req, a, &err) < 0) {
 		write_refuse(fs, req, a->r, &err);
 		return;
 	}

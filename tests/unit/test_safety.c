@@ -203,6 +203,36 @@ START_TEST(a_step_down_waits_when_its_peer_goes_away)
 }
 END_TEST
 
+/* Whoever fails over writes at the other site: this one is told afterwards. */
+static void be_succeeded(bool diverged)
+{
+	become_source();
+	f->truth.here.claim = f->truth.here.fact = ROLE_REPLICA;
+	f->truth.peer.claim = f->truth.peer.fact = ROLE_SOURCE;
+	f->truth.peer.caught_up = f->truth.peer.following = false;
+	f->truth.here.diverged = diverged;
+	look();
+	ck_assert_int_eq(condition(CONDITION_DRIFTED)->status, CONDITION_TRUE);
+}
+
+START_TEST(who_was_succeeded_has_stepped_down)
+{
+	be_succeeded(false);
+	ck_assert_int_eq(put(EDIT_STATE, "demoting"), 0);
+	ck_assert_int_eq(outcome(), OUTCOME_VERIFIED);
+	ck_assert_int_eq(condition(CONDITION_DRIFTED)->status, CONDITION_FALSE);
+	ck_assert_uint_eq(f->acts, 0);
+}
+END_TEST
+
+START_TEST(but_not_with_writes_that_nobody_has)
+{
+	be_succeeded(true);
+	ck_assert_int_eq(put(EDIT_STATE, "demoting"), -EBUSY);
+	ck_assert_uint_eq(f->acts, 0);
+}
+END_TEST
+
 START_TEST(force_for_a_volume_in_use_does_not_spare_the_final_sync)
 {
 	become_source();
@@ -385,6 +415,8 @@ static const TTest *const *const tests[] = {
 	&a_wait_looks_whether_it_is_over,
 	&a_peers_volume_that_came_into_use_is_not_pulled_away,
 	&a_step_down_waits_when_its_peer_goes_away,
+	&who_was_succeeded_has_stepped_down,
+	&but_not_with_writes_that_nobody_has,
 	&force_for_a_volume_in_use_does_not_spare_the_final_sync,
 	&swap_force_on_an_absent_peer_destroys_nothing_unread,
 	&a_split_brain_is_ended_by_swap_force_alone,
