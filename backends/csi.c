@@ -281,12 +281,15 @@ static void csi_free(struct backend *b)
 
 static void csi_watches(struct backend *b, struct watch_visitor *v)
 {
+	struct csi *csi = (struct csi *)b;
 	struct csi_site *s;
 	int i;
 
-	for (s = ((struct csi *)b)->sites; s; s = s->next)
+	pthread_mutex_lock(&csi->lock);
+	for (s = csi->sites; s; s = s->next)
 		for (i = 0; i < CSI_KINDS_MAX; i++)
 			kube_reflector_tell(s->watches[i].reflector, s->name, v);
+	pthread_mutex_unlock(&csi->lock);
 }
 
 static void set_ops(struct csi *csi)

@@ -37,6 +37,9 @@ static void failed(struct kube_reflector *r, const struct error *err)
 {
 	char *path = r->path;
 
+	/* A kind that is not there is not behind. */
+	if (err->code == ENOENT)
+		atomic_store(&r->heard, 0);
 	if (err->code == ENOENT && r->older) {
 		r->path = r->older;
 		r->older = path;

@@ -197,6 +197,7 @@ static void sighting_free(void *p)
 	struct sighting *s = p;
 
 	sight_unref(s->seen);
+	free(s->here);
 	free(s->key);
 	free(s);
 }
@@ -228,13 +229,32 @@ void world_free_sightings(struct world *w)
 	w->by_key = NULL;
 }
 
-void sighting_take(const struct sighting *s, struct replication *r,
-		   const struct status *status)
+/*
+ * Another manifest of the same volumes may have its endpoints exchanged: then
+ * who has the PVC does not tell whose view it was.
+ */
+int sighting_take(const struct sighting *s, struct replication *r,
+		  const struct target *t)
 {
-	struct sight *seen = sight_turned(s->seen, status->holds_pvc);
+	bool holds_pvc = !t->here_is_destination;
+	bool other = s->here && strcmp(t->here, t->peer) != 0
+			     ? strcmp(s->here, t->here) != 0
+			     : sight_holds_pvc(s->seen) != holds_pvc;
+	struct sight *seen = sight_seen_from(s->seen, other, holds_pvc);
 
 	sight_set(&r->seen, seen);
 	sight_unref(seen);
+	return s->seen && !seen ? -ENOMEM : 0;
+}
+
+void sighting_keep(struct sighting *s, struct sight *seen, char *here)
+{
+	/* What was on its way when nobody was served any more is of who was. */
+	if (here || !seen || sight_holds_pvc(seen) != sight_holds_pvc(s->seen)) {
+		free(s->here);
+		s->here = here;
+	}
+	sight_set(&s->seen, seen);
 }
 
 /*
@@ -258,8 +278,10 @@ int world_bind(struct world *w, struct replication *r, struct error *err)
 	replication_target(r, &t);
 	r->backend->ops->key(r->backend, &t, key);
 	s = world_sighting(w, r->backend, key);
-	if (!s)
+	if (!s) {
+		sight_lost(w, r->backend);
 		return fail(err, ENOMEM, "out of memory");
+	}
 	if (s->r && s->r != r) {
 		r->backend = NULL;
 		r->backend_why = "another replication has the same volumes";
@@ -267,9 +289,10 @@ int world_bind(struct world *w, struct replication *r, struct error *err)
 			    "these volumes belong to %s/%s already",
 			    s->r->ns->name, s->r->name);
 	}
+	/* Without memory it is as if nobody had looked. */
 	if (s->r != r || s->seen)
-		sighting_take(s, r, r->status);
-	sight_set(&s->seen, NULL);
+		sighting_take(s, r, &t);
+	sighting_keep(s, NULL, NULL);
 	s->r = r;
 	r->work->sighting = s;
 	/* Whom it moves along must be known: it is as if nobody had looked. */
@@ -281,12 +304,16 @@ int world_bind(struct world *w, struct replication *r, struct error *err)
 void world_unbind(struct world *w, struct replication *r)
 {
 	struct sighting *s = r->work->sighting;
+	char *here;
 
 	if (!s)
 		return;
 	r->backend->ops->untrack(r->backend, s->key);
-	if (sight_at(s->seen) < sight_at(r->seen))
-		sight_set(&s->seen, r->seen);
+	here = r->spec ? strdup(replication_here(r)->cluster) : NULL;
+	if (here && sight_at(s->seen) < sight_at(r->seen))
+		sighting_keep(s, r->seen, here);
+	else
+		free(here);
 	s->r = NULL;
 	r->work->sighting = NULL;
 	group_leave(w, r);

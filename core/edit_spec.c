@@ -93,7 +93,8 @@ static int look_before_birth(struct world *w, struct replication *r,
 	if (s->r)
 		return fail(err, EPERM, "these volumes belong to %s/%s already",
 			    s->r->ns->name, s->r->name);
-	sighting_take(s, r, draft);
+	if (sighting_take(s, r, &t) < 0)
+		return fail(err, ENOMEM, "out of memory");
 	plan_input_for(w, r, spec, draft, &in);
 	plan_request(&in, (enum word)spec->state, false, &plan);
 	if (plan.verdict != VERDICT_ALLOWED)

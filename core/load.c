@@ -31,7 +31,7 @@ static void sighted(struct job *job)
 	else if (s->r && s->r->spec)
 		world_take_sight(w, s->r, j->seen);
 	else if (sight_at(s->seen) <= sight_at(j->seen))
-		sight_set(&s->seen, j->seen);
+		sighting_keep(s, j->seen, NULL);
 	sight_unref(j->seen);
 	free(j->key);
 	free(j);
@@ -42,7 +42,7 @@ void sight_lost(struct world *w, const struct backend *b)
 	size_t i;
 
 	for (i = 0; i < w->backend_count; i++)
-		if (w->sinks[i]->backend == b)
+		if (w->sinks[i]->backend == b && !w->sinks[i]->again_at)
 			w->sinks[i]->again_at = w->now +
 						w->config->retry_first_ms;
 }
@@ -68,6 +68,16 @@ int64_t sights_due(const struct world *w)
 	return due;
 }
 
+static void ask_anew(struct world *w, struct replication *r)
+{
+	struct error err;
+
+	if (!r->work->sighting && world_bind(w, r, &err) < 0)
+		world_note(w, r, &(struct who){0}, "backend", "%s", err.msg);
+	else
+		world_track(w, r);
+}
+
 /* Of whom isn't known. */
 void sights_ask_anew(struct world *w)
 {
@@ -81,7 +91,7 @@ void sights_ask_anew(struct world *w)
 		ws->again_at = 0;
 		for (k = 0; k < w->count; k++)
 			if (w->all[k]->spec && w->all[k]->backend == ws->backend)
-				world_track(w, w->all[k]);
+				ask_anew(w, w->all[k]);
 	}
 }
 

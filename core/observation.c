@@ -60,16 +60,15 @@ static bool side_equal(const struct side *a, const struct side *b)
 	       strcmp(a->why, b->why) == 0;
 }
 
-void observation_turn(struct observation *o, bool holds_pvc)
+void observation_turn(struct observation *o)
 {
 	struct side here = o->here;
 
-	if (o->holds_pvc == holds_pvc)
-		return;
-	o->holds_pvc = holds_pvc;
 	o->here = o->peer;
 	o->peer = here;
+	o->holds_pvc = !o->holds_pvc;
 	o->peer_alive = false;
+	*o->group = *o->strangers = '\0';
 }
 
 bool observation_equal(const struct observation *a, const struct observation *b)

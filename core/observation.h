@@ -85,9 +85,9 @@ enum role side_verified_role(const struct side *side);
 /* Both sides are known to be writable, by claim or by fact. */
 bool observation_is_split(const struct observation *o);
 
-/* Makes it the view of that side.  Whether it would see its peer alive when
-   that gives no answer isn't known to the other one. */
-void observation_turn(struct observation *o, bool holds_pvc);
+/* Makes it the view of the other side.  What only this one could tell (its
+   group, and whether its peer is alive when that gives no answer) is dropped. */
+void observation_turn(struct observation *o);
 
 /* True when nothing that users can see differs, times of day apart. */
 bool observation_equal(const struct observation *a,

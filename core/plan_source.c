@@ -13,12 +13,12 @@ static bool peer_follows(const struct planning *p)
 	       p->peer->complete && !p->peer->diverged;
 }
 
-/* Somebody has promoted the peer, and nothing that was written here is missing
+/* Somebody has promoted the peer, and this site holds a whole copy of what is
    there: there is nothing left to do. */
 static bool is_succeeded(const struct planning *p)
 {
-	return p->here_role == ROLE_REPLICA && !p->here->diverged &&
-	       peer_is_verified_source(p);
+	return p->here_role == ROLE_REPLICA && p->here->complete &&
+	       !p->here->diverged && peer_is_verified_source(p);
 }
 
 static void check_follower(struct planning *p)

@@ -135,7 +135,7 @@ static void become(struct world *w, struct replication *r)
 	const struct object *o = part->object;
 	struct status *status = with_id(o->status, r->id);
 	struct replication before = *r;
-	bool same = spec_equal(o->spec, r->spec);
+	bool same = spec_equal(o->spec, r->spec), moved;
 
 	if (!status)
 		return;
@@ -143,9 +143,15 @@ static void become(struct world *w, struct replication *r)
 	/* The same spec keeps its bytes and its place in memory. */
 	if (!same || !r->spec->written != !o->spec->written)
 		r->spec = spec_ref(o->spec);
+	/* Only when somebody has written another status. */
+	moved = status->holds_pvc != before.status->holds_pvc ||
+		strcmp(replication_here(r)->cluster,
+		       replication_here(&before)->cluster) != 0;
 	world_change(w, r, &before,
 		     FACET_STATUS | (r->spec != before.spec ? FACET_SPEC : 0));
-	if (!same)
+	if (moved)
+		sight_set(&r->seen, NULL);
+	if (!same || moved)
 		world_track(w, r);
 	note_others(w, r, before.status);
 	if (r->spec != before.spec)

@@ -148,15 +148,22 @@ void sight_read(const struct sight *s, struct observation *o)
 	}
 }
 
-struct sight *sight_turned(struct sight *s, bool holds_pvc)
+struct sight *sight_seen_from(struct sight *s, bool other_side, bool holds_pvc)
 {
 	struct observation o;
 
-	if (!s || s->holds_pvc == holds_pvc)
+	if (!s || (!other_side && s->holds_pvc == holds_pvc))
 		return sight_ref(s);
 	sight_read(s, &o);
-	observation_turn(&o, holds_pvc);
+	if (other_side)
+		observation_turn(&o);
+	o.holds_pvc = holds_pvc;
 	return sight_new(&o);
+}
+
+bool sight_holds_pvc(const struct sight *s)
+{
+	return s && s->holds_pvc;
 }
 
 int64_t sight_at(const struct sight *s)

@@ -23,11 +23,13 @@ void sight_set(struct sight **to, struct sight *s);
 /* The observation; of NULL one in which nobody has looked. */
 void sight_read(const struct sight *s, struct observation *o);
 
-/* The same as that side sees it (observation_turn()), with a reference for the
+/* The same as its other side sees it (observation_turn()), if that is asked,
+   under a manifest of which here has the PVC or not.  With a reference for the
    caller; NULL without memory, and of NULL. */
-struct sight *sight_turned(struct sight *s, bool holds_pvc);
+struct sight *sight_seen_from(struct sight *s, bool other_side, bool holds_pvc);
 
-/* Its `at'. */
+/* Its `at' and its `holds_pvc'. */
 int64_t sight_at(const struct sight *s);
+bool sight_holds_pvc(const struct sight *s);
 
 #endif

@@ -18,6 +18,9 @@ struct sighting {
 	struct backend *backend;
 	char *key;
 	struct replication *r;		/* who is bound to it, or NULL */
+	char *here;			/* the cluster of whoever was bound to it when
+					   `seen' was; NULL: the backend told of it
+					   by itself */
 	struct sight *seen;		/* until somebody is bound, or NULL */
 };
 
@@ -207,9 +210,15 @@ struct sighting *world_sighting(struct world *w, struct backend *b,
 void sight_lost(struct world *w, const struct backend *b);
 int64_t sights_due(const struct world *w);
 void sights_ask_anew(struct world *w);
-/* @r takes over what was seen while nobody was served, as its side sees it. */
-void sighting_take(const struct sighting *s, struct replication *r,
-		   const struct status *status);
+/*
+ * @r, which is to be served as @t says, takes over what was seen while nobody
+ * was, as its side sees it.  Without memory -ENOMEM, and it has seen nothing.
+ */
+int sighting_take(const struct sighting *s, struct replication *r,
+		  const struct target *t);
+/* Keeps what was seen, by whoever was served there at the cluster @here, which
+   is its own now; or, NULL, when nobody was. */
+void sighting_keep(struct sighting *s, struct sight *seen, char *here);
 void world_track(struct world *w, struct replication *r);
 void spec_target(const struct spec *spec, const struct status *status,
 		 struct target *t);

@@ -163,10 +163,11 @@ static int check_members(struct fs *fs, fuse_req_t req, const struct asked *a,
 		node.id = r->id;
 		rc = change_check_write(fs, req, node);
 		if (rc)
-			return fail(err, -rc, "this moves %s/%s as well, %s",
+			return fail(err, rc == -EACCES ? EACCES : EBUSY,
+				    "this moves %s/%s as well, which %s",
 				    r->ns->name, r->name,
-				    rc == -EACCES ? "which you may not write to"
-						  : "and who may is not known");
+				    rc == -EACCES ? "you may not write to"
+						  : "can't be looked at now");
 	}
 	return 0;
 }

@@ -186,8 +186,10 @@ static void scene_tell(void)
 	o.at = ++f->now;
 	world_tick(f->world, f->now);
 	while ((r = world_next(f->world, r ? r->id : 0)))
-		if (r->spec)
+		if (r->spec) {
+			o.holds_pvc = r->status->holds_pvc;
 			world_observe(f->world, r, &o);
+		}
 }
 
 /* Does what the line says when it is one of these; else false. */

@@ -218,6 +218,48 @@ START_TEST(what_the_start_tells_is_turned_or_dropped)
 }
 END_TEST
 
+#define EXCHANGED(state) \
+	"spec:\n" \
+	"  sourceEndpoint: {cluster: dr, region: west, storageClass: fast}\n" \
+	"  destinationEndpoint: {cluster: prod, region: east, " \
+	"storageClass: fast}\n" \
+	"  volumeMapping:\n" \
+	"    source: {pvcName: db, namespace: database}\n" \
+	"    destination: {volumeHandle: vol-1, namespace: database}\n" \
+	"  replicationState: " state "\n" \
+	"  replicationMode: asynchronous\n" \
+	"  schedule: {mode: continuous}\n"
+
+/* The key of some backends is that of the volume, whoever has the PVC. */
+START_TEST(endpoints_that_are_exchanged_do_not_turn_what_was_seen)
+{
+	struct replication *r;
+
+	become_source();
+	ck_assert_int_eq(put(EDIT_REMOVE, ""), 0);
+	f->config.site = "dr";
+	r = draft("db");
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, EXCHANGED("replica")), -EPERM);
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, EXCHANGED("source")), 0);
+	ck_assert_int_eq(seen_of(r).here.claim, ROLE_SOURCE);
+	ck_assert(seen_of(r).holds_pvc);
+	ck_assert_int_eq(outcome(), OUTCOME_VERIFIED);
+}
+END_TEST
+
+START_TEST(the_same_volumes_at_the_other_site_turn_it)
+{
+	struct replication *r;
+
+	become_source();
+	ck_assert_int_eq(put(EDIT_REMOVE, ""), 0);
+	f->config.site = "prod";
+	r = draft("db");
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, EXCHANGED("source")), -EPERM);
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, EXCHANGED("replica")), 0);
+}
+END_TEST
+
 START_TEST(a_mode_that_is_fixed_is_not_smuggled_in_with_a_state)
 {
 	f->ops.capabilities &= ~(unsigned)CAP_MODE_IN_PLACE;
@@ -285,6 +327,9 @@ int main(void)
 	tcase_add_test(c, a_birth_is_judged_from_its_own_side);
 	tcase_add_test(c, a_wrong_role_is_refused_from_its_own_side);
 	tcase_add_test(c, what_the_start_tells_is_turned_or_dropped);
+	tcase_add_test(
+		c, endpoints_that_are_exchanged_do_not_turn_what_was_seen);
+	tcase_add_test(c, the_same_volumes_at_the_other_site_turn_it);
 	tcase_add_test(c, a_mode_that_is_fixed_is_not_smuggled_in_with_a_state);
 	tcase_add_test(
 		c, what_the_backend_can_not_serve_is_refused_when_it_is_written);

@@ -211,6 +211,7 @@ static void be_succeeded(bool diverged)
 	f->truth.peer.claim = f->truth.peer.fact = ROLE_SOURCE;
 	f->truth.peer.caught_up = f->truth.peer.following = false;
 	f->truth.here.diverged = diverged;
+	f->truth.here.complete = true;
 	look();
 	ck_assert_int_eq(condition(CONDITION_DRIFTED)->status, CONDITION_TRUE);
 }
@@ -222,6 +223,27 @@ START_TEST(who_was_succeeded_has_stepped_down)
 	ck_assert_int_eq(outcome(), OUTCOME_VERIFIED);
 	ck_assert_int_eq(condition(CONDITION_DRIFTED)->status, CONDITION_FALSE);
 	ck_assert_uint_eq(f->acts, 0);
+}
+END_TEST
+
+/* The peer was promoted by force before the final copy had come: nobody knows
+   yet what it lacks. */
+START_TEST(a_step_down_is_not_done_by_a_promotion_without_its_data)
+{
+	become_source();
+	f->truth.peer.caught_up = false;
+	f->no_final = true;
+	look();
+	ck_assert_int_eq(put(EDIT_STATE, "demoting"), 0);
+	f->truth.peer.claim = f->truth.peer.fact = ROLE_SOURCE;
+	f->truth.peer.following = false;
+	f->truth.here.complete = false;
+	look();
+	ck_assert_int_eq(outcome(), OUTCOME_PENDING);
+	f->truth.here.complete = true;
+	f->truth.here.diverged = true;
+	look();
+	ck_assert_int_eq(outcome(), OUTCOME_PENDING);
 }
 END_TEST
 
@@ -417,6 +439,7 @@ static const TTest *const *const tests[] = {
 	&a_step_down_waits_when_its_peer_goes_away,
 	&who_was_succeeded_has_stepped_down,
 	&but_not_with_writes_that_nobody_has,
+	&a_step_down_is_not_done_by_a_promotion_without_its_data,
 	&force_for_a_volume_in_use_does_not_spare_the_final_sync,
 	&swap_force_on_an_absent_peer_destroys_nothing_unread,
 	&a_split_brain_is_ended_by_swap_force_alone,

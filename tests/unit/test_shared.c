@@ -417,6 +417,22 @@ START_TEST(an_emptied_status_is_written_again)
 }
 END_TEST
 
+/* By somebody who restores that of the other site: what was seen before is of
+   another side. */
+START_TEST(a_status_that_changes_sides)
+{
+	tell();
+	run_all();
+	ck_assert(!the()->status->holds_pvc);
+	patch("{\"status\": {\"version\": 1000, \"holdsPVC\": true, "
+	      "\"site\": \"prod\"}}");
+	ck_assert(the()->status->holds_pvc);
+	ck_assert_int_eq(seen_of(the()).at, 0);
+	look();
+	ck_assert(seen_of(the()).holds_pvc);
+}
+END_TEST
+
 START_TEST(a_finalizer_that_was_taken_away_comes_back)
 {
 	ck_assert_uint_eq(json_array_size(json_object_get(at("metadata"),
@@ -548,6 +564,7 @@ static TCase *make_case(void)
 		a_late_look_brings_nothing_back, removed_during_a_write,
 		made_anew_with_the_same_name, kubectl_delete,
 		an_emptied_status_is_written_again,
+		a_status_that_changes_sides,
 		a_finalizer_that_was_taken_away_comes_back,
 		labels_need_nobodys_consent,
 		what_a_daemon_asks_is_left_to_it_for_a_while, writes_are_few,
