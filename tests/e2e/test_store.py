@@ -289,8 +289,8 @@ def test_a_birth_is_judged_from_its_own_side(make, tmp_path):
     there.mk("database", "x", manifest("x")).done()
     here = make(config=config % (tmp_path, "prod-x")).start()
     # Once it knows anything of the storage it knows all that is there.
-    here.mk("database", "y", manifest("y", state="source").replace(
-        "prod-y", "prod-x").replace("dr-y", "dr-x")).done()
+    here.mk("database", "other", manifest("other", state="source").replace(
+        "prod-other", "prod-x").replace("dr-other", "dr-x")).done()
     r = here.uvr("database", "x")
     assert call(os.mkdir, r.path) == 0
     assert put(r / "spec.yaml", manifest("x")) == errno.EPERM
