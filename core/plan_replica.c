@@ -13,10 +13,24 @@ static bool resync_is_needed(const struct planning *p)
 	       p->here->diverged;
 }
 
+/* What a failover has asked of the peer may still be done by it, or be done and
+   not seen: nobody but the roll back gives it back the role then. */
+static bool is_rolling_back(const struct planning *p)
+{
+	const struct request *req = &p->in->status->request;
+
+	return p->asked_peer && req->word == WORD_REPLICA &&
+	       req->outcome == OUTCOME_PENDING;
+}
+
 static void resync_checks(struct planning *p)
 {
 	if (!check_here(p))
 		return;
+	if (is_rolling_back(p))
+		plan_object(p, VERDICT_NOT_NOW, "roll back",
+			    "it is not verified yet that %s is the source again",
+			    p->in->peer);
 	if (peer_is_verified_source(p))
 		plan_pass(p, "peer", "%s is verified as the source",
 			  p->in->peer);

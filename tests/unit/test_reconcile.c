@@ -119,6 +119,31 @@ START_TEST(a_roll_back_gives_the_role_back)
 }
 END_TEST
 
+/* The peer is being asked to step down: it is the source as far as anybody has
+   seen, and will not be. */
+START_TEST(nothing_else_is_begun_while_a_roll_back_is_open)
+{
+	struct job *act;
+
+	ask(EDIT_STATE, "promoting");
+	while (!the()->status->request.asked_peer ||
+	       f->first->lane != LANE_BACKEND)
+		ck_assert(run_one());
+	act = f->first;
+	f->first = act->next;
+	if (!f->first)
+		f->last = &f->first;
+	ck_assert_int_eq(put(EDIT_STATE, "replica"), 0);
+	ck_assert_int_eq(outcome(), OUTCOME_PENDING);
+	ck_assert_int_eq(put(EDIT_STATE, "syncing"), -EBUSY);
+	submit(&f->jobs, act);
+	run_all();
+	ck_assert(is_acted(ACT_DEMOTE_PEER, ACT_PROMOTE_PEER, ACT_NONE));
+	ck_assert_int_eq(outcome(), OUTCOME_VERIFIED);
+	ck_assert_int_eq(put(EDIT_STATE, "syncing"), 0);
+}
+END_TEST
+
 START_TEST(transient_errors_are_retried_with_the_same_serial)
 {
 	f->truth.peer.reach = REACH_SILENT;
@@ -301,6 +326,7 @@ int main(void)
 	tcase_add_test(c, a_lying_storage_is_not_believed);
 	tcase_add_test(c, without_a_second_fact_only_force_accepts);
 	tcase_add_test(c, a_roll_back_gives_the_role_back);
+	tcase_add_test(c, nothing_else_is_begun_while_a_roll_back_is_open);
 	tcase_add_test(c, transient_errors_are_retried_with_the_same_serial);
 	tcase_add_test(c, a_final_error_fails_and_can_be_retried);
 	tcase_add_test(c, the_deadline_fails_a_request_that_waits);
