@@ -49,13 +49,28 @@ static void done(struct edit *e, int rc)
 	edit_free(e);
 }
 
+/* Just started, and nobody has looked at both sides: that is no reason to refuse
+   what was asked meanwhile, which nobody would ask again. */
+static bool is_unseen(const struct world *w, const struct replication *r)
+{
+	struct observation seen;
+
+	if (!r->spec || !r->backend || w->now >= first_word_by(w))
+		return false;
+	sight_read(r->seen, &seen);
+	return seen.here.reach == REACH_UNKNOWN ||
+	       seen.peer.reach == REACH_UNKNOWN;
+}
+
 int64_t ask_due(const struct world *w, const struct replication *r)
 {
 	const struct shared_part *part = r->work->shared;
 
-	return part && !part->asking && part->ask_at > w->now && wants(r)
-		       ? part->ask_at
-		       : INT64_MAX;
+	if (!part || part->asking || !wants(r))
+		return INT64_MAX;
+	if (part->ask_at > w->now)
+		return part->ask_at;
+	return is_unseen(w, r) ? first_word_by(w) : INT64_MAX;
 }
 
 bool ask(struct world *w, struct replication *r)
@@ -64,7 +79,8 @@ bool ask(struct world *w, struct replication *r)
 	struct shared_part *part = r->work->shared;
 	struct edit *e;
 
-	if (!wants(r) || part->asking || w->now < part->ask_at)
+	if (!wants(r) || part->asking || w->now < part->ask_at ||
+	    is_unseen(w, r))
 		return false;
 	if (*part->object->asked_by && !part->ask_at) {
 		part->ask_at = w->now + WRITER_MS;

@@ -75,6 +75,39 @@ START_TEST(a_refusal_outlives_the_daemon)
 }
 END_TEST
 
+static void patched_while_nobody_runs(void)
+{
+	world_free(f->world);
+	patch_silently("{\"spec\": {\"replicationState\": \"promoting\"}}");
+	begin();
+	lead(true);
+	ck_assert_str_eq(state(), "replica");
+	ck_assert_ptr_null(the()->status->refused);
+}
+
+/* Nobody would ask again: that the storage has not answered yet is no reason. */
+START_TEST(what_was_patched_while_nobody_ran_waits_for_a_look)
+{
+	patched_while_nobody_runs();
+	f->truth.peer.reach = REACH_UNKNOWN;
+	look();
+	ck_assert_str_eq(state(), "replica");
+	ck_assert_ptr_null(the()->status->refused);
+	f->truth.peer.reach = REACH_OK;
+	look();
+	ck_assert_str_eq(state(), "promoting");
+}
+END_TEST
+
+START_TEST(and_is_refused_when_nobody_answers)
+{
+	patched_while_nobody_runs();
+	advance(f->config.act_timeout_ms);
+	ck_assert_str_eq(state(), "replica");
+	ck_assert_ptr_nonnull(the()->status->refused);
+}
+END_TEST
+
 /* Whoever writes to `state` has the last word, and spec follows. */
 START_TEST(a_write_here_mends_what_was_refused)
 {
@@ -549,6 +582,8 @@ static TCase *make_case(void)
 	const TTest *const tests[] = {
 		a_patch_is_a_request, an_illegal_patch_is_not_carried_out,
 		a_refusal_outlives_the_daemon,
+		what_was_patched_while_nobody_ran_waits_for_a_look,
+		and_is_refused_when_nobody_answers,
 		a_write_here_mends_what_was_refused,
 		what_the_daemon_writes_leaves_a_refused_spec_alone,
 		force_is_for_one_request,
