@@ -7,43 +7,37 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What is said of a side that is so, and the reason that it is: of this site, or
+   of the peer. */
+static const struct {
+	const char *phrase;
+	enum reason site, peer;
+} silences[] = {
+	[REACH_UNKNOWN] = {"has not answered yet", REASON_NOT_OBSERVED,
+			   REASON_PEER_NOT_OBSERVED},
+	[REACH_OK] = {"answers", REASON_UNVERIFIED, REASON_PEER_UNVERIFIED},
+	[REACH_SILENT] = {"gives no answer", REASON_SITE_UNREACHABLE,
+			  REASON_PEER_UNREACHABLE},
+	[REACH_REFUSED] = {"refuses us", REASON_SITE_REFUSED,
+			   REASON_PEER_REFUSED},
+	[REACH_UNCONFIGURED] = {"is not configured here",
+				REASON_SITE_UNCONFIGURED,
+				REASON_PEER_UNCONFIGURED},
+};
+
 const char *side_silence(const struct side *side)
 {
-	static const char *const phrases[] = {
-		[REACH_UNKNOWN] = "has not answered yet",
-		[REACH_OK] = "answers",
-		[REACH_SILENT] = "gives no answer",
-		[REACH_REFUSED] = "refuses us",
-		[REACH_UNCONFIGURED] = "is not configured here",
-	};
-
-	return phrases[side->reach];
+	return silences[side->reach].phrase;
 }
 
 enum reason site_reason(const struct side *side)
 {
-	static const enum reason reasons[] = {
-		[REACH_UNKNOWN] = REASON_NOT_OBSERVED,
-		[REACH_OK] = REASON_UNVERIFIED,
-		[REACH_SILENT] = REASON_SITE_UNREACHABLE,
-		[REACH_REFUSED] = REASON_SITE_REFUSED,
-		[REACH_UNCONFIGURED] = REASON_SITE_UNCONFIGURED,
-	};
-
-	return reasons[side->reach];
+	return silences[side->reach].site;
 }
 
 enum reason peer_reason(const struct side *side)
 {
-	static const enum reason reasons[] = {
-		[REACH_UNKNOWN] = REASON_PEER_NOT_OBSERVED,
-		[REACH_OK] = REASON_PEER_UNVERIFIED,
-		[REACH_SILENT] = REASON_PEER_UNREACHABLE,
-		[REACH_REFUSED] = REASON_PEER_REFUSED,
-		[REACH_UNCONFIGURED] = REASON_PEER_UNCONFIGURED,
-	};
-
-	return reasons[side->reach];
+	return silences[side->reach].peer;
 }
 
 bool peer_is_source(const struct planning *p)

@@ -2,6 +2,20 @@
 """What a role allows, and what of it was ever asked for."""
 import yaml
 
+from uvr import ROOT
+
+BACKENDS = ROOT / "docs/examples/uvrfs-rbac-backends.yaml"
+
+
+def allow(cluster, *users):
+    """These what the example gives to the backends, and no more."""
+    cluster.kubectl("apply", "-f", str(BACKENDS))
+    for user in users:
+        cluster.kubectl("delete", "clusterrolebinding", f"test-{user}",
+                        "--ignore-not-found")
+        cluster.kubectl("create", "clusterrolebinding", f"test-{user}",
+                        "--clusterrole=uvrfs-backends", f"--user={user}")
+
 
 def granted(path):
     """(API group, resource or resource/subresource, verb) of all roles there."""

@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from daemons import fail_over, install_crd
-from rights import granted, used
+from rights import BACKENDS, granted, used
 from uvr import BINARY, FACTOR, ROOT, WRAPPER, call, put, until
 
 EXAMPLES = ROOT / "docs/examples"
 MANIFESTS = EXAMPLES / "kubernetes/uvrfs.yaml"
-RIGHTS = [EXAMPLES / "uvrfs-rbac.yaml", EXAMPLES / "uvrfs-rbac-backends.yaml"]
+RIGHTS = [EXAMPLES / "uvrfs-rbac.yaml", BACKENDS]
 
 
 def objects():

@@ -8,14 +8,12 @@ import pytest
 import crds
 from ceph_lab import CephLab
 from conftest import VENDORS
-from rights import granted, used
+from rights import BACKENDS, allow, granted, used
 from shell import call, until
 from sites import NS, await_equal
 from test_ceph_group import NAMES, Group
 from trident_lab import TridentLab
-from uvr import ROOT
 
-RIGHTS = ROOT / "docs/examples/uvrfs-rbac-backends.yaml"
 USER = "rights-uvrfs"
 
 
@@ -29,12 +27,7 @@ def limited(kind):
             self.storage = self.double.storage
             self.marks = {s: c.mark() for s, c in self.clusters.items()}
             for cluster in self.clusters.values():
-                cluster.kubectl("apply", "-f", str(RIGHTS))
-                cluster.kubectl("delete", "clusterrolebinding", "test-rights",
-                                "--ignore-not-found")
-                cluster.kubectl("create", "clusterrolebinding", "test-rights",
-                                "--clusterrole=uvrfs-backends",
-                                f"--user={USER}")
+                allow(cluster, USER)
 
         def config(self, site="b", **more):
             return super().config(site, kubeconfigs={
@@ -82,7 +75,7 @@ def test_none_is_one_too_many(cluster, other_cluster):
     labs = []
 
     def unused():
-        return granted(RIGHTS).difference(*(lab.used() for lab in labs))
+        return granted(BACKENDS).difference(*(lab.used() for lab in labs))
     for kind in VENDORS.values():
         lab = limited(kind)(other_cluster, cluster)
         labs.append(lab)

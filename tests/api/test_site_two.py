@@ -5,13 +5,12 @@ import errno
 
 import pytest
 
+from rights import allow
 from shell import never, until
 from sites import await_equal
-from uvr import ROOT
 
 pytestmark = pytest.mark.limit(90)
 
-RIGHTS = ROOT / "docs/examples/uvrfs-rbac-backends.yaml"
 USERS = {"a": "prod-uvrfs", "b": "dr-uvrfs"}
 
 
@@ -19,12 +18,7 @@ USERS = {"a": "prod-uvrfs", "b": "dr-uvrfs"}
 def rights(sites):
     """Two users at both clusters, by whom the audit tells the daemons apart."""
     for cluster in sites.clusters.values():
-        cluster.kubectl("apply", "-f", str(RIGHTS))
-        for user in USERS.values():
-            cluster.kubectl("delete", "clusterrolebinding", f"test-{user}",
-                            "--ignore-not-found")
-            cluster.kubectl("create", "clusterrolebinding", f"test-{user}",
-                            "--clusterrole=uvrfs-backends", f"--user={user}")
+        allow(cluster, *USERS.values())
     return sites
 
 

@@ -65,6 +65,30 @@ static void hurry(struct jobs *jobs, struct job *job)
 	f->hurried = job;
 }
 
+static void finish_job(struct job *job)
+{
+	if (job->run)
+		job->run(job);
+	job->done(job);
+}
+
+/* Out of its turn: the first of the backend's, or the first of the others; NULL:
+   there is none.  What is done on the loop has no thread to wait for. */
+UNUSED static struct job *take_job(bool backend)
+{
+	struct job **at = &f->first, *job;
+
+	while (*at && ((*at)->run && (*at)->lane == LANE_BACKEND) != backend)
+		at = &(*at)->next;
+	job = *at;
+	if (!job)
+		return NULL;
+	*at = job->next;
+	if (!*at)
+		f->last = at;
+	return job;
+}
+
 static bool run_one(void)
 {
 	struct job *job = f->first;
@@ -74,9 +98,7 @@ static bool run_one(void)
 	f->first = job->next;
 	if (!f->first)
 		f->last = &f->first;
-	if (job->run)
-		job->run(job);
-	job->done(job);
+	finish_job(job);
 	return true;
 }
 

@@ -29,30 +29,6 @@ static void note(const char *text)
 	ck_assert_uint_lt(traced, sizeof trace);
 }
 
-/* The first of the backend's, or the first of the others; NULL: there is none.
-   What is done on the loop has no thread to wait for. */
-static struct job *take(bool backend)
-{
-	struct job **at = &f->first, *job;
-
-	while (*at && ((*at)->run && (*at)->lane == LANE_BACKEND) != backend)
-		at = &(*at)->next;
-	job = *at;
-	if (!job)
-		return NULL;
-	*at = job->next;
-	if (!*at)
-		f->last = at;
-	return job;
-}
-
-static void finish(struct job *job)
-{
-	if (job->run)
-		job->run(job);
-	job->done(job);
-}
-
 /* Most often one that is allowed from here. */
 static void write_any_word(void)
 {
@@ -93,19 +69,19 @@ static void step(void)
 	case 2:
 	case 3:
 	case 4:
-		if ((job = take(false))) {
+		if ((job = take_job(false))) {
 			note("store");
-			finish(job);
+			finish_job(job);
 		}
 		break;
 	case 5:
-		if (!held && (job = take(true))) {
+		if (!held && (job = take_job(true))) {
 			note("call");
-			finish(job);
+			finish_job(job);
 		}
 		break;
 	case 6:
-		if (!held && (held = take(true))) {
+		if (!held && (held = take_job(true))) {
 			note("call...");
 			held->run(held);
 		} else if (held) {

@@ -129,10 +129,7 @@ START_TEST(nothing_else_is_begun_while_a_roll_back_is_open)
 	while (!the()->status->request.asked_peer ||
 	       f->first->lane != LANE_BACKEND)
 		ck_assert(run_one());
-	act = f->first;
-	f->first = act->next;
-	if (!f->first)
-		f->last = &f->first;
+	act = take_job(true);
 	ck_assert_int_eq(put(EDIT_STATE, "replica"), 0);
 	ck_assert_int_eq(outcome(), OUTCOME_PENDING);
 	ck_assert_int_eq(put(EDIT_STATE, "syncing"), -EBUSY);
