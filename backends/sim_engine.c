@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -78,6 +79,23 @@ static void push(struct sim *sim, struct bond *p, const struct glance *s,
 		sim->sink->observed(sim->sink, p->key, &o);
 }
 
+static struct bond *bond_of_timer(struct timer *t)
+{
+	void *at = (char *)t - offsetof(struct bond, timer);
+
+	return at;
+}
+
+static void arm(struct sim *sim, struct bond *p, int64_t due)
+{
+	p->due = due;
+	if (p->timer.slot ||
+	    timers_reserve(&sim->timers, sim->timers.count + 1) == 0)
+		timer_arm(&sim->timers, &p->timer, due);
+	else
+		lower(&sim->due, due);
+}
+
 static void update(struct sim *sim, struct bond *p)
 {
 	int64_t doubt = INT64_MAX;
@@ -86,8 +104,7 @@ static void update(struct sim *sim, struct bond *p)
 	int here;
 
 	if (!bond_can_be_read(sim, p)) {
-		p->due = clock_monotonic() + 1;
-		lower(&sim->due, p->due);
+		arm(sim, p, clock_monotonic() + 1);
 		return;
 	}
 	pthread_mutex_lock(&sim->lock);
@@ -100,9 +117,8 @@ static void update(struct sim *sim, struct bond *p)
 	bond_read(sim, p, &s);
 	/* Nobody acts while we look: who began this has died. */
 	if (sim->is_array && (s.belief[0].turning || s.belief[1].turning)) {
-		p->due = clock_monotonic() +
-			 (deed_take_back(sim, p) ? FAILED_RETRY_MS : 1);
-		lower(&sim->due, p->due);
+		arm(sim, p, clock_monotonic() +
+			    (deed_take_back(sim, p) ? FAILED_RETRY_MS : 1));
 		return;
 	}
 	if (sim->is_array)
@@ -111,8 +127,7 @@ static void update(struct sim *sim, struct bond *p)
 		p->due = INT64_MAX;
 	if (!is_in_doubt(sim, p, &doubt) || !told)
 		push(sim, p, &s, here);
-	lower(&p->due, doubt);
-	lower(&sim->due, p->due);
+	arm(sim, p, doubt < p->due ? doubt : p->due);
 }
 
 static void load_new_sites(struct sim *sim)
@@ -147,21 +162,31 @@ static void update_dirty(struct sim *sim)
 	pthread_mutex_unlock(&sim->lock);
 }
 
-/* Marks what is due, and finds out when the next one is. */
-static void mark_due(struct sim *sim)
+/* With the lock held. */
+static void look_through(struct sim *sim, int64_t now)
 {
-	int64_t now = clock_monotonic();
 	struct bond *p;
 
-	if (now < sim->due)
-		return;
 	sim->due = sim->blind ? now + BLIND_MS : INT64_MAX;
-	pthread_mutex_lock(&sim->lock);
 	for (p = sim->bonds; p; p = p->next) {
 		if (p->due <= now || sim->blind)
 			bond_mark(sim, p);
-		else
+		else if (!p->timer.slot)
 			lower(&sim->due, p->due);
+	}
+}
+
+static void mark_due(struct sim *sim)
+{
+	int64_t now = clock_monotonic();
+	struct timer *t;
+
+	pthread_mutex_lock(&sim->lock);
+	if (now >= sim->due)
+		look_through(sim, now);
+	while ((t = timers_first(&sim->timers)) && t->due <= now) {
+		timer_arm(&sim->timers, t, INT64_MAX);
+		bond_mark(sim, bond_of_timer(t));
 	}
 	pthread_mutex_unlock(&sim->lock);
 }
@@ -179,12 +204,14 @@ static void step_copies(struct sim *sim)
 
 static int poll_timeout(struct sim *sim)
 {
+	const struct timer *first = timers_first(&sim->timers);
 	int64_t due, left;
 	struct copy *c;
 
 	if (sim->blind)
 		lower(&sim->due, clock_monotonic() + BLIND_MS);
 	due = sim->due;
+	lower(&due, first ? first->due : INT64_MAX);
 	for (c = sim->copies; c; c = copy_next(c))
 		lower(&due, copy_due(c));
 	if (due == INT64_MAX)

@@ -292,6 +292,7 @@ void sim_free_model(struct sim *sim)
 
 	tdestroy(sim->by_key, keep);
 	tdestroy(sim->by_volume, keep);
+	timers_finish(&sim->timers);
 	while ((p = sim->bonds)) {
 		sim->bonds = p->next;
 		free_bond(p);

@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "sim_fault.h"
 #include "sim_site.h"
+#include "timers.h"
 
 #include <pthread.h>
 #include <sys/stat.h>
@@ -74,6 +75,7 @@ struct bond {
 	struct stamp copied;		/* of the source at the last snapshot */
 	int64_t begun;			/* monotonic ms, of that snapshot */
 	int64_t due;			/* monotonic ms, INT64_MAX: never */
+	struct timer timer;		/* armed to it, if there was memory */
 	int64_t not_before;		/* monotonic ms: after a failed try */
 };
 
@@ -115,7 +117,8 @@ struct sim {
 	struct watch *watches;
 	size_t watch_count;
 	bool blind;			/* a folder can't be watched */
-	int64_t due;
+	struct timers timers;
+	int64_t due;			/* then all bonds are looked through */
 };
 
 /* ---- sim_model.c ---- */
