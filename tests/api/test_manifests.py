@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/examples/kubernetes, by an API server that takes it; and that no right in
 the examples is one too many."""
+import base64
+import concurrent.futures
 import contextlib
 import errno
 import os
@@ -12,7 +14,7 @@ import yaml
 
 from daemons import fail_over, install_crd
 from rights import BACKENDS, granted, used
-from uvr import BINARY, FACTOR, ROOT, WRAPPER, call, put, until
+from uvr import BINARY, FACTOR, ROOT, WRAPPER, call, put, sh, until
 
 EXAMPLES = ROOT / "docs/examples"
 MANIFESTS = EXAMPLES / "kubernetes/uvrfs.yaml"
@@ -40,6 +42,52 @@ def test_the_server_takes_them(prepared):
     done = prepared.kubectl("apply", "--dry-run=server", "-f", MANIFESTS)
     assert not re.search("warning|unknown", done.stderr, re.I), done.stderr
     assert done.stdout.count("(server dry run)") == len(objects())
+
+
+def make_token(peer):
+    """As the controller of such Secrets does, which does not run here."""
+    path = "/api/v1/namespaces/uvrfs/secrets/uvrfs-backends"
+    until(lambda: peer.request("GET", path)[0] == 200, "the Secret is made")
+    token = peer.kubectl("create", "token", "uvrfs-backends", "-n", "uvrfs")
+    data = {"token": token.stdout.strip(), "ca.crt": peer.ca.crt.read_text()}
+    code, answer = peer.request("PATCH", path, {"data": {
+        key: base64.b64encode(text.encode()).decode()
+        for key, text in data.items()}})
+    assert code == 200, answer
+
+
+def test_what_comes_before_them(cluster, other_cluster, tmp_path):
+    """As typed: the peer's kubeconfig has the rights and no others."""
+    text = (ROOT / "docs/store-kubernetes.md").read_text()
+    block, = re.findall("^```bash\n(.*?)^```$", text, re.M | re.S)
+    for name, one_of in (("here", cluster), ("peer", other_cluster)):
+        (tmp_path / name).write_text(one_of.kubeconfig("token").read_text())
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "uvrfs").symlink_to(BINARY)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            filled = pool.submit(make_token, other_cluster)
+            done = sh(f"set -e\nPATH={tmp_path}:$PATH\n" + block.replace(
+                "rm kubeconfig", "cp kubeconfig kept; rm kubeconfig"),
+                cwd=tmp_path, seconds=60)
+            filled.result()
+        assert done.rc == 0, done
+        assert not (tmp_path / "kubeconfig").exists()
+        kubeconfig = tmp_path / "kept/kubeconfig"
+        for verb, what, answer in (("list", "persistentvolumes", "yes"),
+                                   ("get", "secrets", "no")):
+            said = other_cluster.kubectl("auth", "can-i", verb, what, "-A",
+                                         kubeconfig=kubeconfig, check=False)
+            assert said.stdout == answer + "\n", said
+        secret = cluster.request(
+            "GET", "/api/v1/namespaces/uvrfs/secrets/uvrfs-peer")[1]
+        assert base64.b64decode(secret["data"]["kubeconfig"]).decode() == \
+            kubeconfig.read_text()
+    finally:
+        for one_of in cluster, other_cluster:
+            one_of.kubectl("delete", "-n", "uvrfs", "--ignore-not-found",
+                           "secret", "uvrfs-peer", "uvrfs-backends")
 
 
 def pods():

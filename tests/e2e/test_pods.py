@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mount of a node's pod, and what others see of it: with mounts as a runtime
+of containers makes them, from docs/examples/kubernetes."""
+import shlex
+import signal
+import subprocess
+
+import pytest
+import yaml
+
+from shell import FACTOR, sh, until
+from uvr import BINARY, CONFIG, OPTIONS, ROOT, WRAPPER
+
+MANIFESTS = ROOT / "docs/examples/kubernetes/uvrfs.yaml"
+ENTRY = "uvrfs -f -c /etc/uvrfs/uvrfs.yaml "
+
+
+def daemon_pod():
+    pod, = [o["spec"]["template"]["spec"]
+            for o in yaml.safe_load_all(MANIFESTS.read_text())
+            if o["kind"] == "DaemonSet"]
+    return pod
+
+
+def volume_of(pod):
+    """(on the node, in the container) of what is mounted in."""
+    mount, = [m for m in pod["containers"][0]["volumeMounts"]
+              if m.get("mountPropagation") == "Bidirectional"]
+    path, = [v["hostPath"]["path"] for v in pod["volumes"]
+             if v["name"] == mount["name"]]
+    return path, mount["mountPath"]
+
+
+class Node:
+    """A node has a /run of its own here, shared as systemd makes it."""
+    def __init__(self, base):
+        self.base, self.pod = base, daemon_pod()
+        self.dir, inside = volume_of(self.pod)
+        assert self.dir == inside       # else it would have to be bound, too
+        self.processes = []
+        self.node = self.start(
+            "unshare", "--mount", "--propagation", "private", "sh", "-ec",
+            "mount -t tmpfs none /run; mount --make-shared /run; "
+            f"mkdir {self.dir}; exec sleep 600")
+        until(lambda: self.on(self.node, f"ls -d {self.dir}").rc == 0, "a node")
+
+    def start(self, *command):
+        with open(self.base / "log", "ab") as log:
+            self.processes.append(subprocess.Popen(
+                [str(c) for c in command], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log))
+        return self.processes[-1]
+
+    def container(self, propagation, text):
+        return self.start(
+            "nsenter", "--mount", f"--target={self.node.pid}", "unshare",
+            "--mount", "--propagation", propagation, "sh", "-ec", text)
+
+    def daemon(self):
+        config = self.base / "uvrfs.yaml"
+        config.write_text(CONFIG)
+        *shell, text = self.pod["containers"][0]["command"]
+        assert shell == ["sh", "-c"] and ENTRY in text
+        ours = shlex.join([*WRAPPER, BINARY, "-f", "-c", str(config),
+                           "--state-dir", str(self.base / "state"), *OPTIONS])
+        text = text.replace(ENTRY, f"{ours} ")
+        return self.container("unchanged", f"set +e; {text}")
+
+    def reader(self):
+        """Another pod, with the volume at another place."""
+        made = self.container(
+            "slave", f"mkdir -p {self.base}/seen; "
+            f"mount --rbind {self.dir} {self.base}/seen; "
+            f"mount --make-rslave {self.base}/seen; exec sleep 600")
+        until(lambda: self.on(made, f"mountpoint -q {self.base}/seen").rc == 0,
+              "a pod")
+        return made
+
+    def on(self, process, command):
+        return sh(f"nsenter --mount --target={process.pid} "
+                  + command.replace("SEEN", str(self.base / "seen")))
+
+    def is_ready(self):
+        probe = self.pod["containers"][0]["readinessProbe"]["exec"]["command"]
+        return self.on(self.node, shlex.join(probe)).rc == 0
+
+    def close(self):
+        for process in reversed(self.processes):
+            process.kill()
+            process.wait(20 * FACTOR)
+
+
+@pytest.fixture
+def node(tmp_path):
+    made = Node(tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_others_see_the_next_mount(node, number):
+    early = node.reader()
+    daemon = node.daemon()
+    until(node.is_ready, "the first mount", 20)
+    late = node.reader()
+    readers = early, late
+    for reader in readers:
+        assert node.on(reader, "cat SEEN/uvr/.uvrfs/health").out == "ok\n"
+    daemon.send_signal(number)
+    daemon.wait(20 * FACTOR)
+    left = node.on(late, "ls SEEN/uvr/.uvrfs").err
+    assert ("not connected" if number == signal.SIGKILL
+            else "No such file") in left, left
+    node.daemon()
+    until(node.is_ready, "the next mount", 20)
+    for reader in readers:
+        assert node.on(reader, "cat SEEN/uvr/.uvrfs/health").out == "ok\n"
+        # The dead one is gone from there, too.
+        assert node.on(reader, "grep -c ' SEEN/uvr ' /proc/self/mountinfo") \
+            .out == "1\n"
