@@ -186,14 +186,23 @@ def test_dashboard(d, tool, tmp_path):
 def test_the_timer_copies_it(d, tmp_path):
     """The recipe's own command, at other places."""
     unit = (EXAMPLES / "uvrfs-metrics.service").read_text()
-    line, = re.findall("ExecStart=/bin/sh -c '(.*)'", unit)
-    done = subprocess.run(
-        ["/bin/sh", "-c", line.replace("/uvr/", f"{d.mnt}/")],
-        env={**os.environ, "TEXTFILES": str(tmp_path)}, check=False,
-        timeout=30 * FACTOR)
-    assert done.returncode == 0
+    start, after = re.findall("Exec(?:Start|StopPost)=/bin/sh -c '(.*)'", unit)
+
+    def run(root):
+        codes = []
+        for line in start, after:
+            env = {**os.environ, "TEXTFILES": str(tmp_path),
+                   "SERVICE_RESULT": "exit-code" if any(codes) else "success"}
+            codes.append(subprocess.run(
+                ["/bin/sh", "-c", line.replace("/uvr/", f"{root}/")], env=env,
+                check=False, timeout=30 * FACTOR).returncode)
+        return codes
+    assert run(d.mnt) == [0, 0]
     assert [p.name for p in tmp_path.iterdir()] == ["uvrfs.prom"]
     assert families((tmp_path / "uvrfs.prom").read_text())
+    # Without a mount nothing is left that would look well.
+    assert run(d.base)[0] != 0
+    assert not list(tmp_path.iterdir())
     if shutil.which("systemd-analyze"):
         done = sh(f"systemd-analyze verify {EXAMPLES}/uvrfs-metrics.timer "
                   f"{EXAMPLES}/uvrfs-metrics.service")
