@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tutorial's failover, step by step, with the tutorial's own names."""
+import errno
 import os
 import signal
 import time
@@ -219,12 +220,35 @@ def test_script_refused(db):
     assert db.picture() == before
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root")
+def test_script_refused_by_the_kernel(db):
+    """It leaves no sentence in `error`, where one of somebody else's may be."""
+    d = db.daemon
+    os.chmod(d.base, 0o755)
+    assert db.ask("source") == errno.EPERM and "source" in db.error
+    env = f"UVR_ROOT={d.mnt} setpriv --reuid=65534 --clear-groups"
+    done = sh(f"{env} bash -s database/production-db <{SCRIPT}")
+    assert done.rc == 1 and done.err.endswith(
+        "'promoting' was refused: Permission denied\n"), done
+    d.stop()
+    d.options += ["-o", "ro"]
+    d.start()
+    done = failover(db, "database/production-db")
+    assert done.rc == 1 and done.err.endswith(": Read-only file system\n"), done
+    assert db.state == "replica"
+
+
 @pytest.mark.parametrize("arguments", [
     "", "--nonsense database/production-db", "a b c", "--timeout",
     "--timeout soon database/production-db", "database/no-such"])
 def test_script_wrong_use(db, arguments):
     assert failover(db, arguments).rc == 2
     assert db.state == "replica"
+
+
+def test_script_without_a_mount(tmp_path):
+    done = sh(f"UVR_ROOT={tmp_path} {SCRIPT} database/production-db")
+    assert done.rc == 2 and "not mounted" in done.err
 
 
 def test_script_failed(db):
