@@ -231,8 +231,7 @@ static void wait_for_circuit(const struct plan_input *in, struct planning *p)
 	if (until <= in->now || act_is_wait(p->out->steps[0]))
 		return;
 	plan_wait(p, REASON_CIRCUIT_OPEN,
-		  "%s failed too often: it is tried again at %s, or when "
-		  "somebody writes",
+		  "%s failed too often: it is tried again at %s",
 		  at_peer ? in->peer : in->here, time_text(until, when));
 	p->out->look_at = until;
 }

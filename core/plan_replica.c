@@ -234,7 +234,11 @@ static void remove_checks(struct planning *p)
 {
 	const struct request *req = &p->in->status->request;
 
-	if (req->outcome == OUTCOME_PENDING)
+	/* One that can't be what its manifest says need not wait to fail. */
+	if (req->outcome == OUTCOME_PENDING && req->from == STATE_NONE &&
+	    p->in->status->last_serial == 0)
+		plan_pass(p, "transition", "nothing has been begun");
+	else if (req->outcome == OUTCOME_PENDING)
 		plan_object(p, VERDICT_NOT_NOW, "transition",
 			    "%s is under way: wait for it (`sync state`), or "
 			    "roll it back",

@@ -49,12 +49,16 @@ void daemon_health(const struct subject *s, struct buf *out)
 			buf_escape(out, c->why);
 			buf_putc(out, '\n');
 		}
-		if (c->open_until)
+		if (c->open_until > world_now(s->world))
 			buf_printf(out,
 				   "cluster %s: after %u failures no calls "
 				   "are made until %s\n",
 				   c->name, c->failures,
 				   time_text(c->open_until, until));
+		else if (c->open_until)
+			buf_printf(out,
+				   "cluster %s: after %u failures one call is "
+				   "made at a time\n", c->name, c->failures);
 	}
 	if (out->len == begin)
 		buf_puts(out, "ok\n");
@@ -135,7 +139,9 @@ static void backend_circuit(const struct subject *s, struct buf *out)
 	size_t i;
 
 	for (i = 0; (c = world_cluster(s->world, i)); i++)
-		if (c->open_until)
+		if (c->open_until && c->open_until <= world_now(s->world))
+			buf_printf(out, "%s half-open\n", c->name);
+		else if (c->open_until)
 			buf_printf(out, "%s open until %s\n", c->name,
 				   time_text(c->open_until, until));
 		else

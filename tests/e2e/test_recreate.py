@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from uvr import call, get, manifest, name_of, sh, until
+from uvr import PATIENT, call, get, manifest, name_of, sh, until
 
 
 def test_rmdir_keeps_the_storage(d):
@@ -93,6 +93,26 @@ def test_rmdir_while_a_transition_runs_is_busy(d):
     r.done()
     os.rmdir(r.path)
     assert not r.path.exists()
+
+
+def test_rmdir_of_what_may_never_come_true(make):
+    """A wrong manifest need not fail first: the storage was asked nothing."""
+    d = make(config=PATIENT).start()
+    r = d.replica()
+    name, acts, sides = r.name, r.acts(), (r.here, r.peer)
+    os.rmdir(r.path)
+    d.restart()
+    for side in sides:
+        d.faults(side, "down")
+    r = d.mk("database", name, manifest(name, state="source"))
+    r.await_cond("Ready", "Unknown")
+    assert r.verdict("remove") == "allowed"
+    os.rmdir(r.path)
+    assert not r.path.exists()
+    for side in sides:
+        d.faults(side)
+    r = d.mk("database", name, manifest(name)).done(seconds=20)
+    assert r.state == "replica" and r.acts() == acts
 
 
 def deletable(d):
