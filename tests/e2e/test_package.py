@@ -76,6 +76,8 @@ def test_installed(machine):
     assert (done.rc, done.out, done.err) == (0, "", ""), done
     for page in "8 uvrfs", "7 uvrfs", "8 mount.uvrfs":
         must(machine, f"man -w {page}")
+    # By the name that the manuals have.
+    must(machine, "grep '^### SplitBrain' /usr/share/doc/uvrfs/runbooks.md")
 
 
 def test_the_configuration(machine):
