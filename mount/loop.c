@@ -12,6 +12,9 @@
 
 #define NEVER INT64_MAX
 
+/* What ends sooner than that, in ms, would end again and again. */
+#define SETTLED 10000
+
 enum source {
 	SOURCE_SIGNAL,
 	SOURCE_JOBS,
@@ -55,6 +58,13 @@ void loop_block_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+/* Who is to unmount does that, whatever else there is. */
+static void end(struct run *run, bool leave)
+{
+	run->loop->leaves = leave && (run->loop->leaves || !run->stop);
+	run->stop = true;
+}
+
 static int take_signal(struct run *run, struct error *err)
 {
 	struct signalfd_siginfo info;
@@ -64,8 +74,7 @@ static int take_signal(struct run *run, struct error *err)
 	if (info.ssi_signo == SIGHUP)
 		run->loop->reload(run->loop);
 	else
-		run->stop = true;
-	run->loop->leaves = info.ssi_signo == SIGUSR1;
+		end(run, info.ssi_signo == SIGUSR1);
 	return 0;
 }
 
@@ -199,13 +208,31 @@ static int watch_all(struct run *run, struct error *err)
 	return rc;
 }
 
+/* Another one would have no rights: the next daemon's has them. */
+static void succeed_nudger(struct run *run)
+{
+	struct nudger *n = run->loop->nudger;
+	int64_t now = loop_now();
+
+	n->due = n->started + SETTLED;
+	if (now >= n->started && now < n->due)
+		return;
+	log_print(run->loop->log, LOG_WARNING, "the nudger has ended: the next "
+		  "daemon has the rights for another one");
+	end(run, true);
+}
+
 /* Without it all goes on as before, but inotify. */
 static void tick_nudger(struct run *run)
 {
 	struct error err;
-	int rc = nudger_tick(run->loop->nudger, world_now(run->loop->world),
-			     &err);
+	int rc;
 
+	if (run->loop->needs_nudger && run->loop->nudger->socket < 0) {
+		succeed_nudger(run);
+		return;
+	}
+	rc = nudger_tick(run->loop->nudger, world_now(run->loop->world), &err);
 	if (rc > 0)
 		rc = watch_nudger(run, &err);
 	if (rc < 0)

@@ -17,10 +17,12 @@ struct loop {
 	struct world *world;		/* loaded */
 	struct workers *workers;
 	struct nudger *nudger;		/* started */
+	bool needs_nudger;		/* another one would lack its rights: when
+					   it ends, so do we, for the next daemon */
 	const struct log *log;
 	void (*reload)(struct loop *loop);	/* on SIGHUP; may block */
-	bool leaves;			/* SIGUSR1 came: the mount is to be left
-					   to another daemon */
+	bool leaves;			/* out: the mount is to be left to another
+					   daemon */
 	void *ctx;			/* reload's */
 };
 
@@ -28,8 +30,8 @@ struct loop {
 void loop_block_signals(void);
 
 /*
- * Runs until SIGTERM, SIGINT, SIGUSR1, or the end of the mount, which is 0; a negative
- * errno when it can't go on.
+ * Runs until SIGTERM, SIGINT, SIGUSR1, the end of the mount, or that of a nudger
+ * that it needs, which is 0; a negative errno when it can't go on.
  */
 int loop_run(struct loop *loop, struct error *err);
 

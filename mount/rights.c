@@ -16,20 +16,23 @@ void rights_hide_memory(void)
 }
 
 /* What is no longer permitted is no longer ambient either. */
-void rights_keep(uint64_t keep)
+bool rights_keep(uint64_t keep)
 {
 	struct __user_cap_header_struct head = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
 	};
 	struct __user_cap_data_struct sets[2];
+	bool had = false;
 	int i;
 
 	if (syscall(SYS_capget, &head, sets) < 0)
-		return;
+		return false;
 	for (i = 0; i < 2; i++) {
+		had |= sets[i].permitted & ~(unsigned)(keep >> 32 * i);
 		sets[i].permitted &= (unsigned)(keep >> 32 * i);
 		sets[i].effective = sets[i].permitted;
 		sets[i].inheritable = 0;
 	}
 	syscall(SYS_capset, &head, sets);
+	return had;
 }

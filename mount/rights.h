@@ -3,6 +3,7 @@
 #ifndef UVRFS_RIGHTS_H
 #define UVRFS_RIGHTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -13,8 +14,9 @@ void rights_hide_memory(void);
 
 /*
  * Gives up, for good, the capabilities that are not in @keep, a bit for each by
- * its number.  Of the calling thread: before others are started.
+ * its number; true when there were such.  Of the calling thread: before others
+ * are started.
  */
-void rights_keep(uint64_t keep);
+bool rights_keep(uint64_t keep);
 
 #endif

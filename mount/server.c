@@ -257,7 +257,7 @@ static int start_nudger(struct server *s, struct error *err)
 	s->nudger.mountpoint = s->mountpoint;
 	rc = nudger_start(&s->nudger, loop_now(), err);
 	if (geteuid() != 0)
-		rights_keep(0);
+		s->nudger_has_rights = rights_keep(0);
 	return rc;
 }
 
@@ -283,6 +283,9 @@ int server_start(struct server *s, struct error *err)
 	if (rc < 0)
 		return rc;
 	s->store = open_store(s, err);
+	/* What was kept can't be read, and won't be by the next one. */
+	if (!s->store && s->keep.fd >= 0 && err->code == EBADMSG)
+		end_former(s);
 	if (!s->store)
 		return -err->code;
 	s->workers = workers_new(err);
@@ -347,6 +350,7 @@ int server_run(struct server *s, struct error *err)
 		  : s->keep.fd >= 0 ? "goes on with the mount at "
 				    : "is mounted at ",
 		  s->mountpoint ? s->mountpoint : "");
+	loop.needs_nudger = s->nudger_has_rights && s->keep.kept;
 	if (rc == 0)
 		rc = loop_run(&loop, err);
 	if (rc < 0)

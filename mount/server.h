@@ -31,6 +31,7 @@ struct server {
 	struct world *world;
 	struct fs *fs;			/* NULL: a controller */
 	struct nudger nudger;
+	bool nudger_has_rights;	/* that we have given up */
 	bool leaves;		/* the mount stays, for the next daemon */
 
 	/* A controller has no `log` to read: its lines go to the log. */

@@ -83,7 +83,8 @@ class Machine:
     # Whether its users notice something.
 
     def keep_busy(self, directory):
-        self.run(f"({LOOPS.format(directory)}) >/dev/null 2>&1 </dev/null")
+        self.run("rm -f /tmp/enough /tmp/errors; "
+                 f"({LOOPS.format(directory)}) >/dev/null 2>&1 </dev/null")
 
     def goes_on(self):
         """Each of the programs has come round once more."""

@@ -116,6 +116,24 @@ def test_nobody_notices(machine):
     assert mounts.out == "1\n", "a dead mount below"
 
 
+def test_a_nudger_that_is_killed(machine):
+    """Its rights are gone with it: the next daemon has them."""
+    daemon, nudger = machine.processes()
+    until(lambda: int(machine.run(f"ps -o etimes= -p {nudger}").out) > 10,
+          "it has run for a while", 30)
+    machine.keep_busy("/uvr/guarded/r")
+    assert machine.run(f"kill -9 {nudger}").rc == 0
+
+    def are_back():
+        found = machine.processes()
+        return found[0] not in ("0", daemon) and found[1]
+    until(are_back, "both are back", 20)
+    machine.goes_on()
+    assert machine.complaints() == ""
+    assert machine.status(machine.processes()[1])["CapPrm"] == \
+        [f"{FOWNER | DAC_OVERRIDE:016x}"]
+
+
 def test_stopped(machine):
     assert machine.run("systemctl stop uvrfs").rc == 0
     assert machine.run("grep -c ' /uvr ' /proc/self/mountinfo").out == "0\n"
