@@ -30,7 +30,8 @@ struct table {
 	struct kube_volumes *volumes;
 	enum kind kind;
 	struct kube_reflector *reflector;
-	void *rows;		/* tsearch */
+	void *rows;		/* tsearch by key; */
+	void *uses;		/* of attachments, by volume and attached */
 	bool listed;
 	char why[200];		/* "" when it is up to date */
 };
@@ -53,6 +54,22 @@ static int compare(const void *a, const void *b)
 		      ((const struct row *)b)->key);
 }
 
+/* All of a volume that are attached, or are not, stand side by side. */
+static int compare_side(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+	int order = strcmp(x->other, y->other);
+
+	return order ? order : !*x->phase - !*y->phase;
+}
+
+static int compare_uses(const void *a, const void *b)
+{
+	int order = compare_side(a, b);
+
+	return order ? order : compare(a, b);
+}
+
 static void row_free(void *p)
 {
 	struct row *r = p;
@@ -70,6 +87,24 @@ static struct row *row_find(const struct table *t, const char *key)
 	struct row **node = tfind(&probe, &t->rows, compare);
 
 	return node ? *node : NULL;
+}
+
+static void row_remove(struct table *t, struct row *r)
+{
+	tdelete(r, &t->rows, compare);
+	if (t->kind == ATTACHMENT)
+		tdelete(r, &t->uses, compare_uses);
+	row_free(r);
+}
+
+/* Takes @r over, whether or not there is memory for it. */
+static bool row_add(struct table *t, struct row *r)
+{
+	if (tsearch(r, &t->rows, compare) &&
+	    (t->kind != ATTACHMENT || tsearch(r, &t->uses, compare_uses)))
+		return true;
+	row_remove(t, r);
+	return false;
 }
 
 /* ---- what a watch tells ---- */
@@ -176,14 +211,10 @@ static void seen(struct kube_listener *l, const json_t *object, int64_t as_of)
 	if (old && same(old, r)) {
 		row_free(r);
 	} else {
-		if (old) {
-			tdelete(old, &t->rows, compare);
-			row_free(old);
-		}
-		if (tsearch(r, &t->rows, compare))
+		if (old)
+			row_remove(t, old);
+		if (row_add(t, r))
 			claim = claim_of(v, t->kind, r);
-		else
-			row_free(r);
 	}
 	pthread_mutex_unlock(&v->lock);
 	tell(v, claim);
@@ -201,8 +232,7 @@ static void gone(struct kube_listener *l, const char *namespace,
 	r = key ? row_find(t, key) : NULL;
 	if (r) {
 		claim = claim_of(v, t->kind, r);
-		tdelete(r, &t->rows, compare);
-		row_free(r);
+		row_remove(t, r);
 	}
 	pthread_mutex_unlock(&v->lock);
 	free(key);
@@ -235,33 +265,19 @@ static const char *silence(const struct table *t)
 	return *t->why ? t->why : t->listed ? NULL : "it was not told yet";
 }
 
-struct search {
-	const char *volume;
-	const struct row *found;
-};
-
-static void find_attachment(const void *node, VISIT visit, void *ctx)
-{
-	const struct row *r = *(struct row *const *)node;
-	struct search *s = ctx;
-
-	if ((visit == postorder || visit == leaf) &&
-	    strcmp(r->other, s->volume) == 0 && *r->phase)
-		s->found = r;
-}
-
 static void describe_use(const struct kube_volumes *v, const char *volume,
 			 int depth, struct buf *out)
 {
 	const struct table *t = &v->tables[ATTACHMENT];
-	struct search s = {.volume = volume};
+	struct row probe = {.other = (char *)volume, .phase = (char[]){"true"}};
+	struct row **found;
 
 	if (silence(t)) {
 		emit_str(out, depth, "attachedUnknown", silence(t));
 		return;
 	}
-	twalk_r(t->rows, find_attachment, &s);
-	emit_str(out, depth, "attachedTo", s.found ? s.found->node : "");
+	found = tfind(&probe, &t->uses, compare_side);
+	emit_str(out, depth, "attachedTo", found ? (*found)->node : "");
 }
 
 static void describe_volume(const struct kube_volumes *v, const char *name,
@@ -348,6 +364,10 @@ void kube_volumes_watches(const struct kube_volumes *v,
 		kube_reflector_tell(v->tables[i].reflector, "", visitor);
 }
 
+static void keep(void *row)
+{
+}
+
 void kube_volumes_free(struct kube_volumes *v)
 {
 	int i;
@@ -356,8 +376,10 @@ void kube_volumes_free(struct kube_volumes *v)
 		return;
 	for (i = 0; i < KINDS; i++)
 		kube_reflector_free(v->tables[i].reflector);
-	for (i = 0; i < KINDS; i++)
+	for (i = 0; i < KINDS; i++) {
+		tdestroy(v->tables[i].uses, keep);
 		tdestroy(v->tables[i].rows, row_free);
+	}
 	pthread_mutex_destroy(&v->lock);
 	free(v);
 }

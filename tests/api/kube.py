@@ -372,7 +372,7 @@ class Cluster:
                 csi={"driver": "lab.csi.example", "volumeHandle": pv}))
             spec["volumeName"] = pv
         if pv and node:
-            self._make_attachment(pv, node)
+            self.attach(pv, node)
         path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
         self.create(path, {"metadata": {"name": name}, "spec": dict(
             spec, resources={"requests": size})})
@@ -386,7 +386,7 @@ class Cluster:
         self.set_status(f"/api/v1/persistentvolumes/{name}", {
             "phase": "Bound" if phase == "Bound" else "Available"})
 
-    def _make_attachment(self, pv, node):
+    def attach(self, pv, node):
         self.create(ATTACHMENTS, {
             "metadata": {"name": f"{pv}-{node}"},
             "spec": {"attacher": "lab.csi.example", "nodeName": node,
