@@ -30,50 +30,23 @@ static struct store_kube *of_lease(struct lease_listener *l)
 
 /* ---- what the watch tells ---- */
 
-/* Before `start` there is nobody to be told: it is kept for `load`. */
-static void keep(struct store_kube *k, struct object *o)
-{
-	struct object **list = k->found;
-
-	if (k->found_count == k->found_cap) {
-		list = reallocarray(list, k->found_cap * 2 + 64, sizeof *list);
-		if (!list) {
-			object_free(o);
-			return;
-		}
-		k->found = list;
-		k->found_cap = k->found_cap * 2 + 64;
-	}
-	k->found[k->found_count++] = o;
-}
-
 void store_kube_tell(struct store_kube *k, struct object *o)
 {
 	pthread_mutex_lock(&k->lock);
 	if (k->sink)
 		k->sink->changed(k->sink, o);
 	else
-		keep(k, o);
+		early_keep(k, o);
 	pthread_mutex_unlock(&k->lock);
 }
 
 void store_kube_complain(struct store_kube *k, const char *sentence)
 {
-	char **list;
-
 	pthread_mutex_lock(&k->lock);
-	if (k->sink) {
+	if (k->sink)
 		k->sink->complain(k->sink, sentence);
-	} else {
-		list = reallocarray(k->complaints, k->complaint_count + 1,
-				    sizeof *list);
-		if (list) {
-			k->complaints = list;
-			list[k->complaint_count] = strdup(sentence);
-			if (list[k->complaint_count])
-				k->complaint_count++;
-		}
-	}
+	else
+		early_complain(k, sentence);
 	pthread_mutex_unlock(&k->lock);
 }
 
@@ -96,20 +69,12 @@ static void gone(struct kube_listener *l, const char *namespace,
 		 const char *name, const char *uid)
 {
 	struct store_kube *k = of_watch(l);
-	size_t i;
 
 	pthread_mutex_lock(&k->lock);
 	if (k->sink)
 		k->sink->vanished(k->sink, namespace, name, uid);
-	for (i = 0; !k->sink && i < k->found_count; i++) {
-		struct object *o = k->found[i];
-
-		if (strcmp(o->namespace, namespace) != 0 ||
-		    strcmp(o->name, name) != 0)
-			continue;
-		object_free(o);
-		k->found[i--] = k->found[--k->found_count];
-	}
+	else
+		early_keep_gone(k, namespace, name, uid);
 	pthread_mutex_unlock(&k->lock);
 }
 
@@ -226,7 +191,6 @@ static int check_kind(struct store_kube *k, struct error *err)
 static int load(struct store *s, struct store_visitor *v, struct error *err)
 {
 	struct store_kube *k = (struct store_kube *)s;
-	size_t i;
 	/* Who goes on knows that it is there, and somebody waits at the mount:
 	   a server that is being started again is worth a wait. */
 	int rc = k->config.goes_on ? 0 : check_kind(k, err);
@@ -239,32 +203,20 @@ static int load(struct store *s, struct store_visitor *v, struct error *err)
 				    &k->watch_listener, err);
 	if (!k->reflector || await_list(k, err) < 0)
 		return -err->code;
-	pthread_mutex_lock(&k->lock);
-	for (i = 0; i < k->complaint_count; i++) {
-		v->complain(v, k->complaints[i]);
-		free(k->complaints[i]);
-	}
-	free(k->complaints);
-	k->complaints = NULL;
-	k->complaint_count = 0;
-	for (i = 0; i < k->found_count; i++)
-		v->found_object(v, k->found[i]);
-	k->found_count = 0;
-	pthread_mutex_unlock(&k->lock);
+	early_load(k, v);
 	return audit_file_feed(&k->audit, take_audit_line, v, err);
 }
 
 static int start(struct store *s, struct store_sink *sink, struct error *err)
 {
 	struct store_kube *k = (struct store_kube *)s;
-	size_t i;
 
 	pthread_mutex_lock(&k->lock);
 	k->sink = sink;
-	for (i = 0; i < k->found_count; i++)
-		sink->changed(sink, k->found[i]);
-	k->found_count = 0;
+	early_tell(k);
 	pthread_mutex_unlock(&k->lock);
+	if (k->missed)
+		return fail(err, ENOMEM, "no memory for what is in the store");
 	if (k->config.access.insecure)
 		store_kube_complain(k, "the certificate of the API server is NOT "
 			"verified (insecure-skip-tls-verify): whoever is in "
@@ -299,7 +251,6 @@ static void stop(struct store *s)
 static void close_store(struct store *s)
 {
 	struct store_kube *k = (struct store_kube *)s;
-	size_t i;
 
 	if (!k)
 		return;
@@ -307,12 +258,7 @@ static void close_store(struct store *s)
 		stop(s);
 	/* Not earlier: what is still to be told is compared with it. */
 	kube_volumes_free(k->volumes);
-	for (i = 0; i < k->found_count; i++)
-		object_free(k->found[i]);
-	free(k->found);
-	for (i = 0; i < k->complaint_count; i++)
-		free(k->complaints[i]);
-	free(k->complaints);
+	early_finish(k);
 	if (k->has_fence)
 		fence_finish(&k->fence);
 	kube_conn_free(k->conn);
@@ -411,6 +357,8 @@ static const struct store_ops ops = {
 	.watches = watches,
 	.known_id = store_kube_known_id,
 	.note_id = store_kube_note_id,
+	.note_gone = store_kube_note_gone,
+	.note_told = store_kube_note_told,
 	.lost_id = store_kube_lost_id,
 };
 

@@ -24,8 +24,9 @@ struct kube_id;
 struct kube_ids {
 	int fd;				/* -1: they are not noted */
 	off_t end;			/* of what is */
-	void *by_key;			/* tsearch: those of a former daemon, */
-	struct kube_id *first;		/* and which may be lost ones */
+	void *by_key, *by_id;		/* tsearch: those of a former daemon, */
+	struct kube_id *all;		/* all of them, */
+	struct kube_id *first;		/* and from where on they may be lost */
 	uint64_t last;			/* the greatest that was ever given */
 };
 
@@ -54,6 +55,8 @@ struct store_kube {
 	struct store_sink *sink;	/* NULL until start */
 	struct object **found;		/* before that */
 	size_t found_count, found_cap;
+	struct kube_gone *gone;		/* after the load, before the start */
+	bool missed;			/* what there was no memory for */
 	char **complaints;
 	size_t complaint_count;
 	bool is_listed;
@@ -114,24 +117,42 @@ void store_kube_tell(struct store_kube *k, struct object *o);
 void store_kube_complain(struct store_kube *k, const char *sentence);
 
 /*
+ * store_kube_early.c: with the lock held, but for early_load, which takes it.
+ * `load` takes what there is, `start` what has come since then, with the sink
+ * set.
+ */
+void early_keep(struct store_kube *k, struct object *o);
+void early_keep_gone(struct store_kube *k, const char *namespace,
+		     const char *name, const char *uid);
+void early_complain(struct store_kube *k, const char *sentence);
+void early_load(struct store_kube *k, struct store_visitor *v);
+void early_tell(struct store_kube *k);
+void early_finish(struct store_kube *k);
+
+/*
  * What a former daemon has noted in @fd behind @from, where more is noted from
  * now on; @fd may be -1, and stays the caller's.  kube_ids_finish is due.
  */
 int kube_ids_open(struct kube_ids *ids, int fd, off_t from, struct error *err);
 void kube_ids_finish(struct kube_ids *ids);
 /* Once: what vanishes and comes again is another directory.  0: none. */
-uint64_t kube_ids_find(struct kube_ids *ids, const char *key);
-int kube_ids_note(struct kube_ids *ids, uint64_t id, const char *key);
-/* The next that was not found, each once, then 0. */
-uint64_t kube_ids_lost(struct kube_ids *ids);
+uint64_t kube_ids_find(struct kube_ids *ids, const char *key, bool *told);
+int kube_ids_note(struct kube_ids *ids, uint64_t id, const char *key,
+		  const char *path);
+int kube_ids_note_gone(struct kube_ids *ids, uint64_t id);
+int kube_ids_note_told(struct kube_ids *ids, uint64_t id);
+/* The next that was not found, each once, then 0.  @path is of @ids. */
+uint64_t kube_ids_lost(struct kube_ids *ids, const char **path);
 
 int store_kube_load_namespaces(struct store_kube *k, struct store_visitor *v);
 /* As struct store_ops has them. */
 uint64_t store_kube_new_id(struct store *s, struct error *err);
-uint64_t store_kube_known_id(struct store *s, const char *uid);
+uint64_t store_kube_known_id(struct store *s, const char *uid, bool *told);
 void store_kube_note_id(struct store *s, uint64_t id, const char *namespace,
-			const char *uid);
-uint64_t store_kube_lost_id(struct store *s);
+			const struct object *o);
+void store_kube_note_gone(struct store *s, uint64_t id);
+void store_kube_note_told(struct store *s, uint64_t id);
+uint64_t store_kube_lost_id(struct store *s, const char **path);
 
 /* store_kube_events.c */
 struct events *events_start(struct kube *k, const char *identity,

@@ -13,10 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void list_unasked(const void *ctx, enum word word, char *out,
-			 size_t size)
+static void list_unasked(const void *ctx, enum word word, char *out, size_t n)
 {
-	group_list_unasked(ctx, word, out, size);
+	group_list_unasked(ctx, word, out, n);
 }
 
 void plan_input_for(struct world *w, struct replication *r,
@@ -230,13 +229,14 @@ static bool ask_again(struct world *w, struct commit *c)
 {
 	struct work *work = c->r->work;
 	struct edit *e = c->edit;
+	int64_t *since;
 
 	if (!work->shared || c->rc != -ECANCELED)
 		return false;
-	if (!work->shared->conflict_since)
-		work->shared->conflict_since = w->now;
-	if (w->now - work->shared->conflict_since > CONFLICTS_MS) {
-		work->shared->conflict_since = 0;
+	since = e ? &e->conflict_since : &work->shared->conflict_since;
+	*since = *since ? *since : w->now;
+	if (w->now - *since > CONFLICTS_MS) {
+		*since = 0;
 		return false;
 	}
 	if (e) {
@@ -317,6 +317,7 @@ static void commit_done(struct job *job)
 		return;
 	}
 	if (c->rc == 0 && c->remove) {
+		shared_note_removed(w, r);
 		answer(w, c);
 		world_withdraw(w, r);
 		commit_free(c);
@@ -401,8 +402,7 @@ int commit_start(struct world *w, struct replication *r,
 
 	if (!c)
 		return fail(err, ENOMEM, "out of memory");
-	c->expected = draft->resource_version;
-	draft->resource_version++;
+	c->expected = draft->resource_version++;
 	draft->updated = w->now;
 	if (edit && edit->kind == EDIT_ASK)
 		draft->generation = r->work->shared->object->generation;
@@ -472,8 +472,7 @@ int commit_derived(struct world *w, struct replication *r,
 		return -ENOMEM;
 	c->derived = true;
 	c->again = same;
-	c->expected = draft->resource_version;
-	draft->resource_version++;
+	c->expected = draft->resource_version++;
 	draft->updated = w->now;
 	c->spec = spec_ref(r->spec);
 	c->status = status_new(draft);

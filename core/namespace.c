@@ -57,8 +57,10 @@ static void done(struct job *job)
 	} else if (j->rc == 0 && world_namespace(w, e->name)) {
 		j->rc = -EEXIST;	/* two at once: one directory */
 	}
-	if (j->rc == 0)
-		shared_note_namespace(w, e->name, e->remove ? 0 : j->ns->id);
+	if (j->rc == 0 && !e->remove)
+		shared_note_namespace(w, e->name, j->ns->id);
+	else if (j->rc == 0)
+		shared_note_gone(w, j->ns->id);
 	if (e->remove && j->rc == 0)
 		take_out(w, j->ns);
 	else if (!e->remove && j->rc == 0)

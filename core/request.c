@@ -248,3 +248,17 @@ int request_word(struct world *w, struct replication *r, struct edit *e,
 		return fail(err, ENOMEM, "out of memory");
 	return request_accept(w, r, e, spec, &plan, err);
 }
+
+int replication_wait_result(const struct replication *r, uint64_t id)
+{
+	const struct request *req;
+
+	if (!r->status || r->status->request.id == 0)
+		return 0;
+	req = &r->status->request;
+	if (req->id != id)
+		return -ECANCELED;
+	if (req->outcome == OUTCOME_VERIFIED)
+		return 0;
+	return req->outcome == OUTCOME_FAILED ? -EIO : -EINPROGRESS;
+}

@@ -29,6 +29,7 @@ void shared_forget(struct replication *r)
 
 	if (!part)
 		return;
+	shared_unclaim(r);
 	object_free(part->object);
 	object_free(part->later);
 	status_unref(part->stored);
@@ -38,12 +39,13 @@ void shared_forget(struct replication *r)
 
 struct replication *shared_find(struct namespace *ns, const char *name)
 {
+	struct replication *r = namespace_find(ns, name);
 	size_t i;
 
-	for (i = ns->count; i-- > 0;)
+	for (i = ns->world->hidden ? ns->count : 0; !r && i-- > 0;)
 		if (strcmp(ns->list[i]->name, name) == 0)
-			return ns->list[i];
-	return NULL;
+			r = ns->list[i];
+	return r;
 }
 
 /* An older version than what is shown, which came by another way. */
@@ -185,9 +187,13 @@ static void set_object(struct world *w, struct replication *r, struct object *o)
 	struct shared_part *part = r->work->shared;
 
 	if (!part->object)
-		w->store->ops->note_id(w->store, r->id, o->namespace, o->uid);
+		w->store->ops->note_id(w->store, r->id, o->namespace, o);
+	if (!part->object && !part->untold)
+		w->store->ops->note_told(w->store, r->id);
 	object_free(part->object);
 	part->object = o;
+	if (o->spec)
+		shared_claim(r, o->spec);
 }
 
 /* No commit is under way. */
@@ -216,12 +222,17 @@ static struct replication *add(struct world *w, struct namespace *ns,
 			       const struct object *o)
 {
 	struct error err;
-	uint64_t id = w->store->ops->known_id(w->store, o->uid);
+	bool told = false;
+	uint64_t id = w->store->ops->known_id(w->store, o->uid, &told);
 	struct replication *r;
+	struct shared_part *part;
 
 	if (!id)
 		id = w->store->ops->new_id(w->store, &err);
 	r = id ? world_make(w, ns, o->name, id) : NULL;
+	part = r ? part_of(r) : NULL;
+	if (part)
+		part->untold = !told;
 	if (r && !o->status && w->listener)
 		w->listener->appeared(w->listener, r);
 	return r;
@@ -233,9 +244,30 @@ void shared_note_namespace(struct world *w, const char *name, uint64_t id)
 		w->store->ops->note_id(w->store, id, name, NULL);
 }
 
-uint64_t world_lost_id(struct world *w)
+void shared_note_gone(struct world *w, uint64_t id)
 {
-	return w->shared ? w->store->ops->lost_id(w->store) : 0;
+	if (w->shared)
+		w->store->ops->note_gone(w->store, id);
+}
+
+bool world_is_untold(const struct replication *r)
+{
+	return r->work->shared && r->work->shared->untold;
+}
+
+void world_told(struct world *w, uint64_t id)
+{
+	const struct replication *r = world_by_id(w, id);
+
+	if (r && r->work->shared)
+		r->work->shared->untold = false;
+	if (w->shared)
+		w->store->ops->note_told(w->store, id);
+}
+
+uint64_t world_lost_id(struct world *w, const char **path)
+{
+	return w->shared ? w->store->ops->lost_id(w->store, path) : 0;
 }
 
 static struct namespace *namespace_of(struct world *w, const struct object *o)
@@ -253,6 +285,51 @@ static struct namespace *namespace_of(struct world *w, const struct object *o)
 	return ns;
 }
 
+struct removed {
+	struct removed *next;
+	char uid[64];
+};
+
+static struct removed **find_removed(struct world *w, const char *uid)
+{
+	struct removed **at = &w->removed;
+
+	while (*at && strcmp((*at)->uid, uid) != 0)
+		at = &(*at)->next;
+	return at;
+}
+
+void shared_note_removed(struct world *w, const struct replication *r)
+{
+	const struct shared_part *part = r->work->shared;
+	struct removed *one;
+
+	if (!part || !part->object)
+		return;
+	one = calloc(1, sizeof *one);
+	if (!one)
+		return;
+	snprintf(one->uid, sizeof one->uid, "%s", part->object->uid);
+	one->next = w->removed;
+	w->removed = one;
+}
+
+void shared_forget_removed(struct world *w, const char *uid)
+{
+	struct removed **at = find_removed(w, uid), *one = *at;
+
+	if (!one)
+		return;
+	*at = one->next;
+	free(one);
+}
+
+void shared_finish(struct world *w)
+{
+	while (w->removed)
+		shared_forget_removed(w, w->removed->uid);
+}
+
 void shared_take(struct world *w, struct object *o)
 {
 	struct namespace *ns = namespace_of(w, o);
@@ -262,7 +339,7 @@ void shared_take(struct world *w, struct object *o)
 		       strcmp(part->object->uid, o->uid) != 0;
 
 	/* Its end may have been told while it was looked up. */
-	if (o->looked_up && (!r || another)) {
+	if ((o->looked_up && (!r || another)) || *find_removed(w, o->uid)) {
 		object_free(o);
 		return;
 	}

@@ -54,6 +54,7 @@ static void object_went(struct job *job)
 	struct replication *r = ns ? shared_find(ns, j->name) : NULL;
 	const struct shared_part *part = r ? r->work->shared : NULL;
 
+	shared_forget_removed(j->world, j->uid);
 	/* What we removed ourselves is gone already. */
 	if (part && part->object &&
 	    (!*j->uid || strcmp(part->object->uid, j->uid) == 0)) {
@@ -68,14 +69,11 @@ static void volume_changed(struct job *job)
 {
 	struct name_job *j = (struct name_job *)job;
 	struct replication *r;
-	uint64_t id = 0;
 
-	while ((r = world_next(j->world, id))) {
-		id = r->id;
-		if (r->spec && strcmp(r->spec->pvc_name, j->name) == 0 &&
-		    strcmp(r->spec->pvc_namespace, j->namespace) == 0)
+	r = shared_claimant(j->world, j->namespace, j->name);
+	for (; r; r = r->work->shared->claim_next)
+		if (r->spec && !r->work->hidden)
 			world_change(j->world, r, r, FACET_VOLUME);
-	}
 	free(j);
 }
 

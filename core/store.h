@@ -165,14 +165,20 @@ struct store_ops {
 	 * A daemon that goes on with the mount of another gives each directory
 	 * the id that it had.  Event loop; none of these blocks.
 	 */
-	/* Which one the object @uid had, once; 0: it is to have a new one. */
-	uint64_t (*known_id)(struct store *s, const char *uid);
-	/* Keeps that @id is that of the object @uid in @namespace or, when @uid
-	   is NULL, of @namespace itself; 0: it has been removed. */
+	/* Which one the object @uid had, once; 0: it is to have a new one.
+	   @told: watchers know that it is there. */
+	uint64_t (*known_id)(struct store *s, const char *uid, bool *told);
+	/* Keeps that @id is that of @o or, when @o is NULL, of @namespace
+	   itself; that there is no such directory any more; and that watchers
+	   were told of what was kept last. */
 	void (*note_id)(struct store *s, uint64_t id, const char *namespace,
-			const char *uid);
-	/* After load: one whose directory is gone; each once, then 0. */
-	uint64_t (*lost_id)(struct store *s);
+			const struct object *o);
+	void (*note_gone)(struct store *s, uint64_t id);
+	void (*note_told)(struct store *s, uint64_t id);
+	/* After load: one whose directory is gone; each once, then 0.  @path is
+	   what watchers are to be told of, NAMESPACE/NAME or "" for nothing,
+	   and lasts until the next call. */
+	uint64_t (*lost_id)(struct store *s, const char **path);
 };
 
 /* The start of every struct store. */

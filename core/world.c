@@ -58,6 +58,7 @@ void world_free(struct world *w)
 	if (!w)
 		return;
 	tdestroy(w->by_name, nothing);
+	shared_finish(w);
 	world_free_sightings(w);
 	world_free_groups(w);
 	for (i = 0; i < w->count; i++)
@@ -338,6 +339,8 @@ void world_hide(struct world *w, struct replication *r)
 	if (r->work->hidden)
 		return;
 	r->work->hidden = true;
+	w->hidden++;
+	shared_note_gone(w, r->id);
 	if (w->listener)
 		w->listener->vanishing(w->listener, r);
 	tdelete(r, &w->by_name, compare_names);
@@ -357,6 +360,7 @@ void world_withdraw(struct world *w, struct replication *r)
 	timer_arm(&w->timers, &work->timer, INT64_MAX);
 	world_unbind(w, r);
 	world_hide(w, r);
+	w->hidden--;
 	take_out(w->all, &w->count, r);
 	take_out(r->ns->list, &r->ns->count, r);
 	work->gone = true;
@@ -374,20 +378,6 @@ enum state replication_state(const struct replication *r)
 	if (!r->spec)
 		return STATE_NONE;
 	return r->status->failed ? STATE_FAILED : r->spec->state;
-}
-
-int replication_wait_result(const struct replication *r, uint64_t id)
-{
-	const struct request *req;
-
-	if (!r->status || r->status->request.id == 0)
-		return 0;
-	req = &r->status->request;
-	if (req->id != id)
-		return -ECANCELED;
-	if (req->outcome == OUTCOME_VERIFIED)
-		return 0;
-	return req->outcome == OUTCOME_FAILED ? -EIO : -EINPROGRESS;
 }
 
 /* ---- the clock, and what only looks ---- */

@@ -151,9 +151,15 @@ uint64_t world_new_id(struct world *w, struct error *err);
 
 /*
  * The next that a former daemon gave to a directory that is gone now; each once,
- * then 0.  Of a store of ours alone there are none.
+ * then 0.  @path is what watchers are to be told of, NAMESPACE/NAME or "" for
+ * nothing, and lasts until the next call.  Of a store of ours alone there are
+ * none.
  */
-uint64_t world_lost_id(struct world *w);
+uint64_t world_lost_id(struct world *w, const char **path);
+/* Others have made it, and no watcher was told of that. */
+bool world_is_untold(const struct replication *r);
+/* Watchers were told that the replication @id is there, or is gone. */
+void world_told(struct world *w, uint64_t id);
 
 /* Looking. */
 struct namespace *world_namespace(struct world *w, const char *name);
@@ -235,7 +241,8 @@ struct edit {
 	char command[32];	/* who.command points here */
 	void (*done)(struct edit *edit, int rc);	/* frees with edit_free */
 	void *ctx;
-	struct edit *next;	/* private to core */
+	struct edit *next;	/* private to core, as is: */
+	int64_t conflict_since;	/* others are first since then; 0: they were not */
 };
 
 /*

@@ -56,7 +56,10 @@ struct world {
 	size_t namespaces_coming;	/* have their room already */
 	struct replication **all;	/* by id */
 	size_t count, cap;
-	void *by_name;			/* tsearch: struct replication */
+	void *by_name;			/* tsearch: struct replication, */
+	size_t hidden;			/* without so many of `all` */
+	void *by_claim;			/* tsearch: struct claim */
+	struct removed *removed;	/* by us, and the store's news are late */
 	void *by_key;			/* tsearch: struct sighting */
 	void *groups;			/* tsearch: struct group */
 	struct cluster **clusters;
@@ -124,13 +127,19 @@ struct shared_part {
 	int64_t ask_at;			/* not before: its writer may accept it */
 	int64_t refused;		/* generation that was refused while
 					   nothing was accepted yet, 0: none */
+	struct claim *claim;		/* that it is for, NULL: not known (or
+					   no memory: it hears of no change) */
+	struct replication *claim_next;	/* for the same one */
 	struct status *stored;		/* while conditions are shown that the
 					   store can't be given */
 	int64_t published;		/* when we last wrote it */
 	bool witnessed;			/* others were seen to have the status */
+	bool untold;			/* others have made it, and no watcher
+					   was told of that */
 	uint64_t request;		/* the one that is current, and */
 	int64_t request_at;		/* since when it is, by our own clock */
-	int64_t conflict_since;		/* others were first until now; or 0 */
+	int64_t conflict_since;		/* others are first with what nobody has
+					   asked for; 0: they are not */
 };
 
 /* A version on its way to the store. */
@@ -330,8 +339,20 @@ void shared_show_stored(struct world *w, struct replication *r);
 /* Also one that is being removed, and has no name any more. */
 struct replication *shared_find(struct namespace *ns, const char *name);
 void shared_forget(struct replication *r);
-/* For the next daemon; @id 0: it is no more. */
+/* shared_claims.c: whose object is for which PVC; with a part. */
+void shared_claim(struct replication *r, const struct spec *spec);
+void shared_unclaim(struct replication *r);
+/* The first of those for a PVC; the next is the part's claim_next. */
+struct replication *shared_claimant(const struct world *w,
+				    const char *namespace, const char *pvc);
+/* The object of @r is removed: what is still told of it is of before. */
+void shared_note_removed(struct world *w, const struct replication *r);
+/* It has been told that the object @uid is no more; "": not of which. */
+void shared_forget_removed(struct world *w, const char *uid);
+void shared_finish(struct world *w);
+/* For the next daemon. */
 void shared_note_namespace(struct world *w, const char *name, uint64_t id);
+void shared_note_gone(struct world *w, uint64_t id);
 int shared_start(struct world *w, struct error *err);
 
 /* --- ask.c: what objects ask for --- */

@@ -5,6 +5,7 @@
  * namespace's would hear of it.  The nudger makes the call, and for it alone the
  * name is, until then, as it was before: absent, or still there.
  */
+#include "text.h"
 #include "tree.h"
 
 #include <errno.h>
@@ -27,18 +28,27 @@ void arrive_init(struct fs *fs)
 	fs->arrival_last = &fs->arrivals;
 }
 
-static void add(struct fs *fs, const struct replication *r, bool gone)
+static struct arrival *add(struct fs *fs, uint64_t namespace, uint64_t id)
 {
 	struct arrival *a = calloc(1, sizeof *a);
 
 	if (!a)
-		return;
-	a->gone = gone;
-	a->namespace = r->ns->id;
-	a->id = r->id;
-	snprintf(a->path, sizeof a->path, "%s/%s", r->ns->name, r->name);
+		return NULL;
+	a->namespace = namespace;
+	a->id = id;
 	*fs->arrival_last = a;
 	fs->arrival_last = &a->next;
+	return a;
+}
+
+static void add_known(struct fs *fs, const struct replication *r, bool gone)
+{
+	struct arrival *a = add(fs, r->ns->id, r->id);
+
+	if (!a)
+		return;
+	a->gone = gone;
+	snprintf(a->path, sizeof a->path, "%s/%s", r->ns->name, r->name);
 }
 
 static struct note *note_of(const struct fs *fs, const struct replication *r)
@@ -49,16 +59,40 @@ static struct note *note_of(const struct fs *fs, const struct replication *r)
 /* Whoever makes one here has had a directory of it before. */
 void arrive_made(struct fs *fs, const struct replication *r)
 {
-	if (fs->nudger && world_leader(fs->world) && !note_of(fs, r))
-		add(fs, r, false);
+	if (fs->has_nudger && world_leader(fs->world) && !note_of(fs, r))
+		add_known(fs, r, false);
+	else
+		world_told(fs->world, r->id);
 }
 
 void arrive_gone(struct fs *fs, const struct replication *r)
 {
 	const struct note *n = note_of(fs, r);
 
-	if (fs->nudger && world_leader(fs->world) && !(n && n->leaving))
-		add(fs, r, true);
+	if (fs->has_nudger && world_leader(fs->world) && !(n && n->leaving))
+		add_known(fs, r, true);
+	else
+		world_told(fs->world, r->id);
+}
+
+/* The nudger comes later. */
+void arrive_unseen(struct fs *fs, const struct replication *r)
+{
+	if (world_leader(fs->world))
+		add_known(fs, r, false);
+}
+
+void arrive_lost(struct fs *fs, const char *path, uint64_t id)
+{
+	auto_free char *namespace = strndup(path, strcspn(path, "/"));
+	const struct namespace *ns =
+		namespace ? world_namespace(fs->world, namespace) : NULL;
+	struct arrival *a = ns ? add(fs, ns->id, id) : NULL;
+
+	if (!a)
+		return;
+	a->gone = true;
+	snprintf(a->path, sizeof a->path, "%s", path);
 }
 
 /* The one that the nudger asks about when it asks about this name. */
@@ -133,6 +167,17 @@ bool arrive_rmdir(struct fs *fs, fuse_req_t req, struct inode parent,
 	return true;
 }
 
+/* Of the same name: what the nudger asks of it could be meant for either. */
+static bool has_another(const struct fs *fs, const struct arrival *a)
+{
+	const struct arrival *before;
+
+	for (before = fs->arrivals; before != a; before = before->next)
+		if (strcmp(before->path, a->path) == 0)
+			return true;
+	return false;
+}
+
 bool arrive_send(struct fs *fs, fs_send *send, void *ctx)
 {
 	struct arrival *a;
@@ -140,7 +185,7 @@ bool arrive_send(struct fs *fs, fs_send *send, void *ctx)
 	for (a = fs->arrivals; a; a = a->next) {
 		if (a->sent)
 			continue;
-		if (fs->nudges == NUDGES_MAX)
+		if (fs->nudges == NUDGES_MAX || has_another(fs, a))
 			return false;
 		if (!send(ctx, a->gone ? NUDGE_GONE : NUDGE_MADE, a->path))
 			return false;
@@ -150,16 +195,22 @@ bool arrive_send(struct fs *fs, fs_send *send, void *ctx)
 	return true;
 }
 
-void arrive_told(struct fs *fs)
+static void drop_first(struct fs *fs)
 {
 	struct arrival *a = fs->arrivals;
 
-	if (!a)
-		return;
 	fs->arrivals = a->next;
 	if (!a->next)
 		fs->arrival_last = &fs->arrivals;
 	free(a);
+}
+
+void arrive_told(struct fs *fs)
+{
+	if (!fs->arrivals)
+		return;
+	world_told(fs->world, fs->arrivals->id);
+	drop_first(fs);
 }
 
 void arrive_again(struct fs *fs)
@@ -173,5 +224,5 @@ void arrive_again(struct fs *fs)
 void arrive_finish(struct fs *fs)
 {
 	while (fs->arrivals)
-		arrive_told(fs);
+		drop_first(fs);
 }

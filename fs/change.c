@@ -73,7 +73,9 @@ static void remove_replication(struct fs *fs, fuse_req_t req,
 {
 	struct replication *r = tree_replication(fs, node);
 
-	if (unlink_precedes(fs, req, node))
+	if (!takeover_may_remove(fs, node.id))
+		fuse_reply_err(req, 0);
+	else if (unlink_precedes(fs, req, node))
 		refuse(fs, req, r, ENOTEMPTY,
 		       "rm -r removes no replication: use rmdir, which keeps "
 		       "the storage as it is");

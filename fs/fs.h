@@ -31,6 +31,14 @@ struct fs_kept {
 #define FS_POLLED_MAX 4096
 	uint64_t polled[FS_POLLED_MAX];	/* the kernel's numbers of the open
 					   files that somebody polls */
+#define FS_NUDGERS_MAX 8
+	pid_t nudgers[FS_NUDGERS_MAX];	/* the last ones */
+	unsigned nudger_count;		/* how many there have been */
+#define FS_REMOVALS_MAX 1024
+	struct {
+		uint64_t call, id;
+	} removals[FS_REMOVALS_MAX];	/* of replications, the last ones */
+	unsigned removal_count;
 };
 
 struct fs_options {

@@ -104,8 +104,9 @@ struct handle *handle_find(const struct fs *fs, uint64_t fh)
  * A handle of a former daemon may have been synced, so its close waits; a
  * marked one that was not costs a reader at most a wait that it can end.
  */
-struct handle *handle_get(struct fs *fs, uint64_t ino, uint64_t fh)
+struct handle *handle_get(fuse_req_t req, uint64_t ino, uint64_t fh)
 {
+	struct fs *fs = fuse_req_userdata(req);
 	const struct file *f = tree_file(inode_parse(ino));
 	struct handle *h = handle_find(fs, fh);
 
@@ -117,7 +118,9 @@ struct handle *handle_get(struct fs *fs, uint64_t ino, uint64_t fh)
 	h->marked = handle_may_mark(fh);
 	h->inherited = true;
 	h->seen = -1;	/* who polls is told that it may have changed */
-	if (f && f->flags & FILE_STREAM && stream_open(fs, h)) {
+	/* Who has opened it is not known any more: who uses it first pays. */
+	if (holder_take(fs, h, fuse_req_ctx(req)->uid) < 0 ||
+	    (f && f->flags & FILE_STREAM && stream_open(fs, h))) {
 		handle_close(fs, fh);
 		h = NULL;
 	}

@@ -302,6 +302,8 @@ static void forget(struct fs *fs, uint64_t id)
 
 static void take_over(struct fs *fs, const struct replication *r)
 {
+	if (world_is_untold(r))
+		arrive_unseen(fs, r);
 	if (is_untold(fs, r))
 		touch_all(fs, r);
 	else
@@ -312,16 +314,20 @@ void note_take_over(struct fs *fs)
 {
 	struct replication *r = NULL;
 	struct namespace *ns = NULL;
+	const char *path;
 	uint64_t id;
 
 	while ((ns = world_next_namespace(fs->world, ns ? ns->id : 0)))
 		forget_attributes(fs, (struct inode){KIND_NAMESPACE, ns->id, 0});
-	while ((r = world_next(fs->world, r ? r->id : 0)))
-		take_over(fs, r);
 	/* Others have removed it meanwhile: who has cached its name and
 	   attributes asks again, and is told ESTALE. */
-	while ((id = world_lost_id(fs->world)))
+	while ((id = world_lost_id(fs->world, &path))) {
 		forget(fs, id);
+		if (*path)
+			arrive_lost(fs, path, id);
+	}
+	while ((r = world_next(fs->world, r ? r->id : 0)))
+		take_over(fs, r);
 }
 
 void note_listen(struct fs *fs)

@@ -13,8 +13,11 @@ void fs_set_nudger(struct fs *fs, pid_t pid)
 	unsigned i;
 
 	fs->nudger = pid;
-	if (pid)
+	if (pid) {
+		fs->has_nudger = true;
+		takeover_keep_nudger(fs, pid);
 		return;
+	}
 	/* What was under way may or may not have been done. */
 	for (i = 0; i < fs->nudges; i++)
 		if (fs->nudged[i])
@@ -39,7 +42,10 @@ void fs_nudged(struct fs *fs, unsigned count)
 
 bool nudge_is_asking(const struct fs *fs, fuse_req_t req)
 {
-	return fs->nudger && fuse_req_ctx(req)->pid == fs->nudger;
+	pid_t pid = fuse_req_ctx(req)->pid;
+
+	return (fs->nudger && pid == fs->nudger) ||
+	       takeover_was_nudger(fs, pid);
 }
 
 static struct note *note_of(struct fs *fs, struct inode node)

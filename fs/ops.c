@@ -178,7 +178,7 @@ static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		scratch_read(req, scratch_get(fs, node), size, off);
 		return;
 	}
-	h = handle_get(fs, ino, fi->fh);
+	h = handle_get(req, ino, fi->fh);
 	if (!h) {
 		fuse_reply_err(req, ENOMEM);
 		return;
@@ -232,7 +232,7 @@ static void ops_flush(fuse_req_t req, fuse_ino_t ino,
 	struct handle *h = handle_find(fs, fi->fh);
 
 	if (!h && (handle_may_mark(fi->fh) || handle_may_hold_text(fi->fh)))
-		h = handle_get(fs, ino, fi->fh);
+		h = handle_get(req, ino, fi->fh);
 	if (h && write_apply(fs, req, h))
 		return;
 	if (h && h->marked && can_sync(ino))
@@ -252,7 +252,7 @@ static void ops_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 		fuse_reply_err(req, 0);
 		return;
 	}
-	h = handle_get(fs, ino, fi->fh);
+	h = handle_get(req, ino, fi->fh);
 	if (!h) {
 		fuse_reply_err(req, ENOMEM);
 		return;

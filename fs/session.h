@@ -67,6 +67,7 @@ struct fs {
 	int64_t changed;		/* when the listener was last told */
 	uint64_t version;		/* counts what it was told */
 	pid_t nudger;			/* 0: there is none */
+	bool has_nudger;		/* or will have one again */
 	uint64_t nudged[NUDGES_MAX];	/* the files that it was sent; 0: the
 					   first of the arrivals */
 	unsigned nudges;		/* how many */
@@ -129,6 +130,16 @@ void takeover_show(const struct fs *fs, struct inode node);
 /* It removed what is not to be found: so says the @rc of a look-up. */
 bool takeover_has_removed(const struct fs *fs, int rc);
 
+/* A nudger dies with its daemon; what it had asked comes again all the same. */
+void takeover_keep_nudger(const struct fs *fs, pid_t pid);
+bool takeover_was_nudger(const struct fs *fs, pid_t pid);
+
+/*
+ * The replication @id is about to be removed.  False: the call that is served
+ * has removed one of that name already, and @id is another.
+ */
+bool takeover_may_remove(const struct fs *fs, uint64_t id);
+
 /* note.c: what is remembered, and what the world tells. */
 struct note *note_find(const struct fs *fs, struct inode directory);
 struct note *note_get(struct fs *fs, struct inode directory);	/* or NULL */
@@ -161,6 +172,9 @@ bool nudge_is_asking(const struct fs *fs, fuse_req_t req);
 void arrive_init(struct fs *fs);
 void arrive_made(struct fs *fs, const struct replication *r);
 void arrive_gone(struct fs *fs, const struct replication *r);
+/* Made, or removed from @path, and the last daemon has not told. */
+void arrive_unseen(struct fs *fs, const struct replication *r);
+void arrive_lost(struct fs *fs, const char *path, uint64_t id);
 bool arrive_lookup(struct fs *fs, fuse_req_t req, struct inode parent,
 		   const char *name);
 bool arrive_mkdir(struct fs *fs, fuse_req_t req, struct inode parent,
@@ -207,7 +221,7 @@ struct handle {
  * is made again when it is first seen.
  */
 struct handle *handle_open(fuse_req_t req, uint64_t ino, int flags);
-struct handle *handle_get(struct fs *fs, uint64_t ino, uint64_t fh);
+struct handle *handle_get(fuse_req_t req, uint64_t ino, uint64_t fh);
 struct handle *handle_find(const struct fs *fs, uint64_t fh);
 void handle_close(struct fs *fs, uint64_t fh);
 void handle_finish(struct fs *fs);

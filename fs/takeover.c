@@ -35,10 +35,14 @@ bool fs_can_be_taken_over(const struct fs *fs)
 void takeover_begin(struct fs *fs)
 {
 	struct fs_kept *k = fs->options.kept;
+	const struct replication *r = NULL;
 
 	if (!k)
 		return;
 	*k = (struct fs_kept){.told = fs->started};
+	/* Nobody watches yet: what is there is no news. */
+	while ((r = world_next(fs->world, r ? r->id : 0)))
+		world_told(fs->world, r->id);
 	if (getrandom(&k->mount_id, sizeof k->mount_id, 0) != sizeof k->mount_id)
 		k->mount_id = (uint64_t)fs->started;
 }
@@ -103,6 +107,41 @@ void takeover_show(const struct fs *fs, struct inode node)
 bool takeover_has_removed(const struct fs *fs, int rc)
 {
 	return fs->resent && rc == -ENOENT;
+}
+
+void takeover_keep_nudger(const struct fs *fs, pid_t pid)
+{
+	struct fs_kept *k = fs->options.kept;
+
+	if (k)
+		k->nudgers[k->nudger_count++ % FS_NUDGERS_MAX] = pid;
+}
+
+bool takeover_was_nudger(const struct fs *fs, pid_t pid)
+{
+	const struct fs_kept *k = fs->options.kept;
+	unsigned i;
+
+	for (i = 0; k && fs->resent && i < FS_NUDGERS_MAX; i++)
+		if (k->nudgers[i] == pid && pid)
+			return true;
+	return false;
+}
+
+bool takeover_may_remove(const struct fs *fs, uint64_t id)
+{
+	struct fs_kept *k = fs->options.kept;
+	unsigned i;
+
+	for (i = 0; k && fs->resent && i < FS_REMOVALS_MAX; i++)
+		if (k->removals[i].call == fs->call && k->removals[i].id)
+			return k->removals[i].id == id;
+	if (!k)
+		return true;
+	i = k->removal_count++ % FS_REMOVALS_MAX;
+	k->removals[i].call = fs->call;
+	k->removals[i].id = id;
+	return true;
 }
 
 /*

@@ -326,7 +326,7 @@ static void write_bytes(struct fs *fs, fuse_req_t req, struct asked *a,
 			uint64_t ino)
 {
 	const struct file *f = tree_file(inode_parse(ino));
-	struct handle *h = handle_get(fs, ino, fi->fh);
+	struct handle *h = handle_get(req, ino, fi->fh);
 
 	if (!h) {
 		fuse_reply_err(req, ENOMEM);

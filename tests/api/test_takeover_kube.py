@@ -4,6 +4,7 @@ goes on, with whatever others have done to the objects meanwhile."""
 import concurrent.futures
 import errno
 import os
+import re
 import signal
 import subprocess
 
@@ -11,6 +12,7 @@ import pytest
 
 from daemons import (LEASE, NS, Node, body_of, configure, kept as agrees,
                      make_node, new_name, once, path_of, store)  # noqa: F401
+from inotify import CREATE, DELETE, Watcher
 from keeper import (Kept, Programs, await_requests, other,  # noqa: F401
                     outlasts)
 from shell import background, call, until
@@ -18,6 +20,8 @@ from uvr import Uvr, is_dead
 
 # How often the daemon ends while programs run in loops.
 MANY = int(os.environ.get("UVRFS_MANY", "20"))
+
+CHANGE = CREATE | DELETE
 
 pytestmark = pytest.mark.limit(120 + 10 * MANY)
 
@@ -204,9 +208,47 @@ def test_removed_while_nobody_runs(kept, store):
         delete(store, r.name)
         kept.start()
         out, errors = inside.communicate("\n", timeout=20)
-    assert out == "" and "Stale" in errors, (out, errors)
+    assert out == "" and re.search("Stale|No such", errors), (out, errors)
     assert call(os.stat, r / "state") == call(os.stat, r.path) == errno.ENOENT
     assert kept.names() == [stays.name]
+
+
+def test_watchers_hear_of_what_came_and_went_meanwhile(kept, store):
+    gone, anew, stays = (kept.replica() for _ in range(3))
+    earlier = kept.replica()
+    watcher = Watcher().add(gone.path.parent, CREATE | DELETE)
+    os.rmdir(earlier.path)
+    watcher.until(earlier.path, DELETE)
+    told = []
+
+    def hear(*wanted):
+        """Each once, and of the rest nothing."""
+        told.extend(e for e in watcher.read(0.1) if e.mask & CHANGE)
+        paths = [(e.path, e.mask & CHANGE) for e in told]
+        assert sorted(set(paths)) == sorted(paths), paths
+        assert set(paths) <= set(wanted), paths
+        return len(paths) == len(wanted)
+    new, newer = (gone.path.with_name(name) for name in ("new", "newer"))
+    both = [(str(path), mask) for path, mask in (
+        (gone.path, DELETE), (anew.path, DELETE), (anew.path, CREATE),
+        (new, CREATE))]
+    kept.kill9()
+    for r in gone, anew:
+        delete(store, r.name)
+    for name in anew.name, "new":
+        post(store, name)
+    kept.start()
+    until(lambda: hear(*both), "all are told of")
+    assert [e.mask & CHANGE for e in told if e.path == str(anew.path)] == [
+        DELETE, CREATE]
+    told.clear()
+    kept.kill9()
+    post(store, newer.name)
+    kept.start()
+    until(lambda: hear((str(newer), CREATE)), "what is new is told of")
+    assert stays.state == "replica"
+    kept.await_lead(20)
+    watcher.close()
 
 
 @pytest.mark.parametrize("silence, back", [("down", "up"),

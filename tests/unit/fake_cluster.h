@@ -24,6 +24,7 @@ struct cluster_fake {
 	char event[64];
 	char noted[256];		/* "KEY ID " of each */
 	uint64_t known;			/* what a former daemon gave to "u" */
+	bool known_told;		/* and watchers know it */
 };
 
 static struct cluster_fake *cluster;
@@ -230,21 +231,37 @@ static void cluster_volume(struct store *s, const char *namespace,
 {
 }
 
-static uint64_t cluster_known_id(struct store *s, const char *uid)
+static uint64_t cluster_known_id(struct store *s, const char *uid, bool *told)
 {
+	*told = cluster->known_told;
 	return strcmp(uid, "u") == 0 ? cluster->known : 0;
 }
 
-static void cluster_note_id(struct store *s, uint64_t id, const char *namespace,
-			    const char *uid)
+static void cluster_note(const char *what, uint64_t id)
 {
 	size_t len = strlen(cluster->noted);
 
 	snprintf(cluster->noted + len, sizeof cluster->noted - len,
-		 "%s %u ", uid ? uid : namespace, (unsigned)id);
+		 "%s %u ", what, (unsigned)id);
 }
 
-static uint64_t cluster_lost_id(struct store *s)
+static void cluster_note_id(struct store *s, uint64_t id, const char *namespace,
+			    const struct object *o)
+{
+	cluster_note(o ? o->uid : namespace, id);
+}
+
+static void cluster_note_gone(struct store *s, uint64_t id)
+{
+	cluster_note("gone", id);
+}
+
+static void cluster_note_told(struct store *s, uint64_t id)
+{
+	cluster_note("told", id);
+}
+
+static uint64_t cluster_lost_id(struct store *s, const char **path)
 {
 	return 0;
 }
@@ -267,6 +284,8 @@ static const struct store_ops cluster_ops = {
 	.volume = cluster_volume,
 	.known_id = cluster_known_id,
 	.note_id = cluster_note_id,
+	.note_gone = cluster_note_gone,
+	.note_told = cluster_note_told,
 	.lost_id = cluster_lost_id,
 };
 

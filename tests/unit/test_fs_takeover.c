@@ -155,6 +155,81 @@ START_TEST(a_rename_that_was_accepted_has_succeeded)
 }
 END_TEST
 
+static void make_again(struct kernel *k, uint64_t ns)
+{
+	ck_assert_int_eq(answer(k, start_mkdir(k, ns, "a"), NULL), 0);
+	ck_assert_int_eq(write_file(k, look(k, ns, "a"), "spec.yaml", MANIFEST),
+			 0);
+	settle(k);
+}
+
+/* Others have made another one of that name before the rmdir was answered. */
+START_TEST(what_was_removed_takes_no_other_along)
+{
+	struct kernel *k = kernel_kept();
+	uint64_t ns, dir, u, last;
+
+	make_replication(k);
+	ns = look(k, 1, "ns");
+	ck_assert_int_eq(ask_name(k, FUSE_RMDIR, ns, "a"), 0);
+	u = k->unique;
+	restart(k);
+	make_again(k, ns);
+	dir = look(k, ns, "a");
+	last = again(k, u);
+	ck_assert_int_eq(ask_name(k, FUSE_RMDIR, ns, "a"), 0);
+	ck_assert_uint_eq(look(k, ns, "a"), dir);
+	k->unique = last + 2;
+	forget_replies(k, RESENT);
+	/* One that was read and not carried out is. */
+	again(k, last + 100);
+	ck_assert_int_eq(ask_name(k, FUSE_RMDIR, ns, "a"), 0);
+	ck_assert_uint_eq(look(k, ns, "a"), 0);
+	kernel_free(k);
+}
+END_TEST
+
+/* It told watchers, and meant no more than that. */
+START_TEST(a_dead_nudger_changes_nothing)
+{
+	struct kernel *k = kernel_kept();
+	uint64_t ns, dir;
+
+	dir = make_replication(k);
+	ns = look(k, 1, "ns");
+	fs_set_nudger(k->fs, k->pid);
+	restart(k);
+	again(k, k->unique + 2);
+	ck_assert_int_eq(ask_name(k, FUSE_RMDIR, ns, "a"), -ENOENT);
+	ck_assert_int_eq(answer(k, start_mkdir(k, ns, "b"), NULL), -EEXIST);
+	ck_assert_uint_eq(look(k, ns, "a"), dir);
+	ck_assert_uint_eq(look(k, ns, "b"), 0);
+	/* By now the number may be anybody's. */
+	k->unique &= ~RESENT;
+	forget_replies(k, 0);
+	ck_assert_int_eq(ask_name(k, FUSE_RMDIR, ns, "a"), 0);
+	kernel_free(k);
+}
+END_TEST
+
+/* So much that one user may hold, in files that a former daemon opened. */
+START_TEST(what_is_held_is_held_against_its_user)
+{
+	struct kernel *k = kernel_kept();
+	uint64_t dir = make_replication(k), ino = look(k, dir, "status.json");
+	uint64_t fh = do_open(k, ino, O_RDONLY);
+
+	restart(k);
+	k->uid = 1000;
+	ck_assert_ptr_null(map_find(&k->fs->holders, 1000));
+	ck_assert_int_eq(answer(k, start_read(k, ino, fh, 0, 0), NULL), 0);
+	ck_assert_ptr_nonnull(map_find(&k->fs->holders, 1000));
+	do_release(k, ino, fh);
+	ck_assert_ptr_null(map_find(&k->fs->holders, 1000));
+	kernel_free(k);
+}
+END_TEST
+
 START_TEST(what_was_made_or_removed_is)
 {
 	struct kernel *k = kernel_kept();
@@ -430,6 +505,9 @@ int main(void)
 	tcase_add_test(c, what_another_mount_asked_is_something_else);
 	tcase_add_test(c, a_rename_that_was_accepted_has_succeeded);
 	tcase_add_test(c, what_was_made_or_removed_is);
+	tcase_add_test(c, what_was_removed_takes_no_other_along);
+	tcase_add_test(c, a_dead_nudger_changes_nothing);
+	tcase_add_test(c, what_is_held_is_held_against_its_user);
 	suite_add_tcase(s, c);
 	c = tcase_create("handles");
 	tcase_add_test(c, a_text_that_was_lost_is_an_error);

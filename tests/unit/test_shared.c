@@ -245,6 +245,19 @@ START_TEST(a_conflict_is_decided_anew)
 }
 END_TEST
 
+/* The one before it came to nothing, so that no write has ended it. */
+START_TEST(a_conflict_of_long_ago_is_over)
+{
+	lead(false);
+	patch_silently("{\"status\": {\"hold\": \"a drill\"}}");
+	ck_assert_int_eq(put(EDIT_HOLD, "a drill"), 0);
+	advance(60000);
+	patch_silently("{\"status\": {\"hold\": \"another\"}}");
+	ck_assert_int_eq(put(EDIT_HOLD, "a third"), 0);
+	ck_assert_str_eq(the()->status->hold, "a third");
+}
+END_TEST
+
 /* Two have the same word in mind: it is one request. */
 START_TEST(the_same_word_twice_is_once)
 {
@@ -420,6 +433,34 @@ START_TEST(made_anew_with_the_same_name)
 }
 END_TEST
 
+/* What was written before it was removed is told after that. */
+START_TEST(late_news_of_what_was_removed)
+{
+	json_t *before = json_deep_copy(cluster->object);
+	struct replication *r;
+
+	ck_assert_int_eq(put(EDIT_REMOVE, ""), 0);
+	cluster->object = json_deep_copy(before);
+	tell();
+	run_all();
+	ck_assert_ptr_null(the());
+	/* Also when there is another one by now. */
+	json_object_set_new(at("metadata"), "uid", json_string("u2"));
+	tell();
+	run_all();
+	r = the();
+	ck_assert_str_eq(r->status->uid, "u2");
+	json_decref(cluster->object);
+	cluster->object = before;
+	tell();
+	run_all();
+	ck_assert_ptr_eq(the(), r);
+	cluster->sink->vanished(cluster->sink, "database", "db", "u");
+	run_all();
+	ck_assert_ptr_eq(the(), r);
+}
+END_TEST
+
 START_TEST(kubectl_delete)
 {
 	f->no_final = true;
@@ -537,7 +578,8 @@ START_TEST(ids_are_noted)
 	world_edit_namespace(f->world, &make);
 	run_all();
 	ns = world_namespace(f->world, "web");
-	snprintf(text, sizeof text, "web %u web 0 ", (unsigned)ns->id);
+	snprintf(text, sizeof text, "web %u gone %u ", (unsigned)ns->id,
+		 (unsigned)ns->id);
 	world_edit_namespace(f->world, &remove);
 	run_all();
 	ck_assert_str_eq(cluster->noted, text);
@@ -548,11 +590,15 @@ END_TEST
 START_TEST(a_drafts_id_is_noted_when_it_has_an_object)
 {
 	struct replication *r;
+	char text[64];
 
 	json_decref(cluster->object);
 	cluster->object = NULL;
+	*cluster->noted = '\0';
+	snprintf(text, sizeof text, "gone %u ", (unsigned)the()->id);
 	cluster->sink->vanished(cluster->sink, "database", "db", "u");
 	run_all();
+	ck_assert_str_eq(cluster->noted, text);
 	*cluster->noted = '\0';
 	r = draft("db");
 	ck_assert_str_eq(cluster->noted, "");
@@ -561,6 +607,9 @@ START_TEST(a_drafts_id_is_noted_when_it_has_an_object)
 	run_all();
 	ck_assert_ptr_eq(the(), r);
 	ck_assert_ptr_nonnull(noted(r, "u"));
+	/* Whoever made it here knows. */
+	ck_assert_ptr_nonnull(noted(r, "told"));
+	ck_assert(!world_is_untold(r));
 }
 END_TEST
 
@@ -577,6 +626,69 @@ START_TEST(an_object_has_the_id_that_it_had)
 }
 END_TEST
 
+START_TEST(what_others_made_is_told_of_once)
+{
+	ck_assert(world_is_untold(the()));
+	ck_assert_ptr_null(noted(the(), "told"));
+	world_told(f->world, the()->id);
+	ck_assert(!world_is_untold(the()));
+	ck_assert_ptr_nonnull(noted(the(), "told"));
+	/* A former daemon has. */
+	cluster->known = 77;
+	cluster->known_told = true;
+	cluster->sink->vanished(cluster->sink, "database", "db", "u");
+	run_all();
+	tell();
+	run_all();
+	ck_assert(!world_is_untold(the()));
+}
+END_TEST
+
+static unsigned volumes_changed;
+
+static void count_volumes(struct world_listener *l, struct replication *r,
+			  const struct replication *before, unsigned facets)
+{
+	volumes_changed += facets == FACET_VOLUME;
+}
+
+static void not_heard(struct world_listener *l, struct replication *r)
+{
+}
+
+static void no_line(struct world_listener *l)
+{
+}
+
+static void tell_of_claim(const char *namespace, const char *name)
+{
+	cluster->sink->volume(cluster->sink, namespace, name);
+	run_all();
+}
+
+START_TEST(news_of_a_claim_is_for_whom_it_is)
+{
+	struct world_listener listener = {count_volumes, not_heard, not_heard,
+					  no_line};
+	const struct spec *s = the()->spec;
+
+	volumes_changed = 0;
+	world_set_listener(f->world, &listener);
+	tell_of_claim(s->pvc_namespace, s->pvc_name);
+	ck_assert_uint_eq(volumes_changed, 1);
+	tell_of_claim("another", s->pvc_name);
+	tell_of_claim(s->pvc_namespace, "another");
+	ck_assert_uint_eq(volumes_changed, 1);
+	/* And for one that has come later, when the first is gone. */
+	made_anew("u2");
+	volumes_changed = 0;
+	s = the()->spec;
+	tell_of_claim(s->pvc_namespace, s->pvc_name);
+	ck_assert_uint_eq(volumes_changed, 1);
+	world_set_listener(f->world, NULL);
+}
+END_TEST
+
 static TCase *make_case(void)
 {
 	const TTest *const tests[] = {
@@ -590,14 +702,15 @@ static TCase *make_case(void)
 		force_without_its_request_is_taken_away,
 		an_apply_rolls_nothing_back, a_birth_is_refused_like_a_manifest,
 		rules_that_the_schema_lacks, a_brake_holds_patches_too,
-		a_conflict_is_decided_anew, the_same_word_twice_is_once,
+		a_conflict_is_decided_anew, a_conflict_of_long_ago_is_over,
+		the_same_word_twice_is_once,
 		old_news_changes_nothing,
 		who_does_not_lead_takes_writes_and_acts_on_nothing,
 		a_new_leader_goes_on,
 		a_late_clock_cuts_no_request_short, nobody_acts_behind_a_fence,
 		without_the_store, removed_elsewhere,
 		a_late_look_brings_nothing_back, removed_during_a_write,
-		made_anew_with_the_same_name, kubectl_delete,
+		made_anew_with_the_same_name, late_news_of_what_was_removed, kubectl_delete,
 		an_emptied_status_is_written_again,
 		a_status_that_changes_sides,
 		a_finalizer_that_was_taken_away_comes_back,
@@ -605,6 +718,8 @@ static TCase *make_case(void)
 		what_a_daemon_asks_is_left_to_it_for_a_while, writes_are_few,
 		ids_are_noted, a_drafts_id_is_noted_when_it_has_an_object,
 		an_object_has_the_id_that_it_had,
+		what_others_made_is_told_of_once,
+		news_of_a_claim_is_for_whom_it_is,
 	};
 	TCase *tc = tcase_create("shared");
 	size_t i;
