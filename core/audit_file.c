@@ -79,10 +79,11 @@ static int put(struct audit_file *a, const char *line, size_t len, size_t there,
 		return fail(err, rest.failed, "no memory for a line of the "
 			    "audit");
 	n = write(a->fd, rest.data, rest.len);
+	if (n >= 0)
+		errno = ENOSPC;		/* if it was not all of it */
 	if (n != (ssize_t)rest.len)
-		rc = fail(err, n < 0 ? errno : ENOSPC,
-			  "writing %s/%s: %s", a->path, AUDIT_FILE,
-			  n < 0 ? "failed" : "a line did not fit");
+		rc = fail(err, errno, "can't write to %s/%s: %m", a->path,
+			  AUDIT_FILE);
 	/* No half line: the next one would be taken for its end. */
 	if (rc < 0 && n > 0 && ftruncate(a->fd, a->size) < 0) {
 		a->size += n;

@@ -6,28 +6,121 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A full disk must not stop a failover, and loses no line but at the end. */
+#define WAITING_MAX 10000
+#define WAIT_MS 5000		/* before they are tried again */
+
 struct audit_job {
 	struct job job;
-	struct store *store;
+	struct audit_job *next;		/* that waits as well */
+	struct world *world;
 	char *line;
+	char *why;			/* it could not be written, or NULL */
 };
+
+static void audit_free(struct audit_job *a)
+{
+	free(a->line);
+	free(a->why);
+	free(a);
+}
 
 static void audit_run(struct job *job)
 {
 	struct audit_job *a = (struct audit_job *)job;
+	struct store *s = a->world->store;
 	struct error err;
 
-	/* A full disk must not stop a failover: the line is in memory, and the
-	   request itself is kept with the replication. */
-	(void)a->store->ops->audit(a->store, a->line, &err);
+	if (s->ops->audit(s, a->line, &err) < 0)
+		a->why = strdup(err.msg);
+}
+
+static struct audit_job *take_waiting(struct record *r)
+{
+	struct audit_job *a = r->first;
+
+	r->first = a->next;
+	if (!r->first)
+		r->last = &r->first;
+	r->waiting--;
+	return a;
+}
+
+static void keep_waiting(struct world *w, struct audit_job *a)
+{
+	struct record *r = &w->record;
+
+	if (!r->troubled)
+		world_note(w, NULL, &(struct who){0}, "audit",
+			   "lines can't be written and are kept: %s", a->why);
+	if (r->waiting == WAITING_MAX)
+		audit_free(take_waiting(r));
+	free(r->why);
+	r->why = a->why;
+	a->why = NULL;
+	r->retry_at = w->now + WAIT_MS;
+	a->next = NULL;
+	*r->last = a;
+	r->last = &a->next;
+	r->troubled = true;
+	r->waiting++;
 }
 
 static void audit_done(struct job *job)
 {
 	struct audit_job *a = (struct audit_job *)job;
 
-	free(a->line);
-	free(a);
+	struct world *w = a->world;
+
+	if (a->why) {
+		keep_waiting(w, a);
+		return;
+	}
+	audit_free(a);
+	if (w->record.troubled && !w->record.waiting)
+		world_note(w, NULL, &(struct who){0}, "audit",
+			   "all lines are written");
+	w->record.troubled = w->record.waiting;
+}
+
+/* All that wait, in their order; those that can't be written come back. */
+static void send_waiting(struct world *w)
+{
+	size_t count = w->record.waiting;
+
+	w->record.retry_at = INT64_MAX;
+	while (count--)
+		w->jobs->submit(w->jobs, &take_waiting(&w->record)->job);
+}
+
+void record_init(struct world *w)
+{
+	w->record.last = &w->record.first;
+	w->record.retry_at = INT64_MAX;
+}
+
+void record_tick(struct world *w)
+{
+	if (w->record.retry_at <= w->now)
+		send_waiting(w);
+}
+
+void record_stop(struct world *w)
+{
+	send_waiting(w);
+}
+
+void record_finish(struct world *w)
+{
+	while (w->record.first)
+		audit_free(take_waiting(&w->record));
+	free(w->record.why);
+}
+
+const char *world_audit_trouble(const struct world *w, size_t *waiting)
+{
+	*waiting = w->record.waiting;
+	return *waiting ? w->record.why : NULL;
 }
 
 void world_audit_line(struct world *w, const char *namespace, const char *name,
@@ -52,7 +145,7 @@ void world_audit_line(struct world *w, const char *namespace, const char *name,
 	a->job.lane = LANE_AUDIT;
 	a->job.run = audit_run;
 	a->job.done = audit_done;
-	a->store = w->store;
+	a->world = w;
 	a->line = strdup(buf_str(&line));
 	if (a->line)
 		w->jobs->submit(w->jobs, &a->job);

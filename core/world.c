@@ -21,6 +21,7 @@ struct world *world_new(const struct world_config *config, struct store *store,
 	lines_init(&w->log, WORLD_LOG_MAX);
 	lines_init(&w->audit, AUDIT_MAX);
 	shared_init(w);
+	record_init(w);
 	return w;
 }
 
@@ -59,6 +60,7 @@ void world_free(struct world *w)
 		return;
 	tdestroy(w->by_name, nothing);
 	shared_finish(w);
+	record_finish(w);
 	world_free_sightings(w);
 	world_free_groups(w);
 	for (i = 0; i < w->count; i++)
@@ -260,6 +262,7 @@ struct namespace *world_add_namespace(struct world *w, const char *name,
 void world_stop(struct world *w)
 {
 	__atomic_store_n(&w->stopping, true, __ATOMIC_RELAXED);
+	record_stop(w);
 }
 
 uint64_t world_new_id(struct world *w, struct error *err)
@@ -392,6 +395,9 @@ int64_t world_due(const struct world *w)
 	struct timer *first = timers_first(&w->timers);
 	int64_t due = sights_due(w);
 
+	if (w->record.retry_at < due)
+		due = w->record.retry_at;
+
 	return first && first->due < due ? first->due : due;
 }
 
@@ -429,6 +435,7 @@ void world_tick(struct world *w, int64_t now)
 		shift_waits(w, w->now - now);
 	w->now = now;
 	sights_ask_anew(w);
+	record_tick(w);
 	while ((t = timers_first(&w->timers)) && t->due <= now) {
 		void *work = (char *)t - offsetof(struct work, timer);
 

@@ -158,6 +158,12 @@ uint64_t world_new_id(struct world *w, struct error *err);
 uint64_t world_lost_id(struct world *w, const char **path);
 /* Others have made it, and no watcher was told of that. */
 bool world_is_untold(const struct replication *r);
+/*
+ * Why the audit can't be written, and how many lines are kept until it can be;
+ * NULL, and none, when all of it is.
+ */
+const char *world_audit_trouble(const struct world *w, size_t *waiting);
+
 /* Watchers were told that the replication @id is there, or is gone. */
 void world_told(struct world *w, uint64_t id);
 

@@ -41,6 +41,15 @@ struct store_listener {
 	struct world *world;
 };
 
+/* Lines of the audit that could not be written yet. */
+struct record {
+	struct audit_job *first, **last;
+	size_t waiting;
+	bool troubled;			/* it was said that there are some */
+	int64_t retry_at;
+	char *why;
+};
+
 struct world {
 	const struct world_config *config;
 	struct store *store;
@@ -67,6 +76,7 @@ struct world {
 	struct timers timers;
 	struct lines log;
 	struct lines audit;
+	struct record record;
 	struct counts counts;
 	struct error load_err;		/* of a visitor, while loading */
 	bool loading;
@@ -323,6 +333,12 @@ void world_take_sight(struct world *w, struct replication *r,
 		      struct sight *sight);
 int act_begin(struct world *w, struct replication *r, enum act act);
 void result_drop(struct work *work);
+
+/* --- record.c --- */
+void record_init(struct world *w);
+void record_tick(struct world *w);
+void record_stop(struct world *w);	/* tries them once more */
+void record_finish(struct world *w);
 
 /* --- shared.c: a store that others write to as well --- */
 void shared_init(struct world *w);

@@ -31,8 +31,15 @@ void daemon_health(const struct subject *s, struct buf *out)
 	const struct cluster *c;
 	const char *leader = world_leader(s->world);
 	const char *silence = world_store_silence(s->world);
-	size_t i, begin = out->len;
+	size_t i, waiting, begin = out->len;
+	const char *trouble = world_audit_trouble(s->world, &waiting);
 
+	if (trouble) {
+		buf_printf(out, "the audit can't be written, %zu lines wait: ",
+			   waiting);
+		buf_escape(out, trouble);
+		buf_putc(out, '\n');
+	}
 	if (silence && *silence) {
 		buf_puts(out, "the store gives no answer: ");
 		buf_escape(out, silence);

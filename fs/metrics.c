@@ -431,7 +431,9 @@ static void put_watches(const struct subject *s, struct buf *out)
 static void put_daemon(const struct subject *s, struct buf *out)
 {
 	const char *silence = world_store_silence(s->world);
+	size_t waiting;
 
+	world_audit_trouble(s->world, &waiting);
 	head(out, "build_info", "gauge", "1, and what runs.");
 	put(out, "build_info",
 	    LABELS("version", UVRFS_VERSION, "site", world_site(s->world)), 1);
@@ -440,6 +442,9 @@ static void put_daemon(const struct subject *s, struct buf *out)
 	head(out, "leader", "gauge",
 	     "1 when it is this daemon that acts on storage.");
 	put(out, "leader", NO_LABELS, world_leads(s->world));
+	head(out, "audit_lines_waiting", "gauge",
+	     "Lines of the audit that could not be written yet.");
+	put(out, "audit_lines_waiting", NO_LABELS, (int64_t)waiting);
 }
 
 void daemon_metrics(const struct subject *s, struct buf *out)

@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from test_crash import no_act_is_done_twice
-from uvr import call, get, libc, manifest, name_of, put, sh, until
+from uvr import BINARY, call, get, libc, manifest, name_of, put, sh, until
 
 HERE = pathlib.Path(__file__).resolve().parent
 MS_REMOUNT_RO, MS_BIND = 0x20 | 0x1000 | 0x1, 0x1000
@@ -87,6 +87,26 @@ def test_a_failing_call(d, what, code):
     assert r.state == "promoting" and before[0] == "replica"
     r.done().go("source")
     no_act_is_done_twice(d)
+
+
+def test_the_audit_finds_no_room(d):
+    """Nobody is stopped by that, it is said, and no line is missing at last."""
+    r = d.replica("r")
+    d.disk.breaks(errno.ENOSPC, where="*/audit")
+    r.go("promoting", "source")
+    health = get(d / ".uvrfs/health")
+    assert "the audit can't be written, " in health and "No space" in health
+    waiting = [line for line in get(d / ".uvrfs/metrics").splitlines()
+               if line.startswith("unified_replication_audit_lines_waiting ")]
+    assert int(waiting[0].split()[1]) > 0, waiting
+    kept = (d.state / "audit").read_text()
+    assert "-> source" not in kept
+    d.disk.works()
+    until(lambda: get(d / ".uvrfs/health") == "ok\n", "they are written", 15)
+    text = (d.state / "audit").read_text()
+    assert text.startswith(kept) and "replica -> promoting" in text \
+        and "promoting -> source" in text
+    assert sh(f"{BINARY} --check-audit {d.state}").rc == 0
 
 
 @pytest.mark.parametrize("nth", range(1, 31))

@@ -26,6 +26,9 @@ struct fake {
 	uint64_t next_id;
 	int save_rc;			/* what the next saves answer */
 	int remove_rc;
+	int audit_rc;
+	char audit[512];		/* its last line */
+	unsigned audited;
 	unsigned saves, removes;
 	struct backend backend;
 	struct sink *sink;		/* where the backend's watch tells */
@@ -167,6 +170,10 @@ static int rmdir_one(struct store *s, const char *namespace, struct error *err)
 
 static int audit(struct store *s, const char *line, struct error *err)
 {
+	if (f->audit_rc)
+		return fail(err, -f->audit_rc, "no room for it");
+	snprintf(f->audit, sizeof f->audit, "%s", line);
+	f->audited++;
 	return 0;
 }
 
