@@ -39,7 +39,26 @@ int attach_open_device(struct error *err)
 	return fd < 0 ? fail(err, errno, "can't open " DEVICE ": %m") : fd;
 }
 
-int attach_await(const char *mountpoint, struct error *err)
+/* A second descriptor can be made only of what is mounted. */
+static bool is_mounted(int fd)
+{
+	int clone = open(DEVICE, O_RDWR | O_CLOEXEC);
+	uint32_t source = (uint32_t)fd;
+	bool mounted = clone >= 0 &&
+		       ioctl(clone, FUSE_DEV_IOC_CLONE, &source) == 0;
+
+	if (clone >= 0)
+		close(clone);
+	return mounted;
+}
+
+/* It is mounted first, when what was dead there is gone, and then seen here. */
+static bool is_there(int fd, const char *mountpoint)
+{
+	return is_mounted(fd) && mountpoint_device(mountpoint);
+}
+
+int attach_await(int fd, const char *mountpoint, struct error *err)
 {
 	/* It has a POLLPRI for each change since it was opened. */
 	struct pollfd mounts = {.events = POLLPRI};
@@ -50,7 +69,7 @@ int attach_await(const char *mountpoint, struct error *err)
 	if (mounts.fd < 0)
 		return fail(err, errno, "can't read what is mounted: %m");
 	sigemptyset(&none);
-	while (rc == 0 && !mountpoint_device(mountpoint))
+	while (rc == 0 && !is_there(fd, mountpoint))
 		if (ppoll(&mounts, 1, NULL, &none) < 0 && errno != EINTR)
 			rc = fail(err, errno, "can't wait for the mount: %m");
 	close(mounts.fd);
@@ -107,19 +126,6 @@ static int mount_device(int fd, const char *path, struct error *err)
 		  options) < 0)
 		return fail(err, errno, "can't mount at %s: %m", path);
 	return 0;
-}
-
-/* A second descriptor can be made only of what is mounted. */
-static bool is_mounted(int fd)
-{
-	int clone = open(DEVICE, O_RDWR | O_CLOEXEC);
-	uint32_t source = (uint32_t)fd;
-	bool mounted = clone >= 0 &&
-		       ioctl(clone, FUSE_DEV_IOC_CLONE, &source) == 0;
-
-	if (clone >= 0)
-		close(clone);
-	return mounted;
 }
 
 static int mount_at(int fd, const char *mountpoint, struct error *err)

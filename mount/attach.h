@@ -20,10 +20,11 @@ bool attach_is_device(const struct stat *st);
 int attach_open_device(struct error *err);
 
 /*
- * Blocks until @mountpoint is mounted.  SIGTERM then ends the process, although
- * it is blocked: nothing is served yet.
+ * Blocks until @fd is mounted at @mountpoint, where the mount of a daemon that is
+ * dead may be now.  SIGTERM then ends the process, although it is blocked:
+ * nothing is served yet.
  */
-int attach_await(const char *mountpoint, struct error *err);
+int attach_await(int fd, const char *mountpoint, struct error *err);
 
 /*
  * Outside: mounts at @mountpoint what the process @pid serves, and blocks until

@@ -82,7 +82,9 @@ static char *find_mountpoint(struct server *s, struct error *err)
 		mountpoint_end(found);
 	free(found);
 	keep_drop(&s->keep);
-	return mountpoint_prepare(path, err);
+	/* Whoever mounts for us sees to what is there; we may have no right to. */
+	return s->options->await_mount ? mountpoint_resolve(path, err)
+				       : mountpoint_prepare(path, err);
 }
 
 /* Everything that is found by a relative path; from then on we are at /. */

@@ -178,7 +178,7 @@ static char *resolve_parent(const char *path, struct error *err)
 }
 
 /* The path without links.  On a dead mount realpath(3) fails. */
-static char *resolve(const char *path, struct error *err)
+char *mountpoint_resolve(const char *path, struct error *err)
 {
 	struct stat st;
 	char *whole = lstat(path, &st) == 0 ? realpath(path, NULL) : NULL;
@@ -222,7 +222,7 @@ char *mountpoint_prepare(const char *path, struct error *err)
 	char *whole;
 
 	err->code = 0;
-	whole = resolve(path, err);
+	whole = mountpoint_resolve(path, err);
 	if (whole && (clear(whole, err) < 0 || check_directory(whole, err) < 0)) {
 		free(whole);
 		return NULL;

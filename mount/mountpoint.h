@@ -15,6 +15,9 @@
  */
 char *mountpoint_prepare(const char *path, struct error *err);
 
+/* The absolute path of @path, whatever is mounted there; as above. */
+char *mountpoint_resolve(const char *path, struct error *err);
+
 /*
  * The absolute path when there is a mount of uvrfs at @path, and its device, else
  * NULL.  Asks nothing of the mount: who serves it may give no answers yet.

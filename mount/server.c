@@ -341,7 +341,7 @@ int server_run(struct server *s, struct error *err)
 	int rc = 0;
 
 	if (s->options->await_mount && !s->keep.kept) {
-		rc = attach_await(s->mountpoint, err);
+		rc = attach_await(fs_fd(s->fs), s->mountpoint, err);
 		if (rc == 0)
 			rc = greet(s, err);
 	}

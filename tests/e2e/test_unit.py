@@ -134,6 +134,29 @@ def test_a_nudger_that_is_killed(machine):
         [f"{FOWNER | DAC_OVERRIDE:016x}"]
 
 
+def test_where_no_mount_is_kept(machine):
+    """As before Linux 6.9: a dead mount, and soon another one."""
+    dropins = f"/{UNITS}/uvrfs.service.d"
+    dropin = f"{dropins}/y.conf"
+    done = machine.run(f"mkdir -p {dropins} && printf '[Service]\nFileDescriptorStoreMax=0\n' > "
+                       f"{dropin} && systemctl daemon-reload && "
+                       "systemctl stop uvrfs && systemctl start uvrfs")
+    assert done.rc == 0, done
+    device = machine.run("stat -c %d /uvr").out
+    daemon, _ = machine.processes()
+    machine.run("sleep 600 3</uvr/guarded >/dev/null 2>&1 </dev/null & "
+                "echo $! > /tmp/sleeps")
+    assert machine.run(f"kill -9 {daemon}").rc == 0
+    until(lambda: machine.run("timeout 5 cat /uvr/.uvrfs/health").out == "ok\n",
+          "there is another mount", 20)
+    assert machine.run("stat -c %d /uvr").out != device
+    assert machine.run("cat /uvr/guarded/r/state").rc == 0
+    mounts = machine.run("grep -c ' /uvr ' /proc/self/mountinfo")
+    assert mounts.out == "1\n", "a dead mount below"
+    machine.run(f"kill $(cat /tmp/sleeps); rm {dropin}; "
+                "systemctl daemon-reload")
+
+
 def test_stopped(machine):
     assert machine.run("systemctl stop uvrfs").rc == 0
     assert machine.run("grep -c ' /uvr ' /proc/self/mountinfo").out == "0\n"
