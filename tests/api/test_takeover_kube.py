@@ -12,7 +12,7 @@ import pytest
 
 from daemons import (LEASE, NS, Node, body_of, configure, kept as agrees,
                      make_node, new_name, once, path_of, store)  # noqa: F401
-from inotify import CREATE, DELETE, Watcher
+from inotify import CLOSE_WRITE, CREATE, DELETE, Watcher
 from keeper import (Kept, Programs, await_requests, other,  # noqa: F401
                     outlasts)
 from shell import background, call, until
@@ -242,6 +242,13 @@ def test_watchers_hear_of_what_came_and_went_meanwhile(kept, store):
     assert [e.mask & CHANGE for e in told if e.path == str(anew.path)] == [
         DELETE, CREATE]
     told.clear()
+    # It dies when it knows that they are told of: news that came later are.
+    later = Watcher().add(stays.path, CLOSE_WRITE)
+    code, answer = store.request("PATCH", path_of(stays.name, NS), {
+        "spec": {"replicationMode": "asynchronous"}})
+    assert code == 200, answer
+    later.until(stays.path / "mode", CLOSE_WRITE, 20)
+    later.close()
     kept.kill9()
     post(store, newer.name)
     kept.start()
