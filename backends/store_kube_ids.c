@@ -204,26 +204,25 @@ int kube_ids_note(struct kube_ids *ids, uint64_t id, const char *key,
 	return one ? 0 : append(ids, &r, key, path);
 }
 
-int kube_ids_note_gone(struct kube_ids *ids, uint64_t id)
+static int note_mark(struct kube_ids *ids, uint64_t id, enum what what)
 {
-	struct record r = {.id = id, .what = GONE};
+	struct record r = {.id = id, .what = what};
 	struct kube_id *one = find_id(ids, id);
 
-	if (one && one->gone)
+	if (one && (what == GONE ? one->gone : one->told))
 		return 0;
-	mark(one, GONE);
+	mark(one, what);
 	return append(ids, &r, "", "");
+}
+
+int kube_ids_note_gone(struct kube_ids *ids, uint64_t id)
+{
+	return note_mark(ids, id, GONE);
 }
 
 int kube_ids_note_told(struct kube_ids *ids, uint64_t id)
 {
-	struct record r = {.id = id, .what = TOLD};
-	struct kube_id *one = find_id(ids, id);
-
-	if (one && one->told)
-		return 0;
-	mark(one, TOLD);
-	return append(ids, &r, "", "");
+	return note_mark(ids, id, TOLD);
 }
 
 /* It went while nobody looked; what nobody was told of goes in silence. */

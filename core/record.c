@@ -84,7 +84,7 @@ static void audit_done(struct job *job)
 }
 
 /* All that wait, in their order; those that can't be written come back. */
-static void send_waiting(struct world *w)
+void record_retry(struct world *w)
 {
 	size_t count = w->record.waiting;
 
@@ -102,12 +102,7 @@ void record_init(struct world *w)
 void record_tick(struct world *w)
 {
 	if (w->record.retry_at <= w->now)
-		send_waiting(w);
-}
-
-void record_stop(struct world *w)
-{
-	send_waiting(w);
+		record_retry(w);
 }
 
 void record_finish(struct world *w)

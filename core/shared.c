@@ -257,7 +257,7 @@ bool world_is_untold(const struct replication *r)
 
 void world_told(struct world *w, uint64_t id)
 {
-	const struct replication *r = world_by_id(w, id);
+	const struct replication *r = w->shared ? world_by_id(w, id) : NULL;
 
 	if (r && r->work->shared)
 		r->work->shared->untold = false;

@@ -262,7 +262,7 @@ struct namespace *world_add_namespace(struct world *w, const char *name,
 void world_stop(struct world *w)
 {
 	__atomic_store_n(&w->stopping, true, __ATOMIC_RELAXED);
-	record_stop(w);
+	record_retry(w);
 }
 
 uint64_t world_new_id(struct world *w, struct error *err)

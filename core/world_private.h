@@ -337,7 +337,7 @@ void result_drop(struct work *work);
 /* --- record.c --- */
 void record_init(struct world *w);
 void record_tick(struct world *w);
-void record_stop(struct world *w);	/* tries them once more */
+void record_retry(struct world *w);	/* now, and not when it is due */
 void record_finish(struct world *w);
 
 /* --- shared.c: a store that others write to as well --- */
