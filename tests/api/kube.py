@@ -58,6 +58,10 @@ cat <<'END'
 END
 """
 
+# Told by the kernel, and for a parent that ended before it was asked to tell.
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--",
+                "sh", "-c", 'test $PPID = "$0" && exec "$@"')
+
 launcher = concurrent.futures.ThreadPoolExecutor(1)
 
 
@@ -173,7 +177,7 @@ class Cluster:
 
     def _launch(self, daemon, *command):
         if not self.lingers:
-            command = ["setpriv", "--pdeathsig", "KILL", "--", *command]
+            command = [*DIES_WITH_US, str(os.getpid()), *command]
 
         def run():
             with open(self.base / "log" / f"{daemon}.log", "ab") as log:

@@ -4,6 +4,7 @@ import http.client
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -324,7 +325,19 @@ sys.stdin.read()
 """
 
 
-def test_nothing_outlives_its_process(cluster, tmp_path):
+LATE = """#!/bin/sh
+while kill -0 $PPID; do :; done
+exec {setpriv} "$@"
+"""
+
+
+@pytest.mark.parametrize("dies", ["late", "early"])
+def test_nothing_outlives_its_process(cluster, tmp_path, monkeypatch, dies):
+    if dies == "early":             # before it asks to be told
+        late = tmp_path / "setpriv"
+        late.write_text(LATE.format(setpriv=shutil.which("setpriv")))
+        late.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     # Its ports may be taken between the look and the use.
     for number in (3, 4, 5):
         parent = subprocess.Popen(
