@@ -39,8 +39,12 @@ int deed_decide(struct deed *d);
 /* sim_deed.c: writes what was decided.  With the bond's disk lock held. */
 int deed_commit(struct deed *d);
 
-/* True when the serial is known at the called end; its line is then sure to be
-   in the journal. */
-bool deed_is_done(struct deed *d);
+/* The same act was made at the called end. */
+bool deed_is_done(const struct deed *d);
+
+/* What was killed before it was listed in the journal is.  With the bond's disk
+   lock held. */
+int deed_list_late(struct sim *sim, struct bond *p, struct glance *s,
+		   struct error *err);
 
 #endif

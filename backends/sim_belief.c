@@ -27,6 +27,7 @@ static const struct {
 	{"followed", offsetof(struct belief, followed)},
 	{"caughtUp", offsetof(struct belief, caught_up)},
 	{"turning", offsetof(struct belief, turning), true},
+	{"unlisted", offsetof(struct belief, unlisted), true},
 };
 
 #define FLAG_COUNT (sizeof flags / sizeof *flags)
@@ -171,9 +172,8 @@ int belief_read(const struct place *p, struct belief *out, struct error *err)
 	return 0;
 }
 
-/* Writes @text to the temporary file, down to the disk. */
-static int write_durably(const struct place *p, const char *path,
-			 const char *text)
+static int write_file(const struct place *p, const char *path,
+		      const char *text, bool durable)
 {
 	int fd, rc;
 
@@ -182,14 +182,14 @@ static int write_durably(const struct place *p, const char *path,
 	if (fd < 0)
 		return -errno;
 	rc = volume_write(fd, text, strlen(text));
-	if (!rc && fsync(fd))
+	if (!rc && durable && fsync(fd))
 		rc = -errno;
 	close(fd);
 	return rc;
 }
 
-int belief_write(const struct place *p, const struct belief *r,
-		 struct error *err)
+static int replace(const struct place *p, const struct belief *r, bool durable,
+		   struct error *err)
 {
 	char tmp[SIM_PATH_MAX], path[SIM_PATH_MAX];
 	auto_free char *text = belief_text(r);
@@ -199,7 +199,7 @@ int belief_write(const struct place *p, const struct belief *r,
 		return fail(err, ENOMEM, "no memory for the array's record");
 	place_path(p, RECORD_TMP_PATH, tmp);
 	place_path(p, RECORD_PATH, path);
-	rc = write_durably(p, tmp, text);
+	rc = write_file(p, tmp, text, durable);
 	if (!rc && renameat(p->root, tmp, p->root, path))
 		rc = -errno;
 	if (!rc)
@@ -208,6 +208,18 @@ int belief_write(const struct place *p, const struct belief *r,
 	/* ENOENT would be final, but a folder may come back. */
 	return fail(err, rc == -ENOSPC ? ENOSPC : EIO, "%s: can't write: %s",
 		    path, strerrordesc_np(-rc));
+}
+
+int belief_write(const struct place *p, const struct belief *r,
+		 struct error *err)
+{
+	return replace(p, r, true, err);
+}
+
+int belief_note(const struct place *p, const struct belief *r,
+		struct error *err)
+{
+	return replace(p, r, false, err);
 }
 
 int belief_remove(const struct place *p, struct error *err)

@@ -125,13 +125,13 @@ static int perform(struct deed *d)
 
 	bond_lock(d->sim, d->bond);
 	bond_read_locked(d->sim, d->bond, &d->sight);
-	if (deed_is_done(d)) {
-		bond_unlock(d->sim, d->bond);
-		return 0;
+	/* The next act would take its place. */
+	rc = deed_list_late(d->sim, d->bond, &d->sight, d->err);
+	if (!rc && !deed_is_done(d)) {
+		rc = deed_decide(d);
+		if (!rc)
+			rc = deed_commit(d);
 	}
-	rc = deed_decide(d);
-	if (!rc)
-		rc = deed_commit(d);
 	bond_unlock(d->sim, d->bond);
 	return rc;
 }

@@ -96,9 +96,26 @@ static void arm(struct sim *sim, struct bond *p, int64_t due)
 		lower(&sim->due, due);
 }
 
+/*
+ * What an act left that was killed; nobody acts while we look.  True: look
+ * again at @at.  A journal that can't be written holds up no copy.
+ */
+static bool clear_up(struct sim *sim, struct bond *p, const struct glance *s,
+		     int64_t *at)
+{
+	bool turning = s->belief[0].turning || s->belief[1].turning;
+	int rc;
+
+	if (!turning && !s->belief[0].unlisted && !s->belief[1].unlisted)
+		return false;
+	rc = deed_clear_up(sim, p);
+	*at = clock_monotonic() + (rc ? FAILED_RETRY_MS : 1);
+	return turning || !rc;
+}
+
 static void update(struct sim *sim, struct bond *p)
 {
-	int64_t doubt = INT64_MAX;
+	int64_t doubt = INT64_MAX, again;
 	struct glance s;
 	bool told;
 	int here;
@@ -115,10 +132,8 @@ static void update(struct sim *sim, struct bond *p)
 	told = p->pushed;
 	pthread_mutex_unlock(&sim->lock);
 	bond_read(sim, p, &s);
-	/* Nobody acts while we look: who began this has died. */
-	if (sim->is_array && (s.belief[0].turning || s.belief[1].turning)) {
-		arm(sim, p, clock_monotonic() +
-			    (deed_take_back(sim, p) ? FAILED_RETRY_MS : 1));
+	if (sim->is_array && clear_up(sim, p, &s, &again)) {
+		arm(sim, p, again);
 		return;
 	}
 	if (sim->is_array)

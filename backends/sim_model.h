@@ -213,8 +213,9 @@ uint64_t sight_next_id(const struct glance *s);
 
 /* ---- sim_deed.c ---- */
 
-/* Makes the modes fit the records where an act was killed between the two. */
-int deed_take_back(struct sim *sim, struct bond *p);
+/* Where an act was killed: makes the modes fit the records, and lists it in the
+   journal. */
+int deed_clear_up(struct sim *sim, struct bond *p);
 
 /* ---- sim_call.c ---- */
 

@@ -55,6 +55,8 @@ struct belief {
 	bool caught_up;			/* holds the peer's final snapshot */
 	bool turning;			/* an act is about to change the volume's
 					   mode, and has not noted that it did */
+	bool unlisted;			/* done[0] may lack its line in the
+					   journal */
 	struct snapshot base;		/* the last common one */
 	struct snapshot next;		/* being put in place: the volume holds
 					   either base or this */
@@ -99,6 +101,11 @@ int belief_read(const struct place *p, struct belief *out, struct error *err);
 /* Durable and atomic: after a crash the old or the new one is there. */
 int belief_write(const struct place *p, const struct belief *r,
 		 struct error *err);
+
+/* As belief_write, without waiting for the disk: the system's crash may lose
+   it, the daemon's does not. */
+int belief_note(const struct place *p, const struct belief *r,
+		struct error *err);
 int belief_remove(const struct place *p, struct error *err);
 
 /* @r, a replica, lacks nothing that the other side ever had as the source. */

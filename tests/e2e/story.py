@@ -162,12 +162,16 @@ class Story:
         histories, acts = self.history(), ledger.read_journal(journal)
         values = {uvr: {what: p[what] for what in ("mode", "rpo", "hold")}
                   for uvr, p in pictures.items()}
-        return (self.faults +
-                ledger.check_requests(self.pairs, histories, {os.getpid()}) +
-                ledger.check_values(self.writes, values) +
-                ledger.check_lives(self.writes, pictures) +
-                ledger.check_states(histories, pictures) +
-                ledger.check_acts(acts, {**self.born(), **histories}))
+        faults = (self.faults +
+                  ledger.check_requests(self.pairs, histories, {os.getpid()}) +
+                  ledger.check_values(self.writes, values) +
+                  ledger.check_lives(self.writes, pictures) +
+                  ledger.check_states(histories, pictures) +
+                  ledger.check_acts(acts, {**self.born(), **histories}))
+        for uvr in {fault.split(":")[0] for fault in faults} & {*histories}:
+            print(uvr, *histories[uvr], *(a for a in acts if a.uvr == uvr),
+                  sep="\n  ")
+        return faults
 
     def born(self):
         """Of those that came and went between two looks."""

@@ -169,7 +169,7 @@ def test_in_an_act(crashing, act, when):
 def test_in_the_creation(crashing, when):
     d, name = crashing, crashing.new_name("new")
     d.faults(f"dr-{name}", f"{when} create")
-    os.mkdir(d / "database" / name)
+    os.makedirs(d / "database" / name)
     code = put(d / "database" / name / "spec.yaml", manifest(name))
     until(lambda: not d.alive(), "it dies in the act")
     d.faults(f"dr-{name}")

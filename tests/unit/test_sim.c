@@ -955,7 +955,7 @@ START_TEST(test_crash)
 
 	begin("data\n");
 	crash(fault, ACT_DEMOTE_PEER);
-	ck_assert_int_eq(count_lines("journal", "demote-peer 500\n"), _i);
+	ck_assert_int_le(count_lines("journal", "demote-peer 500\n"), _i);
 	ck_assert_int_eq(look().peer.fact,
 			 _i ? ROLE_REPLICA : ROLE_SOURCE);
 	track();
@@ -1011,19 +1011,67 @@ START_TEST(test_snapshot_in_place_but_not_noted)
 }
 END_TEST
 
-/* Killed between the record and the journal: the line is made up for. */
+/* Killed between the record and the journal: the line is made up for, whether
+   the act is asked for again, or another one, or none. */
 START_TEST(test_journal_is_made_up_for)
 {
-	char path[128];
+	begin("data\n");
+	crash("crash-after demote", ACT_DEMOTE_PEER);
+	if (_i == 0) {
+		ck_assert_int_eq(act_again(ACT_DEMOTE_PEER, 500, 1000), 0);
+	} else if (_i == 1) {
+		ck_assert_int_eq(act_again(ACT_RESYNC, 501, 1000), -EINVAL);
+	} else {
+		while (!count_lines("journal", "demote-peer 500\n"))
+			usleep(1000);
+	}
+	ck_assert_int_eq(count_lines("journal", "\n"), 2);
+	ck_assert_int_eq(count_lines("journal", "demote-peer 500\n"), 1);
+}
+END_TEST
+
+/* Killed between the journal and the note that it has the line. */
+START_TEST(test_journal_has_it_already)
+{
+	const char *record = PROD "/database/.db.json";
+	char text[4096], *at;
 
 	begin("data\n");
 	ck_assert_int_eq(act_again(ACT_DEMOTE_PEER, 500, 1000), 0);
-	snprintf(path, sizeof path, "%s/journal", t.dir);
-	ck_assert_int_eq(unlink(path), 0);
-	ck_assert_int_eq(act_again(ACT_DEMOTE_PEER, 500, 1000), 0);
-	ck_assert_int_eq(act_again(ACT_DEMOTE_PEER, 500, 1000), 0);
-	ck_assert_int_eq(count_lines("journal", "\n"), 1);
+	stop();
+	strcpy(text, get(record));
+	at = strstr(text, "\"unlisted\": false");
+	ck_assert_ptr_nonnull(at);
+	memcpy(at, "\"unlisted\": true ", 17);
+	put(record, text);
+	start();
+	while (strstr(get(record), "\"unlisted\": true"))
+		usleep(1000);
 	ck_assert_int_eq(count_lines("journal", "demote-peer 500\n"), 1);
+}
+END_TEST
+
+/* What was done is told so, and nothing more is done before it is listed. */
+START_TEST(test_journal_that_can_not_be_written)
+{
+	char path[128], aside[128];
+
+	begin("data\n");
+	snprintf(path, sizeof path, "%s/journal", t.dir);
+	snprintf(aside, sizeof aside, "%s/aside", t.dir);
+	ck_assert_int_eq(rename(path, aside), 0);
+	make_dir("journal");
+	ck_assert_int_eq(act_again(ACT_DEMOTE_PEER, 500, 1000), 0);
+	AWAIT(is_caught_up);
+	ck_assert_int_eq(act_again(ACT_PROMOTE, 501, 1000), -EIO);
+	ck_assert_ptr_nonnull(strstr(t.err.msg, "journal: can't write"));
+	ck_assert_int_eq(look().here.fact, ROLE_REPLICA);
+	ck_assert_int_eq(rmdir(path), 0);
+	ck_assert_int_eq(rename(aside, path), 0);
+	ck_assert_int_eq(act_again(ACT_PROMOTE, 501, 1000), 0);
+	ck_assert_int_eq(count_lines("journal", "\n"), 3);
+	ck_assert_ptr_nonnull(strstr(strstr(get("journal"), "demote-peer 500\n"),
+				     "promote 501\n"));
 }
 END_TEST
 
@@ -1335,7 +1383,9 @@ int main(void)
 	tcase_add_loop_test(c, test_crash, 0, 2);
 	tcase_add_test(c, test_crash_resumes_final_sync);
 	tcase_add_test(c, test_snapshot_in_place_but_not_noted);
-	tcase_add_test(c, test_journal_is_made_up_for);
+	tcase_add_loop_test(c, test_journal_is_made_up_for, 0, 3);
+	tcase_add_test(c, test_journal_has_it_already);
+	tcase_add_test(c, test_journal_that_can_not_be_written);
 	tcase_add_test(c, test_half_made);
 	tcase_add_test(c, test_half_demoted);
 	tcase_add_test(c, test_older_record);
