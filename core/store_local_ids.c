@@ -58,16 +58,19 @@ static int check_site(struct local *l, const struct node *root,
 		      struct error *err)
 {
 	const struct node *site = node_get(root, "site");
+	auto_buf theirs;
 
+	buf_init(&theirs, 4096);
 	if (!site || site->kind != NODE_SCALAR)
 		return fail(err, EINVAL, "%s/%s: site is missing", l->path,
 			    IDS_FILE);
 	if (strcmp(site->text, l->site) == 0)
 		return 0;
+	buf_escape(&theirs, site->text);
 	return fail(err, EINVAL,
 		    "%s belongs to site '%s', and this is site '%s': its "
 		    "states speak of other volumes; use another directory",
-		    l->path, site->text, l->site);
+		    l->path, buf_str(&theirs), l->site);
 }
 
 static int take_ids(struct local *l, const struct buf *text, struct error *err)

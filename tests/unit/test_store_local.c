@@ -644,6 +644,18 @@ START_TEST(second_daemon)
 }
 END_TEST
 
+/* What a file says reaches a terminal as one harmless line. */
+START_TEST(a_site_of_several_lines)
+{
+	close_store();
+	put_text(path_of("uvrfs.yaml"), "site: \"a\\n\\e[2J\"\nnextId: 4\n");
+	ck_assert_ptr_null(store_local_open(dir, "", &err));
+	ck_assert_ptr_nonnull(strstr(err.msg, "'a\\x0a\\x1b[2J'"));
+	put_text(path_of("uvrfs.yaml"), "site: ''\nnextId: 4\n");
+	open_site("");
+}
+END_TEST
+
 START_TEST(site_never_changes)
 {
 	close_store();
@@ -1534,7 +1546,7 @@ int main(void)
 		removes, file_removed_while_running, written_bytes,
 		written_bytes_that_were_edited, large_manifests,
 		too_large_to_be_read_again, what_could_not_be_read_again,
-		second_daemon, site_never_changes,
+		second_daemon, site_never_changes, a_site_of_several_lines,
 		damaged_uvrfs_yaml, makes_its_directories, damaged_files_are_set_aside,
 		random_damage, put_there_by_hand, edited_by_hand, state_edited_by_hand,
 		rewritten_by_hand, metadata_removed_by_hand, copied_by_hand,
