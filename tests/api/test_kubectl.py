@@ -92,6 +92,15 @@ def make(lab, name=None, state="replica", **more):
     return r, lab.object(r)
 
 
+def applied(lab, d, text):
+    """The same by kubectl."""
+    o = lab.apply(text)
+    o.wait()
+    r = d.uvr(o.ns, o.name)
+    r.await_cond("Degraded", "False")       # the first copy is there
+    return r, o
+
+
 def hurt(d, r, cluster, *faults):
     """Faults of one replication's volume."""
     path = r.volume(cluster)
@@ -598,11 +607,8 @@ def test_swap_by_force(lab, d):
 # ---- robots ----
 
 def test_apply_of_yesterday_does_not_roll_back(lab, d):
-    name = d.new_name()
-    text = manifest(name, clusters=ENDS)
-    o = lab.apply(text)
-    o.wait()
-    r = d.uvr("database", name)
+    text = manifest(d.new_name(), clusters=ENDS)
+    r, o = applied(lab, d, text)
     hurt(d, r, r.here, "no-copy")
     r.peer_volume.write_bytes(DATA)
     o.ask("promoting")
@@ -648,10 +654,7 @@ def test_apply_moves_forward(lab, d):
 
 
 def test_patch_of_replica_after_apply_is_a_roll_back(lab, d):
-    name = d.new_name()
-    o = lab.apply(manifest(name, clusters=ENDS))
-    o.wait()
-    r = d.uvr("database", name)
+    r, o = applied(lab, d, manifest(d.new_name(), clusters=ENDS))
     hurt(d, r, r.here, "no-copy")
     r.peer_volume.write_bytes(DATA)
     o.ask("promoting")
@@ -914,13 +917,9 @@ def test_rmdir_deletes_the_object(lab, d):
 def test_others_finalizers_are_not_ours(lab, d):
     """What others wait for before an object may go is not cut short."""
     other = "example.com/other"
-    name = d.new_name()
-    text = manifest(name, clusters=ENDS).replace(
-        "spec:\n", f"  finalizers: [{other}]\nspec:\n", 1)
-    o = lab.apply(text)
-    o.wait()
+    r, o = applied(lab, d, manifest(d.new_name(), clusters=ENDS).replace(
+        "spec:\n", f"  finalizers: [{other}]\nspec:\n", 1))
     assert sorted(o.meta["finalizers"]) == [other, FINALIZER]
-    r = d.uvr("database", name)
     r.go("promoting", "source")
     assert sorted(o.meta["finalizers"]) == [other, FINALIZER]
     o.kubectl("delete", "--wait=false")
