@@ -208,6 +208,7 @@ int csi_act(struct backend *b, const struct target *t, const struct order *o,
 		.end = clock_monotonic() + o->timeout_ms,
 	};
 	struct csi_call c = {.target = t, .order = o, .private = &private};
+	struct error own;	/* an act may go on where one call failed */
 	int at, rc, i;
 
 	if (!private.pair)
@@ -220,7 +221,9 @@ int csi_act(struct backend *b, const struct target *t, const struct order *o,
 	c.other = &private.view[1 - at];
 	c.at_holder = private.pair->holder == at;
 	csi_judge(csi, c.at, c.other, &c.seen);
-	rc = act_on(&c, err);
+	rc = act_on(&c, &own);
+	if (rc)
+		*err = own;
 	pthread_mutex_unlock(&private.pair->calls);
 	for (i = 0; i < 2; i++)
 		csi_view_release(private.csi, &private.view[i]);
