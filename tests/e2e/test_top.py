@@ -28,8 +28,11 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
         self.raw, self.rc = b"", None
+        seen, look = os.pipe()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            os.close(look)
+            os.read(seen, 1)        # until `before` has been read
             # The size, before anybody asks for it.
             fcntl.ioctl(0, termios.TIOCSWINSZ,
                         struct.pack("HHHH", rows, columns, 0, 0))
@@ -37,6 +40,8 @@ class Terminal:
                       {**os.environ, "TERM": "screen", "LC_ALL": "C.UTF-8",
                        **env})
         self.before = termios.tcgetattr(self.fd)
+        os.close(look)
+        os.close(seen)
 
     def read(self):
         """Takes what has come so far."""
