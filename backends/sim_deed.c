@@ -188,6 +188,7 @@ static int save_both(struct deed *d)
 {
 	struct belief *b = &d->sight.belief[d->at];
 	struct end *e = &d->bond->end[d->at];
+	struct error ignored;
 	int rc = 0;
 
 	if (d->save_other)
@@ -208,7 +209,7 @@ static int save_both(struct deed *d)
 		return 0;
 	/* It is done, listed or not; what fails here is made up for. */
 	if (journal_add(d->sim, e, b->done))
-		note_listed(d->sim, e, b, d->err);
+		note_listed(d->sim, e, b, &ignored);
 	return 0;
 }
 
