@@ -3,6 +3,7 @@
 replications as the manifests say, and never undo a failover."""
 import errno
 import os
+import re
 import shutil
 
 import pytest
@@ -16,12 +17,12 @@ REPLICATION = "database/" + NAME
 
 
 class Ansible:
-    program = "ansible-playbook"
+    program, document = "ansible-playbook", "docs/ansible.md"
 
-    def __init__(self, root, home):
+    def __init__(self, root, home, manifests):
         self.command = (
             f"ansible-playbook {EXAMPLES}/replications.yml -e uvr={root} "
-            f"-e manifests={home} "
+            f"-e manifests={manifests} "
             "-e ansible_python_interpreter=/usr/bin/python3")
 
     def outcome(self, done):
@@ -31,13 +32,14 @@ class Ansible:
 
 
 class Puppet:
-    program = "puppet"
+    program, document = "puppet", "docs/puppet.md"
 
-    def __init__(self, root, home):
+    def __init__(self, root, home, manifests):
         self.command = (
-            f"FACTER_uvr_root={root} FACTER_uvr_manifests={home} puppet apply "
-            f"--confdir={home}/conf --vardir={home}/var --color=false "
-            f"--detailed-exitcodes {EXAMPLES}/replications.pp")
+            f"FACTER_uvr_root={root} FACTER_uvr_manifests={manifests} "
+            f"puppet apply --confdir={home}/conf --vardir={home}/var "
+            "--color=false --detailed-exitcodes "
+            f"{EXAMPLES}/replications.pp")
 
     def outcome(self, done):
         return {0: "none", 2: "changed"}.get(done.rc, "failed")
@@ -47,15 +49,31 @@ class Robot:
     """One of the two, and the manifest that it holds."""
 
     def __init__(self, kind, root, home):
-        self.tool = kind(root, home)
-        self.home = home
-        self.file = home / (REPLICATION + ".yaml")
-        self.file.parent.mkdir()
+        self.root, self.repository = root, home / "repository"
+        self.tool = kind(root, home, self.repository / "manifests")
+        self.env = {"PATH": PATH, "HOME": str(home), "LC_ALL": "C.UTF-8",
+                    "ANSIBLE_LOCALHOST_WARNING": "0"}
+        self.file = self.repository / "manifests" / (REPLICATION + ".yaml")
+        self.file.parent.mkdir(parents=True)
+
+    def keep(self):
+        """Takes what is there into version control."""
+        done = sh(f"git init -q {self.repository} && cd {self.repository} && "
+                  "git config user.name us && git config user.email us@site &&"
+                  " git add . && git commit -qm first", env=self.env)
+        assert done.rc == 0, done
+
+    def follow_the_document(self):
+        """What it says at its end."""
+        text = (ROOT / self.tool.document).read_text()
+        block = re.findall(r"^```\n(.*?)^```$", text, re.M | re.S)[-1]
+        assert "cd /uvr/" in block and "~/repository" in block
+        done = sh("set -e\n" + block.replace("/uvr/", f"{self.root}/"),
+                  env=self.env)
+        assert done.rc == 0, done
 
     def run(self):
-        done = sh(self.tool.command, seconds=60, env={
-            "PATH": PATH, "HOME": str(self.home), "LC_ALL": "C.UTF-8",
-            "ANSIBLE_LOCALHOST_WARNING": "0"})
+        done = sh(self.tool.command, seconds=60, env=self.env)
         assert done.rc != 124, done
         # Lines are cut or quoted anew by the robots.
         said = " ".join((done.out + done.err).replace("\\n", " ").split())
@@ -105,6 +123,7 @@ def ready(robot, own, **spec):
 @pytest.mark.limit(180)
 def test_a_robot_in_a_failover(robot, own):
     r = ready(robot, own)
+    robot.keep()
     assert r.state == "replica"
 
     # An operator fails over; the robot holds yesterday's manifest.
@@ -116,8 +135,7 @@ def test_a_robot_in_a_failover(robot, own):
     assert r.state == "source"
 
     # The operator takes what is true now into the robot's repository.
-    done = sh(f"grep -v resourceVersion: {r.path}/spec.yaml > {robot.file}")
-    assert done.rc == 0, done
+    robot.follow_the_document()
     journal = r.journal()
     robot.settles()
     assert r.state == "source" and r.journal() == journal
