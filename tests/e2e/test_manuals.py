@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The examples of the manual pages, typed."""
+import os
+import re
+
+import pytest
+
+from test_top import terminal  # noqa: F401
+from test_tutorial import HERE_IS_DESTINATION, MANIFEST
+from test_users import device, home, is_over, run  # noqa: F401
+from uvr import BINARY, ROOT, get, sh, until
+
+
+def examples(page):
+    """What is typed in them, a block each; without roff."""
+    text = (ROOT / "docs" / page).read_text()
+    text = re.search(r"^\.SH EXAMPLES\n(.*?)^\.SH ", text, re.M | re.S)[1]
+    for roff, plain in ((r"\-", "-"), (r"\(ha", "^"), (r"\(aq", "'")):
+        text = text.replace(roff, plain)
+    assert "\\" not in text
+    return re.findall(r"^\.EX\n(.*?)^\.EE$", text, re.M | re.S)
+
+
+@pytest.fixture
+def db(make):
+    d = make(config=HERE_IS_DESTINATION).start()
+    r = d.mk("database", "production-db", MANIFEST).done()
+    r.peer_volume.write_bytes(b"orders\n")
+    r.await_copy()
+    r.await_cond("Degraded", "False")
+    return r
+
+
+def type_in(d, text, seconds=60, **env):
+    """At a mount that is /uvr, with what the package puts into the path."""
+    path = f"{os.path.dirname(BINARY)}:{ROOT}/mount:{os.environ['PATH']}"
+    return sh(text.replace("/uvr/", f"{d.mnt}/").replace(
+        "cd /uvr\n", f"cd {d.mnt}\n"), seconds=seconds,
+        env={"UVR_ROOT": str(d.mnt), "PATH": path, **env})
+
+
+def test_uvr_failover(db):
+    block, = examples("uvr-failover.1")
+    plan, doing = block.splitlines()
+    done = type_in(db.daemon, plan)
+    assert done.rc == 0 and "demote-peer" in done.out, done
+    assert db.state == "replica"
+    done = type_in(db.daemon, doing)
+    assert done.rc == 0 and db.state == "source", done
+
+
+def test_uvr_top(db, terminal):  # noqa: F811
+    block, = examples("uvr-top.1")
+    screen, lines = block.splitlines()
+    assert screen == "uvr-top"
+    t = terminal(db.daemon.mnt)
+    t.shows("database/production-db", "True Verified")
+    t.quit()
+    assert type_in(db.daemon, lines).rc == 1
+    db.daemon.faults(db.here, "no-copy")
+    assert db.write("schedule", "mode: continuous\nrpo: 1s\n") == 0
+    until(lambda: "production-db" in type_in(db.daemon, lines).out,
+          "it is over its RPO")
+
+
+def test_uvrfs(home):  # noqa: F811
+    """As anybody, with nothing else."""
+    block, = examples("uvrfs.8")
+    *lines, last = block.splitlines()
+    path = f"PATH={home}:$PATH"
+    done = run(home, "\n".join(["set -e", path, *lines]))
+    assert done.rc == 0 and "echo promoting > state" in done.out, done
+    until(lambda: run(home, last).rc == 0, "it is busy for a moment only")
+    until(lambda: is_over(home), "all of it is gone")
+
+
+def test_uvrfs_yaml(make):
+    """But for the names of a user, and of a directory."""
+    block, = examples("uvrfs.yaml.5")
+    d = make(config="")
+    text = block.replace("postgres", "root").replace("/var/lib/uvrfs",
+                                                     str(d.state))
+    assert text.count("root") == 2 and str(d.state) in text
+    d.config.write_text(text)
+    d.start()
+    assert get(d / ".uvrfs/backends/lab/available") == "yes\n"
+
+
+def test_uvrfs_7(db):
+    failover, site, ill = examples("uvrfs.7.in")
+    d = db.daemon
+    done = type_in(d, f"set -e; cd {db.path}\n{failover}")
+    assert done.rc == 0 and "demote-peer" in done.out, done
+    assert db.state == "source"
+
+    d.replica("other")
+    done = type_in(d, site.replace("us-east-1", "there"))
+    assert done.rc == 0 and done.out == "", done
+    other = d.uvr("database", "other").done()
+    assert (other.state, db.state) == ("promoting", "source")
+
+    other.go("source", "swap")
+    db.go("swap")
+    assert type_in(d, ill).out == ""
+    d.lose(other.peer)
+    other.await_cond("Degraded", "True")
+    assert type_in(d, ill).out == "database/other/conditions\n"
