@@ -268,6 +268,14 @@ class Object:
             self.settle()
         return done
 
+    def await_copy(self, seconds=10):
+        """The first one is there: it may be promoted."""
+        self.lab.kubectl(
+            "wait", "--for=condition=Degraded=false", f"uvr/{self.name}", "-n",
+            self.ns, f"--timeout={int(seconds * FACTOR)}s",
+            timeout=seconds + 20)
+        self.settle()
+
     def go(self, *words):
         for word in words:
             self.ask(word)

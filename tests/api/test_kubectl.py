@@ -96,9 +96,8 @@ def applied(lab, d, text):
     """The same by kubectl."""
     o = lab.apply(text)
     o.wait()
-    r = d.uvr(o.ns, o.name)
-    r.await_cond("Degraded", "False")       # the first copy is there
-    return r, o
+    o.await_copy()
+    return d.uvr(o.ns, o.name), o
 
 
 def hurt(d, r, cluster, *faults):

@@ -251,6 +251,7 @@ def test_a_controller_acts(make_lab):
     name = "driven"
     o = lab.apply(manifest(name))
     o.wait()
+    o.await_copy()
     o.go("promoting", "source")
     assert o.history() == ["replica", "promoting", "source"]
     assert [line.split()[3] for line in c.journal()] == [
