@@ -15,6 +15,7 @@
 #include <time.h>
 
 #define SITE_KEY "uvrfs/site"
+#define FIRST_LOOK_MS 30000
 
 struct kube_lease {
 	struct kube *kube;
@@ -346,6 +347,22 @@ static void *run(void *ctx)
 	return NULL;
 }
 
+/*
+ * Whose site's it is has to be known before anything is written, and a server
+ * that is slow for a moment is no reason to give up a mount.
+ */
+static int look_first(struct kube_lease *l, struct error *err)
+{
+	int64_t end = clock_monotonic() + FIRST_LOOK_MS;
+	int rc;
+
+	do
+		rc = look(l, err);
+	while ((rc == -ETIMEDOUT || rc == -EHOSTUNREACH || rc == -EAGAIN) &&
+	       clock_monotonic() < end && kube_pause(l->conn, retry_ms(l)));
+	return rc;
+}
+
 struct kube_lease *kube_lease_start(struct kube *k,
 				    const struct lease_config *config,
 				    struct fence *fence,
@@ -367,7 +384,7 @@ struct kube_lease *kube_lease_start(struct kube *k,
 		 "/apis/coordination.k8s.io/v1/namespaces/%s/leases/%s",
 		 config->namespace, config->name);
 	l->conn = kube_conn_new(k, err);
-	if (!l->conn || look(l, err) < 0) {
+	if (!l->conn || look_first(l, err) < 0) {
 		kube_lease_free(l);
 		return NULL;
 	}

@@ -34,7 +34,8 @@ struct lease_config {
 struct kube_lease;
 
 /*
- * Begins.  @config's strings, @fence and @l outlive it.  NULL with a sentence.
+ * Begins, when it has looked at the lease: a server that gives no answer is asked
+ * for 30 s.  @config's strings, @fence and @l outlive it.  NULL with a sentence.
  */
 struct kube_lease *kube_lease_start(struct kube *k,
 				    const struct lease_config *config,

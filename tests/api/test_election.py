@@ -302,6 +302,16 @@ def test_a_lease_of_another_site(array, make_node):
         stray.start()
 
 
+@pytest.mark.parametrize("how", [
+    faults.hang(), faults.reset(), faults.status(503), faults.status(429)],
+    ids=["no answer", "a reset", "503", "429"])
+def test_the_first_look_at_the_lease_fails(array, make_node, how):
+    node = make_node(start=False)
+    rule = node.proxy.rule(how, "GET", "/leases/", count=2)
+    node.start().await_lead()
+    assert rule.hits == 2
+
+
 # ---- all of it, at random ----
 
 WORDS = {"replica": "promoting", "promoting": "source", "source": "demoting",

@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+import proxy as faults
 from daemons import (LEASE, NS, Node, body_of, configure, kept as agrees,
                      make_node, new_name, once, path_of, store)  # noqa: F401
 from inotify import CLOSE_WRITE, CREATE, DELETE, Watcher
@@ -44,6 +45,15 @@ def new(make_node):
 @pytest.fixture
 def kept(new):
     return new().await_lead()
+
+
+def test_the_lease_is_not_told_at_the_takeover(kept):
+    """A server that is slow for a moment ends no mount."""
+    with open(kept / ".uvrfs/version", encoding="utf-8") as held:
+        kept.kill9()
+        rule = kept.proxy.rule(faults.hang(), "GET", "/leases/", count=2)
+        kept.start()
+        assert held.read().startswith("uvrfs ") and rule.hits == 2
 
 
 def post(store, name, **spec):
