@@ -16,6 +16,7 @@
 
 #define SITE_KEY "uvrfs/site"
 #define FIRST_LOOK_MS 30000
+#define FIRST_CALL_MS 5000
 
 struct kube_lease {
 	struct kube *kube;
@@ -128,7 +129,8 @@ static int call(struct kube_lease *l, struct kube_request *q,
 	json_t *lease = NULL;
 	int rc;
 
-	q->timeout_ms = retry_ms(l) * 2;
+	if (!q->timeout_ms)
+		q->timeout_ms = retry_ms(l) * 2;
 	rc = kube_call(l->conn, q, &lease, err);
 	if (rc == 0)
 		rc = take_lease(l, lease, err);
@@ -136,9 +138,14 @@ static int call(struct kube_lease *l, struct kube_request *q,
 	return rc;
 }
 
-static int look(struct kube_lease *l, struct error *err)
+/* Within @ms, or 0: as soon as a renewal. */
+static int look_within(struct kube_lease *l, int ms, struct error *err)
 {
-	struct kube_request q = {.method = "GET", .path = l->path};
+	struct kube_request q = {
+		.method = "GET",
+		.path = l->path,
+		.timeout_ms = ms,
+	};
 	int rc = call(l, &q, err);
 
 	if (rc == -ENOENT) {
@@ -147,6 +154,11 @@ static int look(struct kube_lease *l, struct error *err)
 		rc = 0;
 	}
 	return rc;
+}
+
+static int look(struct kube_lease *l, struct error *err)
+{
+	return look_within(l, 0, err);
 }
 
 /* MicroTime. */
@@ -357,7 +369,7 @@ static int look_first(struct kube_lease *l, struct error *err)
 	int rc;
 
 	do
-		rc = look(l, err);
+		rc = look_within(l, FIRST_CALL_MS, err);
 	while ((rc == -ETIMEDOUT || rc == -EHOSTUNREACH || rc == -EAGAIN) &&
 	       clock_monotonic() < end && kube_pause(l->conn, retry_ms(l)));
 	return rc;
