@@ -326,7 +326,7 @@ sys.stdin.read()
 
 
 LATE = """#!/bin/sh
-while kill -0 $PPID; do :; done
+while grep -q "^PPid:.$PPID$" /proc/$$/status; do :; done
 exec {setpriv} "$@"
 """
 
