@@ -79,6 +79,13 @@ static bool journal_has(struct sim *sim, const struct end *e,
 	return has;
 }
 
+/* No line twice, also when what came after it was cut short. */
+static bool journal_ensure(struct sim *sim, const struct end *e,
+			   const struct done *act)
+{
+	return journal_has(sim, e, act) || journal_add(sim, e, act);
+}
+
 static int note_listed(struct sim *sim, struct end *e, struct belief *b,
 		       struct error *err)
 {
@@ -99,8 +106,7 @@ int deed_list_late(struct sim *sim, struct bond *p, struct glance *s,
 
 		if (s->rc[i] || !b->unlisted)
 			continue;
-		if (!journal_has(sim, e, b->done) &&
-		    !journal_add(sim, e, b->done))
+		if (!journal_ensure(sim, e, b->done))
 			return fail(err, EIO, "journal: can't write");
 		rc = note_listed(sim, e, b, err);
 	}
@@ -145,8 +151,8 @@ static int remove_both(struct deed *d)
 	int rc = 0;
 
 	/* No record will tell: the line comes before, and only once. */
-	if (!d->lie && !journal_has(d->sim, e, &act))
-		journal_add(d->sim, e, &act);
+	if (!d->lie)
+		journal_ensure(d->sim, e, &act);
 	if (!d->sight.rc[1 - d->at])
 		rc = belief_remove(&other, d->err);
 	if (!rc && !d->sight.rc[d->at])

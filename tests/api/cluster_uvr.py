@@ -259,22 +259,18 @@ class Object:
         return self.lab.kubectl(verb, "-n", self.ns, "uvr", self.name, *args,
                                 **more)
 
-    def wait(self, seconds=10, check=True):
+    def wait(self, seconds=10, check=True, condition="Ready"):
         done = self.lab.kubectl(
-            "wait", "--for=condition=Ready", f"uvr/{self.name}", "-n", self.ns,
-            f"--timeout={int(seconds * FACTOR)}s", check=check,
+            "wait", f"--for=condition={condition}", f"uvr/{self.name}", "-n",
+            self.ns, f"--timeout={int(seconds * FACTOR)}s", check=check,
             timeout=seconds + 20)
         if done.returncode == 0:
             self.settle()
         return done
 
-    def await_copy(self, seconds=10):
+    def await_copy(self):
         """The first one is there: it may be promoted."""
-        self.lab.kubectl(
-            "wait", "--for=condition=Degraded=false", f"uvr/{self.name}", "-n",
-            self.ns, f"--timeout={int(seconds * FACTOR)}s",
-            timeout=seconds + 20)
-        self.settle()
+        self.wait(condition="Degraded=false")
 
     def go(self, *words):
         for word in words:

@@ -3,10 +3,8 @@
 import os
 import re
 
-import pytest
-
 from test_top import terminal  # noqa: F401
-from test_tutorial import HERE_IS_DESTINATION, MANIFEST
+from test_tutorial import db  # noqa: F401
 from test_users import device, home, is_over, run  # noqa: F401
 from uvr import BINARY, ROOT, get, sh, until
 
@@ -21,16 +19,6 @@ def examples(page):
     return re.findall(r"^\.EX\n(.*?)^\.EE$", text, re.M | re.S)
 
 
-@pytest.fixture
-def db(make):
-    d = make(config=HERE_IS_DESTINATION).start()
-    r = d.mk("database", "production-db", MANIFEST).done()
-    r.peer_volume.write_bytes(b"orders\n")
-    r.await_copy()
-    r.await_cond("Degraded", "False")
-    return r
-
-
 def type_in(d, text, seconds=60, **env):
     """At a mount that is /uvr, with what the package puts into the path."""
     path = f"{os.path.dirname(BINARY)}:{ROOT}/mount:{os.environ['PATH']}"
@@ -39,7 +27,7 @@ def type_in(d, text, seconds=60, **env):
         env={"UVR_ROOT": str(d.mnt), "PATH": path, **env})
 
 
-def test_uvr_failover(db):
+def test_uvr_failover(db):  # noqa: F811
     block, = examples("uvr-failover.1")
     plan, doing = block.splitlines()
     done = type_in(db.daemon, plan)
@@ -86,7 +74,7 @@ def test_uvrfs_yaml(make):
     assert get(d / ".uvrfs/backends/lab/available") == "yes\n"
 
 
-def test_uvrfs_7(db):
+def test_uvrfs_7(db):  # noqa: F811
     failover, site, ill = examples("uvrfs.7.in")
     d = db.daemon
     done = type_in(d, f"set -e; cd {db.path}\n{failover}")

@@ -955,7 +955,9 @@ START_TEST(test_crash)
 
 	begin("data\n");
 	crash(fault, ACT_DEMOTE_PEER);
-	ck_assert_int_le(count_lines("journal", "demote-peer 500\n"), _i);
+	while (_i && !count_lines("journal", "demote-peer 500\n"))
+		usleep(1000);
+	ck_assert_int_eq(count_lines("journal", "demote-peer 500\n"), _i);
 	ck_assert_int_eq(look().peer.fact,
 			 _i ? ROLE_REPLICA : ROLE_SOURCE);
 	track();
