@@ -133,7 +133,7 @@ def test_rights_that_are_taken_away(make_node, store):
     store.grant("limited", [READ, LEASES])
     code = r.ask("promoting")
     assert code in (errno.EACCES, errno.EHOSTUNREACH), code
-    assert "403" in r.error and r.state == "replica"
+    assert "answered 403" in r.error and r.state == "replica"
     store.grant("limited", [ALL, STATUS])
     r.await_cond("Ready", "Unknown", "StoreUnreachable", seconds=20)
     until(lambda: not node.leads(), "it leads no longer", 15)

@@ -69,6 +69,6 @@ def test_the_rights_are_enough(daemon):
         assert "phase: absent" in (spec.parent / "volumes").read_text()
         subprocess.run(["timeout", "20", "rmdir", str(spec.parent)],
                        check=True)
-        assert "403" not in (other.mnt / ".uvrfs/log").read_text()
+        assert "answered 403" not in (other.mnt / ".uvrfs/log").read_text()
     finally:
         other.destroy()

@@ -45,6 +45,6 @@ def test_phase_volume_and_node(make_node, store):
 def test_without_the_rights(make_node, store):
     store.grant("limited", [ALL, STATUS, LEASES])
     r = make_node(user="limited").await_lead().replica()
-    until(lambda: "403" in str(pvc(r).get("unknown")), "it says why")
+    until(lambda: "answered 403" in str(pvc(r).get("unknown")), "it says why")
     assert r.conditions["Ready"].status == "True"
     store.revoke("limited")

@@ -21,6 +21,10 @@ DEAD = (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO, errno.EINTR)
 
 FORK = multiprocessing.get_context("fork")
 
+# How many requests may be asked for before somebody has looked at the history,
+# which keeps twice as many.
+AHEAD = 16
+
 
 class Over(Exception):
     """The daemon is gone, or it is enough."""
@@ -133,8 +137,9 @@ def reader(uvrs, kinds=tuple(VALUES)):
     return work
 
 
-def transitions(r, way=write_by_open, most=12):
-    """Words that the plan has, most often, and others."""
+def transitions(r, way=write_by_open, most=12, turns=None):
+    """Words that the plan has, most often, and others; each takes one of the
+    turns, where there are such."""
     words = ("promoting", "source", "demoting", "replica", "syncing", "swap")
 
     def work(chance, done):
@@ -148,6 +153,8 @@ def transitions(r, way=write_by_open, most=12):
             what, name = (("swap", "endpoints") if word == "swap"
                           else ("state", "state"))
             force = " force" if chance.random() < 0.2 else ""
+            if turns:
+                turns.acquire()
             pen.write(r, name, word + force, what)
     return work
 
