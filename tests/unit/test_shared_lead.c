@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who decides and acts on a shared store: the leader, and nobody while it does
+ * not lead, behind a fence, or without the store.
+ */
+#include "shared_looks.h"
+
+static void patched_while_nobody_runs(void)
+{
+	world_free(f->world);
+	patch_silently("{\"spec\": {\"replicationState\": \"promoting\"}}");
+	begin();
+	lead(true);
+	ck_assert_str_eq(state(), "replica");
+	ck_assert_ptr_null(the()->status->refused);
+}
+
+/* Nobody would ask again: that the storage has not answered yet is no reason. */
+START_TEST(what_was_patched_while_nobody_ran_waits_for_a_look)
+{
+	patched_while_nobody_runs();
+	f->truth.peer.reach = REACH_UNKNOWN;
+	look();
+	ck_assert_str_eq(state(), "replica");
+	ck_assert_ptr_null(the()->status->refused);
+	f->truth.peer.reach = REACH_OK;
+	look();
+	ck_assert_str_eq(state(), "promoting");
+}
+END_TEST
+
+START_TEST(and_is_refused_when_nobody_answers)
+{
+	patched_while_nobody_runs();
+	advance(f->config.act_timeout_ms);
+	ck_assert_str_eq(state(), "replica");
+	ck_assert_ptr_nonnull(the()->status->refused);
+}
+END_TEST
+
+START_TEST(who_does_not_lead_takes_writes_and_acts_on_nothing)
+{
+	lead(false);
+	cluster->writes = 0;
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	ck_assert_uint_eq(f->acts, 0);
+	ck_assert_uint_eq(cluster->writes, 2);
+	lose_peer();
+	advance(60000);
+	ck_assert_uint_eq(cluster->writes, 2);
+	f->truth.peer.reach = REACH_OK;
+	look();
+	patch_state("replica");
+	ck_assert_str_eq(state(), "promoting");
+	lead(true);
+	ck_assert_str_eq(state(), "replica");
+}
+END_TEST
+
+START_TEST(a_new_leader_goes_on)
+{
+	lead(false);
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	lead(true);
+	advance(1000);
+	look();
+	ck_assert(is_acted(ACT_DEMOTE_PEER, ACT_PROMOTE, ACT_NONE));
+	ck_assert_int_eq(outcome(), OUTCOME_VERIFIED);
+}
+END_TEST
+
+/* Whoever accepted it has a clock that is two hours late. */
+START_TEST(a_late_clock_cuts_no_request_short)
+{
+	f->now = 1767225600000;		/* 2026-01-01T00:00:00Z */
+	look();
+	lead(false);
+	f->no_final = true;
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	patch("{\"status\": {\"version\": 99, \"request\": {"
+	      "\"accepted\": \"2025-12-31T22:00:00Z\", "
+	      "\"deadline\": \"2025-12-31T22:15:00Z\"}}}");
+	lead(true);
+	look();
+	advance(890000);
+	look();
+	ck_assert_int_eq(outcome(), OUTCOME_PENDING);
+	advance(20000);
+	look();
+	ck_assert_int_eq(outcome(), OUTCOME_FAILED);
+}
+END_TEST
+
+START_TEST(nobody_acts_behind_a_fence)
+{
+	cluster->fenced = true;
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	advance(5000);
+	ck_assert_uint_eq(f->acts, 0);
+	cluster->fenced = false;
+	advance(60000);
+	ck_assert(is_acted(ACT_DEMOTE_PEER, ACT_PROMOTE, ACT_NONE));
+}
+END_TEST
+
+START_TEST(without_the_store)
+{
+	struct status *before;
+
+	cluster->away = true;
+	cluster->sink->reached(cluster->sink, "no route to host");
+	run_all();
+	ck_assert_str_eq(ready_reason(), "StoreUnreachable");
+	ck_assert_int_eq(condition(CONDITION_READY)->status,
+			 CONDITION_UNKNOWN);
+	ck_assert_str_eq(state(), "replica");
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), -EHOSTUNREACH);
+	ck_assert_ptr_nonnull(strstr(the()->refusal.sentence,
+				     "no route to host"));
+	cluster->writes = 0;
+	cluster->away = false;
+	before = status_ref(the()->status);
+	cluster->sink->reached(cluster->sink, "");
+	run_all();
+	ck_assert_str_eq(ready_reason(), "Verified");
+	/* Nothing happened, so nothing is written. */
+	ck_assert_uint_eq(cluster->writes, 0);
+	status_unref(before);
+}
+END_TEST
+
+/* Who asked writes on by itself, unless it can't. */
+START_TEST(what_a_daemon_asks_is_left_to_it_for_a_while)
+{
+	patch("{\"metadata\": {\"annotations\": {\"uvrfs/asked-by\": "
+	      "\"them 2\"}}, "
+	      "\"spec\": {\"replicationState\": \"promoting\"}}");
+	ck_assert_str_eq(state(), "replica");
+	advance(1000);
+	ck_assert_str_eq(state(), "replica");
+	advance(1500);
+	ck_assert_str_eq(state(), "promoting");
+}
+END_TEST
+
+/* One change at the storage is one write. */
+START_TEST(writes_are_few)
+{
+	lose_peer();
+	ck_assert_uint_eq(cluster->writes, 1);
+	advance(60000);
+	ck_assert_uint_eq(cluster->writes, 1);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		what_was_patched_while_nobody_ran_waits_for_a_look,
+		and_is_refused_when_nobody_answers,
+		who_does_not_lead_takes_writes_and_acts_on_nothing,
+		a_new_leader_goes_on, a_late_clock_cuts_no_request_short,
+		nobody_acts_behind_a_fence, without_the_store,
+		what_a_daemon_asks_is_left_to_it_for_a_while, writes_are_few,
+	};
+
+	return run_shared_tests("shared_lead", tests,
+				sizeof tests / sizeof *tests);
+}
