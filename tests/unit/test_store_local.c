@@ -307,7 +307,6 @@ START_TEST(audit_lines)
 	for (i = 0; i < 8400; i++)
 		ck_assert_int_eq(store->ops->audit(store, line, &err), 0);
 	ck_assert(exists(path_of("audit.1")));
-	free(text);
 	text = get(path_of("audit"), &len);
 	ck_assert(len < 1100 * 1024 && len % (1001 + 72) == 0);
 	store->ops->audit(store, "end", &err);

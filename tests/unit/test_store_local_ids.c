@@ -137,8 +137,10 @@ START_TEST(ids_survive_kill)
 		}
 		kill(pid, SIGKILL);
 		waitpid(pid, &status, 0);
-		while (read(fds[0], &id, sizeof id) == sizeof id)
+		while (read(fds[0], &id, sizeof id) == sizeof id) {
+			ck_assert_msg(id > last, "%" PRIu64 " again", id);
 			last = id;
+		}
 		close(fds[0]);
 	}
 	open_site("");
