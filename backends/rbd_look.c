@@ -364,8 +364,10 @@ void look_image(struct rbd_site *s, struct rbd_pair *p, struct rbd_view *v)
 	pthread_mutex_lock(&s->rbd->lock);
 	v->at = rc == 0 ? clock_wall() : 0;
 	site_stamp(s, v);
-	if (rc < 0 && v->reach == REACH_OK) {
-		v->reach = REACH_UNKNOWN;
+	v->failed = rc < 0 && !s->silent_since && s->trouble == REACH_OK;
+	if (v->failed) {
+		v->reach = rc == -EPERM || rc == -EACCES ? REACH_REFUSED
+							 : REACH_UNKNOWN;
 		snprintf(v->why, sizeof v->why, "can't look at the image: %s",
 			 strerrordesc_np(-rc));
 	}

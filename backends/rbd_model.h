@@ -48,7 +48,7 @@ struct rbd_site {
 	bool answered;			/* ever */
 	int64_t silent_since;		/* monotonic ms; 0: it answers */
 	int64_t silent_wall;		/* the same moment's time of day, ms */
-	int64_t retry_at;		/* monotonic ms: connect again */
+	int64_t retry_at;		/* monotonic ms: connect, or ask, again */
 	enum reach told;		/* the reach that was published last */
 	/* rbd-mirror daemons are clients too: these are known to be such. */
 	uint64_t mirrors[RBD_KNOWN_MIRRORS];
@@ -141,7 +141,10 @@ int rbd_end_index(const struct rbd_pair *p, const char *cluster);
 struct rbd_conn *site_conn(struct rbd_site *s, int *rc);
 void conn_unref(struct rbd_conn *c);
 
-/* Connects if it is time to; blocks for at most RBD_CALL_MS. */
+/*
+ * Connects if it is time to, and asks a site that is silent whether it would
+ * refuse a new client.  Blocks for at most twice RBD_CALL_S.
+ */
 void site_connect(struct rbd_site *s);
 
 /* Takes down what a call to the site came to; returns @rc. */

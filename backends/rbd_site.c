@@ -73,12 +73,18 @@ int site_note(struct rbd_site *s, int rc)
 static void trouble(struct rbd_site *s, enum reach reach, const char *what,
 		    const char *which, int rc)
 {
+	struct rbd_conn *dropped;
+
 	pthread_mutex_lock(&s->rbd->lock);
+	dropped = s->conn;
+	s->conn = NULL;
 	s->trouble = reach;
-	snprintf(s->why, sizeof s->why, "%s %s: %s", what, which,
+	snprintf(s->why, sizeof s->why, "%s%s: %s", what, which,
 		 strerrordesc_np(-rc));
-	s->retry_at = clock_monotonic() + RETRY_MS;
+	if (reach == REACH_REFUSED)
+		s->silent_since = 0;
 	pthread_mutex_unlock(&s->rbd->lock);
+	conn_unref(dropped);
 }
 
 static void note_failure(struct rbd_site *s, int rc)
@@ -98,7 +104,6 @@ static void note_failure(struct rbd_site *s, int rc)
 		pthread_mutex_lock(&s->rbd->lock);
 		s->trouble = REACH_OK;
 		went_silent(s);
-		s->retry_at = clock_monotonic() + RETRY_MS;
 		pthread_mutex_unlock(&s->rbd->lock);
 	}
 }
@@ -131,31 +136,56 @@ static int set_up(struct rbd_site *s, rados_t rados)
 	return s->keyring ? rados_conf_set(rados, "keyring", s->keyring) : 0;
 }
 
-static void open_conn(struct rbd_site *s)
+/*
+ * A key without rights at the monitor connects, and none of its questions is
+ * ever answered, which looks like a cluster that is gone: seen on Ceph 16.2.
+ * Commands alone are refused in words.
+ */
+static int ask_monitor(rados_t rados)
+{
+	const char *command = "{\"prefix\": \"osd stat\"}";
+
+	return rados_mon_command(rados, &command, 1, "", 0, NULL, NULL, NULL,
+				 NULL);
+}
+
+/* A new client of the cluster; NULL once it has been noted why not. */
+static struct rbd_conn *connect_to(struct rbd_site *s)
 {
 	struct rbd_conn *c = calloc(1, sizeof *c);
 	int rc = c ? rados_create(&c->rados, s->user) : -ENOMEM;
 
 	if (rc < 0) {
 		free(c);
-		trouble(s, REACH_UNCONFIGURED, "no client for", s->name, rc);
-		return;
+		trouble(s, REACH_UNCONFIGURED, "no client for ", s->name, rc);
+		return NULL;
 	}
 	c->refs = 1;
 	rc = rados_conf_read_file(c->rados, s->conf);
 	if (rc < 0) {
-		trouble(s, REACH_UNCONFIGURED, "can't read", s->conf, rc);
+		trouble(s, REACH_UNCONFIGURED, "can't read ", s->conf, rc);
 		conn_unref(c);
-		return;
+		return NULL;
 	}
 	rc = set_up(s, c->rados);
 	if (rc == 0)
 		rc = rados_connect(c->rados);
+	if (rc == 0)
+		rc = ask_monitor(c->rados);
 	if (rc < 0) {
 		note_failure(s, rc);
 		conn_unref(c);
-		return;
+		return NULL;
 	}
+	return c;
+}
+
+static void open_conn(struct rbd_site *s)
+{
+	struct rbd_conn *c = connect_to(s);
+
+	if (!c)
+		return;
 	pthread_mutex_lock(&s->rbd->lock);
 	s->conn = c;
 	s->trouble = REACH_OK;
@@ -166,12 +196,20 @@ static void open_conn(struct rbd_site *s)
 
 void site_connect(struct rbd_site *s)
 {
-	bool now;
+	bool now, doubt;
 
 	pthread_mutex_lock(&s->rbd->lock);
-	now = !s->conn && s->conf && clock_monotonic() >= s->retry_at;
-	pthread_mutex_unlock(&s->rbd->lock);
+	now = s->conf && clock_monotonic() >= s->retry_at;
+	doubt = s->conn && s->silent_since;
 	if (now)
+		s->retry_at = clock_monotonic() + RETRY_MS;
+	now = now && (!s->conn || doubt);
+	pthread_mutex_unlock(&s->rbd->lock);
+	if (now && doubt)
+		/* A client whose key was taken away hears nothing more; a new
+		   one is refused. */
+		conn_unref(connect_to(s));
+	else if (now)
 		open_conn(s);
 }
 

@@ -62,9 +62,11 @@ struct rbd_record {
 
 /* One look. */
 struct rbd_view {
-	int64_t at;			/* ms; 0: never */
+	int64_t at;			/* ms; 0: none, or in vain */
 	enum reach reach;
 	char why[SIDE_TEXT_MAX];
+	bool failed;			/* by itself: nothing is wrong with the
+					   site, and `why` is the look's */
 	bool pool_mirrors;		/* mirroring is enabled on the pool */
 	char uuid[RBD_UUID_MAX];	/* of the pool, as mirror snapshots
 					   elsewhere name it */

@@ -34,9 +34,9 @@ static void keep(struct rbd_end *e, const struct rbd_view *v)
 		e->view.data_time = remembered;
 		last = rbd_last_snap(v);
 		e->snapped_at = last ? last->time : 0;
-	}
-	site_stamp(e->site, &e->view);
-	if (v->reach != REACH_OK) {
+	} else {
+		e->view.at = 0;
+		e->view.failed = v->failed;
 		e->view.reach = v->reach;
 		memcpy(e->view.why, v->why, sizeof e->view.why);
 	}
@@ -83,13 +83,12 @@ void pair_judge(struct rbd_pair *p, int here, bool holds_pvc,
 	int i;
 
 	for (i = 0; i < 2; i++) {
+		struct rbd_site *s = p->end[i].site;
 		struct rbd_view *v = &p->end[i].view;
 
 		v->busy = p->end[i].busy;
-		/* A look that failed for itself keeps its own sentence. */
-		if (p->end[i].site->silent_since || !v->at ||
-		    p->end[i].site->trouble != REACH_OK)
-			site_stamp(p->end[i].site, v);
+		if (!v->failed || s->silent_since || s->trouble != REACH_OK)
+			site_stamp(s, v);
 	}
 	*o = (struct observation){.at = clock_stamp(&p->judged_at)};
 	rbd_judge(&h->view, &e->view, o);

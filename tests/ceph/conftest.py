@@ -47,7 +47,7 @@ def config(rig, site, **other):
     lines = ""
     for name in SITES:
         access = other.get(name.replace("-", "_")) or (
-            f"{{conf: {rig[name].conf}, user: admin, "
+            f"{{conf: {rig[name].conf}, user: uvrfs, "
             f"keyring: {rig[name].keyring}}}")
         if access != "none":
             lines += f"  {name}: {{ceph: {access}}}\n"

@@ -89,7 +89,10 @@ KEYS = (
     ("osd.0", ("mon", "allow profile osd", "osd", "allow *")),
     ("client.rbd-mirror.{site}", ("mon", "profile rbd-mirror",
                                   "osd", "profile rbd")),
+    ("client.uvrfs", ("mon", "profile rbd", "osd", "profile rbd")),
+    # May ask the monitor, and nothing else; may not ask it.
     ("client.stranger", ("mon", "allow r")),
+    ("client.mute", ("mon", "profile typo", "osd", "profile rbd")),
 )
 
 

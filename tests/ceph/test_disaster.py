@@ -32,6 +32,26 @@ def keep_this_side(r, images, image):
     assert images.primaries(image) == ["site-b"]
 
 
+def test_a_key_that_has_lost_its_rights(rig, make, images, all_well, tmp_path):
+    """Nothing that it asks is answered any more, and nobody is dead."""
+    a, keyring, user = rig["site-a"], tmp_path / "keyring", "client.leaver"
+    a.ceph("auth", "get-or-create", user, "mon", "profile rbd", "osd",
+           "profile rbd", "-o", keyring)
+    keyring.chmod(0o600)
+    d = make(config=config(rig, "site-b", site_a=(
+        f"{{conf: {a.conf}, user: leaver, keyring: {keyring}}}"))).start()
+    image = images.make()
+    r = adopt(d, image)
+    a.ceph("auth", "caps", user, "mon", "profile none", "osd", "profile rbd")
+    a.kill()
+    a.start()
+    await_peer(r, "refused")
+    assert "no key that is good for client.leaver" in r.seen("peer")["why"]
+    await_plan(r, "promoting", "needs force")
+    assert name_of(r.ask("promoting")) == "EBUSY"
+    assert images.primaries(image) == ["site-a"]
+
+
 @pytest.mark.parametrize("how", ["killed", "frozen"])
 def test_unplanned(rig, at_b, images, all_well, how):
     """What the last mirror snapshot has is there, no more and no less."""

@@ -10,7 +10,14 @@ from pair import adopt
 from rig import POOL
 from uvr import ROOT
 
+PAGE = ROOT / "docs/backend-ceph-rbd.md"
+
 pytestmark = pytest.mark.limit(400)
+
+
+def blocks_of(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(),
+                      re.M | re.S)
 
 
 def typed(rig, blocks, cwd="/", **env):
@@ -23,14 +30,37 @@ def typed(rig, blocks, cwd="/", **env):
     return done.stdout
 
 
+def test_what_you_need(rig, make, tmp_path):
+    """All of it made anew, in another pool and for another user."""
+    for site in rig.sites.values():
+        site.ceph("osd", "pool", "create", "fresh", "8")
+        site.rbd("pool", "init", "fresh")
+    setup = blocks_of(PAGE, "")[0].replace("client.uvrfs", "client.fresh")
+    setup = re.sub(r"(?<= )rbd (image|>|token)", r"fresh \1", setup)
+    typed(rig, [re.sub(r"(.*# at ([AB]).*)", r"export CEPH_CONF=$\2; \1",
+                       setup)], tmp_path)
+    text, = blocks_of(PAGE, "yaml")
+    for letter, site in zip("ab", rig.sites.values()):
+        keyring = f"{letter}.uvrfs.keyring"
+        (tmp_path / keyring).chmod(0o600)
+        text = text.replace(f"/etc/ceph/{letter}.conf", str(site.conf))
+        text = text.replace(f"/etc/ceph/{keyring}", str(tmp_path / keyring))
+    text = text.replace("user: uvrfs", "user: fresh")
+    d = make(config=text).start()
+    rig["site-a"].rbd("create", "--size", "1M", "fresh/first")
+    r = adopt(d, "first", handle="fresh/first")
+    r.go("promoting", "source")
+    assert '"mirroring":{"mode":"snapshot"' in (info := rig["site-b"].rbd(
+        "info", "--format", "json", "fresh/first")), info
+    assert re.search(r'"primary": ?true', info), info
+
+
 def test_the_document(rig, at_b):
-    text = (ROOT / "docs/backend-ceph-rbd.md").read_text()
-    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
+    blocks = blocks_of(PAGE, "sh")
     assert len(blocks) > 3
     out = typed(rig, blocks, UVR_ROOT=str(at_b.mnt))
     # What it shows of the plan is what the plan is.
-    shown = re.search(r"^(allowed\nfailover: planned\n.*?)^```$", text,
-                      re.M | re.S).group(1)
+    shown, = (b for b in blocks_of(PAGE, "") if b.startswith("allowed\n"))
     assert shown in out
     assert "order 4711" in out
 
@@ -42,8 +72,7 @@ def test_the_drill(rig, at_b, images, tmp_path):
                    check=True)
     images.write("site-a", name, disk.read_bytes())
     r = adopt(at_b, name)
-    text = (ROOT / "docs/tutorial-drill.md").read_text()
-    blocks = re.findall(r"^```bash\n(.*?)^```$", text, re.M | re.S)
+    blocks = blocks_of(ROOT / "docs/tutorial-drill.md", "bash")
     assert len(blocks) == 3
     out = typed(rig, blocks, tmp_path, image=f"{POOL}/{name}")
     assert re.search(r"^orders: .* files ", out, re.M), out

@@ -64,7 +64,7 @@ def test_two_hundred(rig, make, images, tmp_path, capsys):
             "[client]\n", "[client]\nadmin_socket = "
             f"{tmp_path}/{name}.$pid.$cctid.asok\n"))
         access[name.replace("-", "_")] = (
-            f"{{conf: {conf}, user: admin, keyring: {site.keyring}}}")
+            f"{{conf: {conf}, user: uvrfs, keyring: {site.keyring}}}")
     d = make(config=config(rig, "site-b", **access)).start()
     rs = add(d, images, NUMBER)
     assert all(r.read("lag").strip().isdigit() for r in rs)

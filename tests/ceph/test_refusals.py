@@ -55,9 +55,13 @@ def test_another_role_is_not_taken(at_b, images):
 ACCESS = {
     "conf": ("{{conf: /nowhere/ceph.conf}}", "unconfigured",
              "can't read /nowhere/ceph.conf"),
-    "key": ("{{conf: {conf}, user: admin, keyring: {other}}}", "refused",
+    "key": ("{{conf: {conf}, user: uvrfs, keyring: {other}}}", "refused",
             "no key that is good for client."),
     "user": ("{{conf: {conf}, user: nobody, keyring: {keyring}}}", "refused",
+             "no key that is good for client."),
+    "stranger": ("{{conf: {conf}, user: stranger, keyring: {keyring}}}",
+                 "refused", "can't look at the image: Operation not perm"),
+    "mute": ("{{conf: {conf}, user: mute, keyring: {keyring}}}", "refused",
              "no key that is good for client."),
     "none": ("none", "unconfigured", "the configuration has no ceph.conf"),
 }
