@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The examples of the manual pages, typed."""
+"""The examples of the manual pages, typed; the configurations of the others."""
 import os
 import re
+
+import pytest
 
 from test_top import terminal  # noqa: F401
 from test_tutorial import db  # noqa: F401
@@ -72,6 +74,17 @@ def test_uvrfs_yaml(make):
     d.config.write_text(text)
     d.start()
     assert get(d / ".uvrfs/backends/lab/available") == "yes\n"
+
+
+@pytest.mark.parametrize("page", sorted(
+    p.name for p in (ROOT / "docs").glob("*.md")
+    if "\nsite: " in p.read_text() and p.name != "backend-ceph-rbd.md"))
+def test_a_configuration_that_a_page_shows(make, page):
+    """That of ceph-rbd, which not every build has, is used in tests/ceph."""
+    text, = (b for b in re.findall(r"^```yaml\n(.*?)^```$", get(
+        ROOT / "docs" / page), re.M | re.S) if "site: " in b)
+    d = make(config=text)
+    assert sh(f"{BINARY} -c {d.config} --check-config").out == "ok\n"
 
 
 def test_uvrfs_7(db):  # noqa: F811
