@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Debian package: built, and lived with under a systemd of our own."""
 import os
+import re
 import shutil
 
 import pytest
 
 from shell import sh
 from uvr import ROOT, manifest
+
+# What README says under "Install it": build, install, edit, start.
+BUILD, INSTALL, EDIT, START = re.search(
+    r"^## Install it\n\n```\n(.*?)^```$", (ROOT / "README.md").read_text(),
+    re.M | re.S)[1].splitlines()
+# Who edits.
+EDITOR = "#!/bin/sh\nsed -i 's/^#site: .*/site: here/' \"$1\"\n"
 
 DPKG = "DEBIAN_FRONTEND=noninteractive dpkg "
 ID = "guarded/r"
@@ -20,7 +28,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def deb(tmp_path_factory):
     into = tmp_path_factory.mktemp("package")
-    done = sh(f"{ROOT}/mount/package {into}", seconds=300)
+    done = sh(f"{ROOT}/{BUILD.split()[0]} {into}", seconds=300)
     assert done.rc == 0, done
     return into / os.path.basename(done.out.splitlines()[-1])
 
@@ -39,7 +47,8 @@ def newer(deb):
 @pytest.fixture(scope="module")
 def machine(empty_machine, deb, newer):
     made = empty_machine
-    made.copy(deb, "debs/1.deb")
+    made.copy(deb, f"checkout/build/{deb.name}")
+    made.write("usr/local/bin/editor", EDITOR)
     made.copy(newer, "debs/2.deb")
     made.boot()
     # A container's, that keep packages from starting anything, or manuals out.
@@ -65,7 +74,7 @@ def test_lintian(deb):
 
 def test_installed(machine):
     """The site can be configured before anything is bound to one."""
-    must(machine, DPKG + "-i /debs/1.deb")
+    must(machine, f"cd /checkout && {INSTALL}")
     assert must(machine, "systemctl show -P ActiveState -P UnitFileState uvrfs"
                 ) == "inactive\ndisabled\n"
     assert must(machine, "ls /var/lib/uvrfs 2>/dev/null || true") == ""
@@ -100,7 +109,9 @@ def test_the_mount_point(machine):
 
 
 def test_started(machine):
-    must(machine, "systemctl enable --now uvrfs")
+    must(machine, f"chmod +x /usr/local/bin/editor && {EDIT}")
+    assert must(machine, "grep ^site /etc/uvrfs/uvrfs.yaml") == "site: here\n"
+    must(machine, START)
     assert must(machine, "cat /uvr/.uvrfs/health") == "ok\n"
     assert mounts(machine, "/uvr") == "1"
     must(machine, f"mkdir -p /uvr/{ID} && cat > /uvr/{ID}/spec.yaml <<'END'\n"
