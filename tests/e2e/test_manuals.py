@@ -4,6 +4,7 @@ import os
 import re
 
 import pytest
+import yaml
 
 from test_top import terminal  # noqa: F401
 from test_tutorial import db  # noqa: F401
@@ -85,6 +86,23 @@ def test_a_configuration_that_a_page_shows(make, page):
         ROOT / "docs" / page), re.M | re.S) if "site: " in b)
     d = make(config=text)
     assert sh(f"{BINARY} -c {d.config} --check-config").out == "ok\n"
+
+
+def test_what_replaces_kubectl(db):  # noqa: F811
+    """Whatever of the table only reads, as it is there."""
+    found = yaml.safe_load(db.read("spec.yaml"))
+    found["metadata"]["labels"] = {"team": "orders"}
+    assert db.write("spec.yaml", yaml.safe_dump(found)) == 0, db.error
+    text = get(ROOT / "docs/from-kubectl.md")
+    assert "`cd /uvr/database/production-db`" in text
+    right = re.findall(r"^\| .* \| (.*) \|$", text, re.M)
+    reads = [c for c in re.findall(r"`(.*?)`", " ".join(right))
+             if re.match(r"(cat|ls|grep|test|timeout) (?!FILE)", c)]
+    assert len(reads) > 20
+    for command in reads:
+        done = type_in(db.daemon, f"cd {db.path}; " + command.replace(
+            " .uvrfs/", " /uvr/.uvrfs/"))
+        assert done.rc == 0 and not done.err, (command, done)
 
 
 def test_uvrfs_7(db):  # noqa: F811
