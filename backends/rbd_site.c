@@ -199,18 +199,21 @@ void site_connect(struct rbd_site *s)
 	bool now, doubt;
 
 	pthread_mutex_lock(&s->rbd->lock);
-	now = s->conf && clock_monotonic() >= s->retry_at;
 	doubt = s->conn && s->silent_since;
-	if (now)
-		s->retry_at = clock_monotonic() + RETRY_MS;
-	now = now && (!s->conn || doubt);
+	now = s->conf && (!s->conn || doubt) &&
+	      clock_monotonic() >= s->retry_at;
 	pthread_mutex_unlock(&s->rbd->lock);
-	if (now && doubt)
-		/* A client whose key was taken away hears nothing more; a new
-		   one is refused. */
+	if (!now)
+		return;
+	/* A client whose key was taken away hears nothing more; a new one is
+	   refused. */
+	if (doubt)
 		conn_unref(connect_to(s));
-	else if (now)
+	else
 		open_conn(s);
+	pthread_mutex_lock(&s->rbd->lock);
+	s->retry_at = clock_monotonic() + RETRY_MS;
+	pthread_mutex_unlock(&s->rbd->lock);
 }
 
 void site_stamp(const struct rbd_site *s, struct rbd_view *v)
