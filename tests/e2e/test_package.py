@@ -72,6 +72,26 @@ def test_lintian(deb):
     assert done.rc == 0, done.out + done.err
 
 
+def with_what_they_need(packages):
+    """As apt would install them, one step deep."""
+    out = sh(f"apt-cache depends --important {packages}").out
+    return {*packages.split(), *re.findall(r"Depends: (\S+)", out)}
+
+
+def test_the_image_has_as_much(deb):
+    """mount/Containerfile installs what the package asks for."""
+    text = (ROOT / "mount/Containerfile").read_text().replace("\\\n", "")
+    build, runs = re.findall(r"--no-install-recommends ([^&\n]*)", text)
+    field = sh(f"dpkg-deb -f {deb} Depends").out
+    # But for what makes users, which an image has no need of.
+    needs = {each.split()[0] for each in field.split(", ") if "|" not in each}
+    assert len(needs) > 6 and not needs - with_what_they_need(runs)
+    control = (ROOT / "mount/debian/control").read_text()
+    needs = set(re.findall(r"^ (lib[\w-]+-dev|meson|pkg-config)", control,
+                           re.M))
+    assert len(needs) > 6 and not needs - with_what_they_need(build)
+
+
 def test_installed(machine):
     """The site can be configured before anything is bound to one."""
     must(machine, f"cd /checkout && {INSTALL}")
