@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define MEMORY_PAUSE_NS 10000000	/* 10 ms */
 
 struct object_job {
 	struct job job;
@@ -142,6 +145,21 @@ static struct world *world_of(struct store_sink *s)
 
 /* Each of these may be called by any thread. */
 
+/*
+ * For news, which nobody tells a second time: a request that is lost here would
+ * not be carried out, and who has lost the lead would go on.  So whoever tells
+ * waits until there is memory again.
+ */
+static void *new_job(size_t size)
+{
+	static const struct timespec for_memory = {.tv_nsec = MEMORY_PAUSE_NS};
+	void *job;
+
+	while (!(job = calloc(1, size)))
+		nanosleep(&for_memory, NULL);
+	return job;
+}
+
 static void post(struct world *w, struct job *job,
 		 void (*done)(struct job *job))
 {
@@ -151,12 +169,8 @@ static void post(struct world *w, struct job *job,
 
 static void sink_changed(struct store_sink *s, struct object *o)
 {
-	struct object_job *j = calloc(1, sizeof *j);
+	struct object_job *j = new_job(sizeof *j);
 
-	if (!j) {
-		object_free(o);
-		return;
-	}
 	j->world = world_of(s);
 	j->object = o;
 	post(j->world, &j->job, object_came);
@@ -165,10 +179,8 @@ static void sink_changed(struct store_sink *s, struct object *o)
 static void post_name(struct store_sink *s, const struct name_job *what,
 		      void (*done)(struct job *job))
 {
-	struct name_job *j = calloc(1, sizeof *j);
+	struct name_job *j = new_job(sizeof *j);
 
-	if (!j)
-		return;
 	*j = *what;
 	j->world = world_of(s);
 	post(j->world, &j->job, done);
@@ -198,10 +210,8 @@ static void sink_volume(struct store_sink *s, const char *namespace,
 static void post_word(struct store_sink *s, const char *text, bool leads,
 		      void (*done)(struct job *job))
 {
-	struct word_job *j = calloc(1, sizeof *j);
+	struct word_job *j = new_job(sizeof *j);
 
-	if (!j)
-		return;
 	j->world = world_of(s);
 	j->leads = leads;
 	snprintf(j->text, sizeof j->text, "%s", text);

@@ -39,7 +39,8 @@ struct store_visitor {
 	void (*audit_line)(struct store_visitor *v, const char *line);
 };
 
-/* Told by a store with `start`, from any thread, without blocking. */
+/* Told by a store with `start`, from any thread; blocks only while there is no
+   memory for it. */
 struct store_sink {
 	/* @o is the callee's.  Versions of one object come in their order, but
 	   for those of our own writes, which may come again later. */
