@@ -192,6 +192,22 @@ static void scene_tell(void)
 		}
 }
 
+/* What changes between the decision and the call is for the backend to see,
+   which looks once more; so nothing does here. */
+static void finish_acts(void)
+{
+	struct job *job = f->first;
+
+	while (job) {
+		if (!job->run || job->lane != LANE_BACKEND) {
+			job = job->next;
+			continue;
+		}
+		run_one();
+		job = f->first;
+	}
+}
+
 /* Does what the line says when it is one of these; else false. */
 static bool scene_do(struct line *line)
 {
@@ -199,6 +215,7 @@ static bool scene_do(struct line *line)
 
 	switch (line->text[0]) {
 	case 'S':
+		finish_acts();
 		scene_change(line_rest(line, 1));
 		scene_tell();
 		return true;
