@@ -88,6 +88,11 @@ static int force_promote(struct decision *d)
 	    !(d->overrides & OVERRIDE_PEER))
 		return fail(d->err, EBUSY, "%s answers and is primary: there "
 			    "would be two", d->other_name);
+	/* It was silent when this was decided. */
+	if (d->other->reach != REACH_OK && d->other->reach != REACH_SILENT &&
+	    !(d->overrides & OVERRIDE_PEER))
+		return fail(d->err, EAGAIN, "%s: %s: whether it is primary "
+			    "can't be told", d->other_name, d->other->why);
 	if (!d->seen.here.complete)
 		return fail(d->err, EINVAL,
 			    "%s holds no whole copy that could be promoted",

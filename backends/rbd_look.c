@@ -17,10 +17,30 @@
 #define TAGS_A_PAGE 64
 #define TAG_ROOM 512			/* a tag takes about 100 bytes */
 
+/* By the map that the client has; asks nobody. */
+static bool has_pool(rados_t rados, const char *name)
+{
+	int size = rados_pool_list(rados, NULL, 0);
+	auto_free char *names = size > 0 ? calloc(1, (size_t)size) : NULL;
+	const char *at;
+
+	if (!names || rados_pool_list(rados, names, (size_t)size) > size)
+		return false;
+	for (at = names; *at; at += strlen(at) + 1)
+		if (strcmp(at, name) == 0)
+			return true;
+	return false;
+}
+
 int look_pool(struct rbd_conn *c, const struct rbd_pair *p, rados_ioctx_t *io)
 {
-	int rc = rados_ioctx_create(c->rados, p->pool, io);
+	/* For a pool that its map lacks rados waits for a newer map, without an
+	   end when the cluster is gone: so one that may not answer is asked
+	   something before that which has one. */
+	int rc = has_pool(c->rados, p->pool) ? 0 : conn_ask(c);
 
+	if (rc == 0)
+		rc = rados_ioctx_create(c->rados, p->pool, io);
 	if (rc == 0 && *p->namespace)
 		rados_ioctx_set_namespace(*io, p->namespace);
 	return rc;
@@ -364,7 +384,8 @@ void look_image(struct rbd_site *s, struct rbd_pair *p, struct rbd_view *v)
 	pthread_mutex_lock(&s->rbd->lock);
 	v->at = rc == 0 ? clock_wall() : 0;
 	site_stamp(s, v);
-	v->failed = rc < 0 && !s->silent_since && s->trouble == REACH_OK;
+	v->failed = rc < 0 && place.conn && !s->silent_since &&
+		    s->trouble == REACH_OK;
 	if (v->failed) {
 		v->reach = rc == -EPERM || rc == -EACCES ? REACH_REFUSED
 							 : REACH_UNKNOWN;

@@ -47,8 +47,10 @@ struct rbd_site {
 	char why[SIDE_TEXT_MAX];
 	bool answered;			/* ever */
 	int64_t silent_since;		/* monotonic ms; 0: it answers */
+	int64_t silent_last;		/* the last call without an answer */
+	bool doubted;			/* and site_doubt() since it began */
 	int64_t silent_wall;		/* the same moment's time of day, ms */
-	int64_t retry_at;		/* monotonic ms: connect, or ask, again */
+	int64_t retry_at;		/* monotonic ms: connect again */
 	enum reach told;		/* the reach that was published last */
 	/* rbd-mirror daemons are clients too: these are known to be such. */
 	uint64_t mirrors[RBD_KNOWN_MIRRORS];
@@ -141,11 +143,17 @@ int rbd_end_index(const struct rbd_pair *p, const char *cluster);
 struct rbd_conn *site_conn(struct rbd_site *s, int *rc);
 void conn_unref(struct rbd_conn *c);
 
-/*
- * Connects if it is time to, and asks a site that is silent whether it would
- * refuse a new client.  Blocks for at most twice RBD_CALL_S.
- */
+/* Asks the monitor something small.  Blocks for at most RBD_CALL_S. */
+int conn_ask(struct rbd_conn *c);
+
+/* Connects if it is time to.  Blocks for some times RBD_CALL_S. */
 void site_connect(struct rbd_site *s);
+
+/*
+ * Is a site that is silent only deaf to us?  A client whose key was taken away
+ * hears nothing more; a new one is refused.  Blocks as site_connect().
+ */
+void site_doubt(struct rbd_site *s);
 
 /* Takes down what a call to the site came to; returns @rc. */
 int site_note(struct rbd_site *s, int rc);

@@ -42,18 +42,23 @@ struct rbd_conn *site_conn(struct rbd_site *s, int *rc)
 	return c;
 }
 
+/* With the lock held: a call has had no answer. */
 static void went_silent(struct rbd_site *s)
 {
+	s->silent_last = clock_monotonic();
 	if (s->silent_since)
 		return;
-	s->silent_since = clock_monotonic();
+	s->silent_since = s->silent_last;
 	s->silent_wall = clock_wall();
+	s->doubted = false;
 }
 
 int site_note(struct rbd_site *s, int rc)
 {
 	struct rbd_conn *dropped = NULL;
 
+	if (rc == -ENOMEM)
+		return rc;
 	pthread_mutex_lock(&s->rbd->lock);
 	if (!site_is_silence(rc)) {
 		s->silent_since = 0;
@@ -81,31 +86,21 @@ static void trouble(struct rbd_site *s, enum reach reach, const char *what,
 	s->trouble = reach;
 	snprintf(s->why, sizeof s->why, "%s%s: %s", what, which,
 		 strerrordesc_np(-rc));
-	if (reach == REACH_REFUSED)
-		s->silent_since = 0;
+	s->silent_since = 0;
 	pthread_mutex_unlock(&s->rbd->lock);
 	conn_unref(dropped);
 }
 
-static void note_failure(struct rbd_site *s, int rc)
+/* What a new client is told by a cluster that wants none of us. */
+static bool is_refusal(int rc)
 {
-	const char *user = s->user ? s->user : "admin";
+	return rc == -EACCES || rc == -EPERM || rc == -EOPNOTSUPP;
+}
 
-	switch (-rc) {
-	case EACCES:
-	case EPERM:
-	case EINVAL:
-	case ENOENT:
-	case EOPNOTSUPP:
-		trouble(s, REACH_REFUSED, "no key that is good for client.",
-			user, rc);
-		break;
-	default:
-		pthread_mutex_lock(&s->rbd->lock);
-		s->trouble = REACH_OK;
-		went_silent(s);
-		pthread_mutex_unlock(&s->rbd->lock);
-	}
+static void refuse(struct rbd_site *s, int rc)
+{
+	trouble(s, REACH_REFUSED, "no key that is good for client.",
+		s->user ? s->user : "admin", rc);
 }
 
 static int set_up(struct rbd_site *s, rados_t rados)
@@ -136,90 +131,129 @@ static int set_up(struct rbd_site *s, rados_t rados)
 	return s->keyring ? rados_conf_set(rados, "keyring", s->keyring) : 0;
 }
 
-/*
- * A key without rights at the monitor connects, and none of its questions is
- * ever answered, which looks like a cluster that is gone: seen on Ceph 16.2.
- * Commands alone are refused in words.
- */
-static int ask_monitor(rados_t rados)
+int conn_ask(struct rbd_conn *c)
 {
 	const char *command = "{\"prefix\": \"osd stat\"}";
 
-	return rados_mon_command(rados, &command, 1, "", 0, NULL, NULL, NULL,
+	return rados_mon_command(c->rados, &command, 1, "", 0, NULL, NULL, NULL,
 				 NULL);
 }
 
-/* A new client of the cluster; NULL once it has been noted why not. */
-static struct rbd_conn *connect_to(struct rbd_site *s)
+/* A new client; NULL when there can't be one here, and @what says why. */
+static struct rbd_conn *new_client(struct rbd_site *s, const char **what,
+				   int *rc)
 {
 	struct rbd_conn *c = calloc(1, sizeof *c);
-	int rc = c ? rados_create(&c->rados, s->user) : -ENOMEM;
 
-	if (rc < 0) {
+	*what = "no client for ";
+	*rc = c ? rados_create(&c->rados, s->user) : -ENOMEM;
+	if (*rc < 0) {
 		free(c);
-		trouble(s, REACH_UNCONFIGURED, "no client for ", s->name, rc);
 		return NULL;
 	}
 	c->refs = 1;
-	rc = rados_conf_read_file(c->rados, s->conf);
-	if (rc < 0) {
-		trouble(s, REACH_UNCONFIGURED, "can't read ", s->conf, rc);
-		conn_unref(c);
-		return NULL;
-	}
-	rc = set_up(s, c->rados);
-	if (rc == 0)
-		rc = rados_connect(c->rados);
-	if (rc == 0)
-		rc = ask_monitor(c->rados);
-	if (rc < 0) {
-		note_failure(s, rc);
+	*what = "can't read ";
+	*rc = rados_conf_read_file(c->rados, s->conf);
+	if (*rc == 0)
+		*rc = set_up(s, c->rados);
+	if (*rc < 0) {
 		conn_unref(c);
 		return NULL;
 	}
 	return c;
 }
 
+/*
+ * A key without rights at the monitor connects, and none of its questions is
+ * ever answered, which looks like a cluster that is gone: seen on Ceph 16.2.
+ * Commands alone are refused in words.  Any other outcome of theirs is no reason
+ * not to go on.
+ */
+static int connect_client(struct rbd_conn *c)
+{
+	int rc = rados_connect(c->rados);
+
+	if (rc < 0)
+		return rc;
+	rc = conn_ask(c);
+	return is_refusal(rc) ? rc : 0;
+}
+
 static void open_conn(struct rbd_site *s)
 {
-	struct rbd_conn *c = connect_to(s);
+	const char *what;
+	int rc;
+	struct rbd_conn *c = new_client(s, &what, &rc);
 
-	if (!c)
+	if (!c) {
+		trouble(s, REACH_UNCONFIGURED, what, s->conf, rc);
 		return;
+	}
+	rc = connect_client(c);
+	if (rc < 0 && !site_is_silence(rc)) {
+		/* A keyring that is none, or that has no such user, too. */
+		refuse(s, rc);
+		conn_unref(c);
+		return;
+	}
 	pthread_mutex_lock(&s->rbd->lock);
-	s->conn = c;
 	s->trouble = REACH_OK;
-	s->answered = true;
-	s->silent_since = 0;
+	if (rc < 0) {
+		went_silent(s);
+		s->doubted = true;
+	} else {
+		s->conn = c;
+		s->answered = true;
+		s->silent_since = 0;
+	}
 	pthread_mutex_unlock(&s->rbd->lock);
+	if (rc < 0)
+		conn_unref(c);
 }
 
 void site_connect(struct rbd_site *s)
 {
-	bool now, doubt;
+	bool now;
 
 	pthread_mutex_lock(&s->rbd->lock);
-	doubt = s->conn && s->silent_since;
-	now = s->conf && (!s->conn || doubt) &&
-	      clock_monotonic() >= s->retry_at;
+	now = s->conf && !s->conn && clock_monotonic() >= s->retry_at;
 	pthread_mutex_unlock(&s->rbd->lock);
 	if (!now)
 		return;
-	/* A client whose key was taken away hears nothing more; a new one is
-	   refused. */
-	if (doubt)
-		conn_unref(connect_to(s));
-	else
-		open_conn(s);
+	open_conn(s);
 	pthread_mutex_lock(&s->rbd->lock);
 	s->retry_at = clock_monotonic() + RETRY_MS;
 	pthread_mutex_unlock(&s->rbd->lock);
 }
 
+void site_doubt(struct rbd_site *s)
+{
+	struct rbd_conn *c = NULL;
+	const char *what;
+	bool now;
+	int rc;
+
+	pthread_mutex_lock(&s->rbd->lock);
+	now = s->conn && s->silent_since;
+	pthread_mutex_unlock(&s->rbd->lock);
+	if (now)
+		c = new_client(s, &what, &rc);
+	if (c) {
+		rc = connect_client(c);
+		if (is_refusal(rc))
+			refuse(s, rc);
+	}
+	conn_unref(c);
+	pthread_mutex_lock(&s->rbd->lock);
+	s->doubted = true;
+	pthread_mutex_unlock(&s->rbd->lock);
+}
+
 void site_stamp(const struct rbd_site *s, struct rbd_view *v)
 {
-	int64_t silence = s->silent_since ? clock_monotonic() - s->silent_since
-					  : 0;
+	/* From the first call that had no answer to the last: how long nobody
+	   has asked says nothing. */
+	int64_t silence = s->silent_last - s->silent_since;
 
 	*v->why = '\0';
 	if (!s->conf) {
@@ -230,8 +264,9 @@ void site_stamp(const struct rbd_site *s, struct rbd_view *v)
 		v->reach = s->trouble;
 		memcpy(v->why, s->why, sizeof v->why);
 	} else if (s->silent_since) {
-		v->reach = silence >= s->rbd->silent_ms ? REACH_SILENT
-							: REACH_UNKNOWN;
+		v->reach = s->doubted && silence >= s->rbd->silent_ms
+				   ? REACH_SILENT
+				   : REACH_UNKNOWN;
 		snprintf(v->why, sizeof v->why, "its Ceph gives no answer");
 	} else {
 		v->reach = s->answered && v->at ? REACH_OK : REACH_UNKNOWN;

@@ -35,6 +35,8 @@ static void keep(struct rbd_end *e, const struct rbd_view *v)
 		last = rbd_last_snap(v);
 		e->snapped_at = last ? last->time : 0;
 	} else {
+		/* Once more in the next round, then in its turn. */
+		e->due = e->view.at != 0;
 		e->view.at = 0;
 		e->view.failed = v->failed;
 		e->view.reach = v->reach;
@@ -87,8 +89,15 @@ void pair_judge(struct rbd_pair *p, int here, bool holds_pvc,
 		struct rbd_view *v = &p->end[i].view;
 
 		v->busy = p->end[i].busy;
-		if (!v->failed || s->silent_since || s->trouble != REACH_OK)
-			site_stamp(s, v);
+		if (v->failed && !s->silent_since && s->trouble == REACH_OK)
+			continue;
+		site_stamp(s, v);
+		v->failed = false;
+		if (v->reach > REACH_OK) {
+			/* Once it answers, only a new look counts. */
+			v->at = 0;
+			p->end[i].due = true;
+		}
 	}
 	*o = (struct observation){.at = clock_stamp(&p->judged_at)};
 	rbd_judge(&h->view, &e->view, o);
@@ -343,8 +352,11 @@ bool watch_pause(struct rbd_site *s, int64_t ms)
 	pthread_mutex_lock(&rbd->lock);
 	if (has_work(s) && !rbd->stopping)
 		clock_cond_wait(&rbd->wake, &rbd->lock, until);
-	while (!has_work(s) && !rbd->stopping)
+	while (!has_work(s) && !rbd->stopping) {
+		/* Nobody asks any more: silence would begin anew. */
+		s->silent_since = 0;
 		pthread_cond_wait(&rbd->wake, &rbd->lock);
+	}
 	on = !rbd->stopping;
 	pthread_mutex_unlock(&rbd->lock);
 	return on;
@@ -358,6 +370,8 @@ void *watch_main(void *arg)
 		site_connect(s);
 		if (list_pools(s) == 0)
 			look_around(s);
+		else
+			site_doubt(s);
 		tell_pairs(s);
 	}
 	return NULL;

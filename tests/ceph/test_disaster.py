@@ -6,7 +6,7 @@ import pytest
 
 from conftest import config
 from images import JOURNAL
-from pair import LAB, adopt, await_peer, await_plan
+from pair import LAB, adopt, await_peer, await_plan, manifest
 from uvr import name_of, put, until
 
 pytestmark = pytest.mark.limit(600)
@@ -50,6 +50,23 @@ def test_a_key_that_has_lost_its_rights(rig, make, images, all_well, tmp_path):
     await_plan(r, "promoting", "needs force")
     assert name_of(r.ask("promoting")) == "EBUSY"
     assert images.primaries(image) == ["site-a"]
+
+
+def test_nothing_here_hides_that_it_is_dead(rig, make, images, all_well,
+                                            tmp_path):
+    """Neither names that went with it, nor a pool that was never there."""
+    a, conf = rig["site-a"], tmp_path / "conf"
+    conf.write_text(a.conf.read_text())
+    d = make(config=config(rig, "site-b", site_a=(
+        f"{{conf: {conf}, user: uvrfs, keyring: {a.keyring}}}"))).start()
+    r = adopt(d, images.make())
+    d.mk("database", "nowhere", manifest("nowhere", handle="nopool/i"))
+    a.freeze()
+    conf.write_text(conf.read_text().replace("[v2:127.0.0.1:", "gone.invalid ["))
+    await_peer(r, "silent")
+    await_plan(r, "promoting", "allowed")
+    a.thaw()
+    await_peer(r, "ok")
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])

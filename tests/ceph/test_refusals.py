@@ -3,7 +3,7 @@
 import pytest
 
 from conftest import config
-from pair import adopt, manifest
+from pair import adopt, await_peer, manifest
 from uvr import name_of, put
 
 pytestmark = pytest.mark.limit(120)
@@ -59,6 +59,8 @@ ACCESS = {
             "no key that is good for client."),
     "user": ("{{conf: {conf}, user: nobody, keyring: {keyring}}}", "refused",
              "no key that is good for client."),
+    "garbage": ("{{conf: {conf}, user: uvrfs, keyring: {junk}}}",
+                "refused", "no key that is good for client."),
     "stranger": ("{{conf: {conf}, user: stranger, keyring: {keyring}}}",
                  "refused", "can't look at the image: Operation not perm"),
     "mute": ("{{conf: {conf}, user: mute, keyring: {keyring}}}", "refused",
@@ -68,17 +70,20 @@ ACCESS = {
 
 
 @pytest.mark.parametrize("what", ACCESS)
-def test_a_peer_that_can_not_be_asked(rig, make, images, what):
+def test_a_peer_that_can_not_be_asked(rig, make, images, tmp_path, what):
     access, reach, why = ACCESS[what]
     a = rig["site-a"]
-    access = access.format(conf=a.conf, keyring=a.keyring,
+    junk = tmp_path / "junk"
+    junk.write_text("no keyring\n")
+    junk.chmod(0o600)
+    access = access.format(conf=a.conf, keyring=a.keyring, junk=junk,
                            other=rig["site-b"].keyring)
     image = images.make()
     d = make(config=config(rig, "site-b", site_a=access)).start()
     r = d.mk("database", image, manifest(image))
     r.done(seconds=60)
     r.await_cond("Degraded", "True", seconds=30)
-    assert r.seen("peer")["reach"] == reach
+    await_peer(r, reach)
     assert why in r.seen("peer")["why"], r.seen("peer")
     # It may well be alive: nobody is promoted without force.
     assert r.verdict("promoting") in ("needs force", "not now")

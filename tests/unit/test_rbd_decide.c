@@ -155,10 +155,22 @@ END_TEST
 
 START_TEST(to_force_promote)
 {
+	int reach;
+
 	pair();
 	ck_assert_int_eq(decide(ACT_FORCE_PROMOTE, &b, &a, 0), -EBUSY);
 	ck_assert_int_eq(decide(ACT_FORCE_PROMOTE, &b, &a, OVERRIDE_PEER),
 			 RBD_DEED_FORCE_PROMOTE);
+	/* Whose silence has turned out to be none. */
+	for (reach = REACH_UNKNOWN; reach <= REACH_UNCONFIGURED; reach++) {
+		if (reach == REACH_OK || reach == REACH_SILENT)
+			continue;
+		a.reach = (enum reach)reach;
+		ck_assert_int_eq(decide(ACT_FORCE_PROMOTE, &b, &a, 0), -EAGAIN);
+		ck_assert_int_eq(decide(ACT_FORCE_PROMOTE, &b, &a,
+					OVERRIDE_PEER),
+				 RBD_DEED_FORCE_PROMOTE);
+	}
 	a.reach = REACH_SILENT;
 	ck_assert_int_eq(decide(ACT_FORCE_PROMOTE, &b, &a, 0),
 			 RBD_DEED_FORCE_PROMOTE);
