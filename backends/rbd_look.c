@@ -32,12 +32,35 @@ static bool has_pool(rados_t rados, const char *name)
 	return false;
 }
 
+/* 0, or -ENOENT, or why the monitor can't say. */
+static int ask_for_pool(struct rbd_conn *c, const char *name)
+{
+	char *list = NULL, *at, *rest;
+	size_t len = 0;
+	int rc = conn_ask(c, "osd pool ls", &list, &len);
+
+	if (rc < 0)
+		return rc;
+	rc = -ENOENT;
+	/* A name a line. */
+	for (at = list; at && rc && (rest = memchr(at, '\n', len));
+	     at = rest + 1) {
+		if ((size_t)(rest - at) == strlen(name) &&
+		    memcmp(at, name, strlen(name)) == 0)
+			rc = 0;
+		len -= (size_t)(rest + 1 - at);
+	}
+	rados_buffer_free(list);
+	return rc;
+}
+
+/*
+ * For a pool that its map lacks rados_ioctx_create waits for a newer map, without
+ * an end when the cluster is gone.  So that is left to pools that are there.
+ */
 int look_pool(struct rbd_conn *c, const struct rbd_pair *p, rados_ioctx_t *io)
 {
-	/* For a pool that its map lacks rados waits for a newer map, without an
-	   end when the cluster is gone: so one that may not answer is asked
-	   something before that which has one. */
-	int rc = has_pool(c->rados, p->pool) ? 0 : conn_ask(c);
+	int rc = has_pool(c->rados, p->pool) ? 0 : ask_for_pool(c, p->pool);
 
 	if (rc == 0)
 		rc = rados_ioctx_create(c->rados, p->pool, io);

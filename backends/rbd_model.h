@@ -143,8 +143,11 @@ int rbd_end_index(const struct rbd_pair *p, const char *cluster);
 struct rbd_conn *site_conn(struct rbd_site *s, int *rc);
 void conn_unref(struct rbd_conn *c);
 
-/* Asks the monitor something small.  Blocks for at most RBD_CALL_S. */
-int conn_ask(struct rbd_conn *c);
+/*
+ * Asks the monitor by a command; *@answer (or NULL), of *@len bytes and without
+ * a NUL, is rados_buffer_free()'s.  Blocks for at most RBD_CALL_S.
+ */
+int conn_ask(struct rbd_conn *c, const char *what, char **answer, size_t *len);
 
 /* Connects if it is time to.  Blocks for some times RBD_CALL_S. */
 void site_connect(struct rbd_site *s);

@@ -131,11 +131,13 @@ static int set_up(struct rbd_site *s, rados_t rados)
 	return s->keyring ? rados_conf_set(rados, "keyring", s->keyring) : 0;
 }
 
-int conn_ask(struct rbd_conn *c)
+int conn_ask(struct rbd_conn *c, const char *what, char **answer, size_t *len)
 {
-	const char *command = "{\"prefix\": \"osd stat\"}";
+	char command[64];
+	const char *list = command;
 
-	return rados_mon_command(c->rados, &command, 1, "", 0, NULL, NULL, NULL,
+	snprintf(command, sizeof command, "{\"prefix\": \"%s\"}", what);
+	return rados_mon_command(c->rados, &list, 1, "", 0, answer, len, NULL,
 				 NULL);
 }
 
@@ -175,7 +177,7 @@ static int connect_client(struct rbd_conn *c)
 
 	if (rc < 0)
 		return rc;
-	rc = conn_ask(c);
+	rc = conn_ask(c, "osd stat", NULL, NULL);
 	return is_refusal(rc) ? rc : 0;
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A site that dies, or freezes, and comes back."""
+import signal
 import time
 
 import pytest
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.limit(600)
 def all_well(rig):
     yield
     for site in rig.sites.values():
+        site.send(signal.SIGCONT)
         if len(site.pids()) < 3:
             site.kill()
             site.start()
