@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from pages import blocks_of
 from uvr import BINARY, ROOT, Daemon
 
 CONFIG = """site: dr-cluster
@@ -29,8 +30,7 @@ def daemon(make_cluster):
 @pytest.mark.limit(120)
 def test_the_document(daemon):
     one, cluster = daemon
-    text = (ROOT / "docs/store-kubernetes.md").read_text()
-    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
+    blocks = blocks_of("docs/store-kubernetes.md", "sh")
     assert len(blocks) > 2
     done = subprocess.run(
         ["bash", "-eux"], input="\n".join(blocks), text=True, check=False,

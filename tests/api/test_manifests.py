@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from daemons import fail_over, install_crd
+from pages import blocks_of
 from rights import BACKENDS, granted, used
 from uvr import BINARY, FACTOR, ROOT, WRAPPER, call, put, sh, until
 
@@ -58,8 +59,7 @@ def make_token(peer):
 
 def test_what_comes_before_them(cluster, other_cluster, tmp_path):
     """As typed: the peer's kubeconfig has the rights and no others."""
-    text = (ROOT / "docs/store-kubernetes.md").read_text()
-    block, = re.findall("^```bash\n(.*?)^```$", text, re.M | re.S)
+    block, = blocks_of("docs/store-kubernetes.md", "bash")
     for name, one_of in (("here", cluster), ("peer", other_cluster)):
         (tmp_path / name).write_text(one_of.kubeconfig("token").read_text())
     (tmp_path / "docs").symlink_to(ROOT / "docs")

@@ -6,18 +6,13 @@ import subprocess
 
 import pytest
 
+from pages import blocks_of
 from pair import adopt
 from rig import POOL
-from uvr import ROOT
 
-PAGE = ROOT / "docs/backend-ceph-rbd.md"
+PAGE = "docs/backend-ceph-rbd.md"
 
 pytestmark = pytest.mark.limit(400)
-
-
-def blocks_of(page, language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(),
-                      re.M | re.S)
 
 
 def typed(rig, blocks, cwd="/", **env):
@@ -35,7 +30,7 @@ def test_what_you_need(rig, make, tmp_path):
     for site in rig.sites.values():
         site.ceph("osd", "pool", "create", "fresh", "8")
         site.rbd("pool", "init", "fresh")
-    setup = blocks_of(PAGE, "")[0].replace("client.uvrfs", "client.fresh")
+    setup = blocks_of(PAGE)[0].replace("client.uvrfs", "client.fresh")
     setup = re.sub(r"(?<= )rbd (image|>|token)", r"fresh \1", setup)
     typed(rig, [re.sub(r"(.*# at ([AB]).*)", r"export CEPH_CONF=$\2; \1",
                        setup)], tmp_path)
@@ -60,7 +55,7 @@ def test_the_document(rig, at_b):
     assert len(blocks) > 3
     out = typed(rig, blocks, UVR_ROOT=str(at_b.mnt))
     # What it shows of the plan is what the plan is.
-    shown, = (b for b in blocks_of(PAGE, "") if b.startswith("allowed\n"))
+    shown, = (b for b in blocks_of(PAGE) if b.startswith("allowed\n"))
     assert shown in out
     assert "order 4711" in out
 
@@ -72,7 +67,7 @@ def test_the_drill(rig, at_b, images, tmp_path):
                    check=True)
     images.write("site-a", name, disk.read_bytes())
     r = adopt(at_b, name)
-    blocks = blocks_of(ROOT / "docs/tutorial-drill.md", "bash")
+    blocks = blocks_of("docs/tutorial-drill.md", "bash")
     assert len(blocks) == 3
     out = typed(rig, blocks, tmp_path, image=f"{POOL}/{name}")
     assert re.search(r"^orders: .* files ", out, re.M), out

@@ -6,6 +6,7 @@ import re
 import pytest
 import yaml
 
+from pages import blocks_of
 from test_top import terminal  # noqa: F401
 from test_tutorial import db  # noqa: F401
 from test_users import device, home, is_over, run  # noqa: F401
@@ -82,8 +83,7 @@ def test_uvrfs_yaml(make):
     if "\nsite: " in p.read_text() and p.name != "backend-ceph-rbd.md"))
 def test_a_configuration_that_a_page_shows(make, page):
     """That of ceph-rbd, which not every build has, is used in tests/ceph."""
-    text, = (b for b in re.findall(r"^```yaml\n(.*?)^```$", get(
-        ROOT / "docs" / page), re.M | re.S) if "site: " in b)
+    text, = (b for b in blocks_of(f"docs/{page}", "yaml") if "site: " in b)
     d = make(config=text)
     assert sh(f"{BINARY} -c {d.config} --check-config").out == "ok\n"
 

@@ -3,11 +3,11 @@
 replications as the manifests say, and never undo a failover."""
 import errno
 import os
-import re
 import shutil
 
 import pytest
 
+from pages import blocks_of
 from programs import PATH
 from uvr import ROOT, manifest, name_of, put, sh
 
@@ -65,8 +65,7 @@ class Robot:
 
     def follow_the_document(self):
         """What it says at its end."""
-        text = (ROOT / self.tool.document).read_text()
-        block = re.findall(r"^```\n(.*?)^```$", text, re.M | re.S)[-1]
+        block = blocks_of(self.tool.document)[-1]
         assert "cd /uvr/" in block and "~/repository" in block
         done = sh("set -e\n" + block.replace("/uvr/", f"{self.root}/"),
                   env=self.env)

@@ -6,6 +6,7 @@
 #ifndef UVRFS_STORE_LOCAL_SCENE_H
 #define UVRFS_STORE_LOCAL_SCENE_H
 
+#include "sample_spec.h"
 #include "store.h"
 #include "suite.h"
 #include "text.h"
@@ -223,23 +224,6 @@ static inline int count_entries(const char *path)
 		n++;
 	closedir(d);
 	return n - 2;
-}
-
-static inline struct spec sample_spec(void)
-{
-	return (struct spec){
-		.source = {"prod", "us-east-1", "ceph-rbd"},
-		.destination = {"dr", "us-west-2", "ceph-rbd"},
-		.pvc_name = "db",
-		.pvc_namespace = "database",
-		.volume_handle = "vol-1",
-		.volume_namespace = "database",
-		.state = STATE_REPLICA,
-		.mode = MODE_ASYNCHRONOUS,
-		.schedule = SCHEDULE_INTERVAL,
-		.rpo = "15m",
-		.rto = "5m",
-	};
 }
 
 static inline struct status sample_status(uint64_t id)

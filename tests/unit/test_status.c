@@ -4,6 +4,7 @@
 #include "emit.h"
 #include "manifest.h"
 #include "node.h"
+#include "sample_spec.h"
 #include "status_codec.h"
 #include "status_fields.h"
 #include "suite.h"
@@ -32,23 +33,6 @@ static const char *const odd[] = {
 };
 
 #define ODD_COUNT (sizeof odd / sizeof *odd)
-
-static struct spec sample_spec(void)
-{
-	return (struct spec){
-		.source = {"prod", "us-east-1", "ceph-rbd"},
-		.destination = {"dr", "us-west-2", "ceph-rbd"},
-		.pvc_name = "db",
-		.pvc_namespace = "database",
-		.volume_handle = "vol-1",
-		.volume_namespace = "database",
-		.state = STATE_REPLICA,
-		.mode = MODE_ASYNCHRONOUS,
-		.schedule = SCHEDULE_INTERVAL,
-		.rpo = "15m",
-		.rto = "5m",
-	};
-}
 
 /* Every field set, all numbers different, every string from @text. */
 static struct status full_status(struct transition *history,
