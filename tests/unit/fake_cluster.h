@@ -133,6 +133,13 @@ static int conflict(struct error *err)
 	return fail(err, ECANCELED, "somebody was first");
 }
 
+/* Nobody but who makes one writes to what is not there. */
+static int gone(struct error *err)
+{
+	cluster->sink->vanished(cluster->sink, "database", "db", "");
+	return fail(err, ECANCELED, "database/db is no longer in the store");
+}
+
 static bool is_at(const struct status *status)
 {
 	return strcmp(status->version ? status->version : "",
@@ -156,6 +163,8 @@ static int cluster_save(struct store *s, struct store_write *w,
 
 	if (cluster->away)
 		return fail(err, EHOSTUNREACH, "the server is away");
+	if (!cluster->object && w->status->version)
+		return gone(err);
 	if (!cluster->object)
 		cluster->object = parse_json(
 			"{\"metadata\": {\"namespace\": \"database\", "

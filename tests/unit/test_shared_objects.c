@@ -41,6 +41,17 @@ START_TEST(removed_during_a_write)
 }
 END_TEST
 
+/* The write finds it out, before the watch tells. */
+START_TEST(a_write_brings_nothing_back)
+{
+	json_decref(cluster->object);
+	cluster->object = NULL;
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), -ENOENT);
+	ck_assert_ptr_null(cluster->object);
+	ck_assert_ptr_null(the());
+}
+END_TEST
+
 static void made_anew(const char *uid)
 {
 	apply("replica");
@@ -247,7 +258,8 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		removed_elsewhere, a_late_look_brings_nothing_back,
-		removed_during_a_write, made_anew_with_the_same_name,
+		removed_during_a_write, a_write_brings_nothing_back,
+		made_anew_with_the_same_name,
 		late_news_of_what_was_removed, kubectl_delete, ids_are_noted,
 		a_drafts_id_is_noted_when_it_has_an_object,
 		an_object_has_the_id_that_it_had,
