@@ -2,6 +2,7 @@
 """What happened to daemons from round to round, gathered for the checks of
 ledger.py and order.py."""
 import collections
+import itertools
 import os
 import random
 
@@ -11,7 +12,11 @@ import ledger
 import order
 from shell import sh, until
 from uvr import BINARY
-from writers import VALUES, read_value
+from writers import AHEAD, FORK, VALUES, Crowd, read_value, transitions
+from writers import write_by_open
+
+# What each writer and reader of as_one() does.
+MANY = int(os.environ.get("UVRFS_MANY", "100"))
 
 
 def seeded():
@@ -116,6 +121,24 @@ def shown(d, ns="database"):
     return pictures, histories
 
 
+class Asked:
+    """A replication whose history is gathered as it grows: nobody may ask for
+    more of it than it keeps until then."""
+
+    def __init__(self, r):
+        self.r = r
+        self.turns = FORK.Semaphore(AHEAD)
+
+    def transitions(self, way=write_by_open):
+        return transitions(self.r, way, MANY, self.turns)
+
+    def look(self, story):
+        taken = AHEAD - self.turns.get_value()
+        story.remember({f"{self.r.ns}/{self.r.name}": history_of(self.r)})
+        for _ in range(taken):
+            self.turns.release()
+
+
 class Story:
     """Rounds: writers and readers at work, and what is left after that."""
 
@@ -193,3 +216,28 @@ class Story:
                 f"cut off were decided), {len(self.reads)} reads, "
                 f"{sum(map(len, self.histories.values()))} requests, "
                 f"{len(journal)} acts")
+
+
+def as_one(d, chance, asked, works):
+    """Until all have done their part; then it must be one story."""
+    uvrs = [a.r for a in asked]
+    story, audit = Story(uvrs), Audit(d)
+    crowd = Crowd(chance, works, MANY)
+    while crowd.is_at_work():
+        for a in asked:
+            a.look(story)
+    story.add(crowd.join(), audit.news())
+    for r in uvrs:
+        quiet(r)
+    pictures, history = shown(d)
+    story.remember(history)
+    print(story.figures(d.journal()))
+    faults = story.check(pictures, d.journal()) + story.check_as_one()
+    assert not faults, "\n".join(faults)
+    return story
+
+
+def numbers():
+    """Ranges that have nothing in common."""
+    for first in itertools.count(1):
+        yield range(first * 100000, (first + 1) * 100000)

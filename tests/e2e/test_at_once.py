@@ -1,18 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many write and read at once: there is one order of all, it is that of the
 audit and of the history, and nobody ever sees it otherwise."""
-import itertools
-import os
-
 import pytest
 
-from story import Audit, Story, history_of, quiet, seeded, shown
+from story import MANY, Asked, as_one, numbers, seeded
 from uvr import PATIENT
-from writers import (AHEAD, FORK, Crowd, Echo, comings_and_goings, locked,
-                     reader, settings, transitions, write_by_open,
-                     write_by_rename)
-
-MANY = int(os.environ.get("UVRFS_MANY", "100"))     # writes of each writer
+from writers import (Echo, comings_and_goings, locked, reader, settings,
+                     write_by_open, write_by_rename)
 
 pytestmark = pytest.mark.limit(120 + MANY)
 
@@ -23,53 +17,11 @@ def lab(make):
     return d, seeded()
 
 
-class Asked:
-    """A replication whose history is gathered as it grows: nobody may ask for
-    more of it than it keeps until then."""
-
-    def __init__(self, r):
-        self.r = r
-        self.turns = FORK.Semaphore(AHEAD)
-
-    def transitions(self, way=write_by_open):
-        return transitions(self.r, way, MANY, self.turns)
-
-    def look(self, story):
-        taken = AHEAD - self.turns.get_value()
-        story.remember({f"{self.r.ns}/{self.r.name}": history_of(self.r)})
-        for _ in range(taken):
-            self.turns.release()
-
-
-def run(d, chance, asked, works):
-    """Until all have done their part; then it must be one story."""
-    uvrs = [a.r for a in asked]
-    story, audit = Story(uvrs), Audit(d)
-    crowd = Crowd(chance, works, MANY)
-    while crowd.is_at_work():
-        for a in asked:
-            a.look(story)
-    story.add(crowd.join(), audit.news())
-    for r in uvrs:
-        quiet(r)
-    pictures, history = shown(d)
-    story.remember(history)
-    print(story.figures(d.journal()))
-    faults = story.check(pictures, d.journal()) + story.check_as_one()
-    assert not faults, "\n".join(faults)
-    return story
-
-
-def numbers():
-    for first in itertools.count(1):
-        yield range(first * 100000, (first + 1) * 100000)
-
-
 def test_all_on_one(lab):
     d, chance = lab
     r = d.replica()
     own, asked = numbers(), Asked(r)
-    story = run(d, chance, [asked], [
+    story = as_one(d, chance, [asked], [
         *(asked.transitions(way) for way in (Echo, Echo, write_by_open,
                                              write_by_rename)),
         *(settings(r, next(own), way)
@@ -83,7 +35,7 @@ def test_all_on_several(lab):
     uvrs = [d.replica(), d.source(),
             d.replica().go("promoting", "source", "swap")]
     own, asked = numbers(), [Asked(r) for r in uvrs]
-    run(d, chance, asked, [
+    as_one(d, chance, asked, [
         *(a.transitions(write_by_rename) for a in asked),
         *(a.transitions() for a in asked),
         *(settings(r, next(own)) for r in uvrs),
@@ -96,6 +48,6 @@ def test_one_after_the_other_by_flock(lab):
     d, chance = lab
     r = d.replica()
     own, asked = numbers(), Asked(r)
-    run(d, chance, [asked], [
+    as_one(d, chance, [asked], [
         *(locked(r, next(own)) for _ in range(6)),
         asked.transitions(), *(reader([r]) for _ in range(3))])

@@ -33,9 +33,9 @@ class Over(Exception):
 class Notes(list):
     """What one has done, which is so much at most."""
 
-    def __init__(self, most):
+    def __init__(self, most, enough):
         super().__init__()
-        self.most = most
+        self.most, self.enough = most, enough
 
     def append(self, item):
         super().append(item)
@@ -126,14 +126,16 @@ def read_value(r, what):
 
 
 def reader(uvrs, kinds=tuple(VALUES)):
-    """Reads any value of any of them."""
+    """Reads any value of any of them, at most a thousand a second, for as long
+    as anybody writes."""
     def work(chance, done):
-        while True:
+        while not done.enough.wait(0.001):
             r, what = chance.choice(uvrs), chance.choice(kinds)
             called = time.monotonic()
             value = read_value(r, what)
             done.append(Read(f"{r.ns}/{r.name}", what, value, called,
                              time.monotonic()))
+    work.only_reads = True
     return work
 
 
@@ -216,8 +218,7 @@ def comings_and_goings(d, numbers, ns="database", **more):
     return work
 
 
-def in_child(pipe, work, seed, most):
-    done = Notes(most)
+def in_child(pipe, work, seed, done):
     try:
         work(random.Random(seed), done)
     except Over:
@@ -232,24 +233,30 @@ def in_child(pipe, work, seed, most):
 
 class Crowd:
     """Processes that each do work(chance, done) until the daemon is gone, or
-    they have done the most that they are to do."""
+    they have done the most that they are to do; readers until the others have,
+    or join()."""
 
     def __init__(self, chance, works, most=None):
-        self.members = []
+        self.members, self.writers = [], []
+        self.enough = FORK.Event()
         for work in works:
+            reads = getattr(work, "only_reads", False)
+            notes = Notes(None if reads else most, self.enough)
             ours, theirs = FORK.Pipe(duplex=False)
             process = FORK.Process(target=in_child, daemon=True,
-                                   args=(theirs, work, chance.random(), most))
+                                   args=(theirs, work, chance.random(), notes))
             process.start()
             theirs.close()
             self.members.append((process, ours))
+            self.writers += [] if reads else [ours]
 
     def is_at_work(self):
-        return not all(pipe.poll() for _, pipe in self.members)
+        return not all(pipe.poll() for pipe in self.writers)
 
     def join(self, seconds=30):
         """What all have done, and nobody hangs."""
         found = []
+        self.enough.set()
         for process, pipe in self.members:
             assert pipe.poll(seconds * FACTOR), "a writer hangs"
             found += pipe.recv()
