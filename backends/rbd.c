@@ -102,6 +102,13 @@ int rbd_end_index(const struct rbd_pair *p, const char *cluster)
 	return strcmp(p->end[0].site->name, cluster) != 0;
 }
 
+struct rbd_end *rbd_end_at(struct rbd_pair *p, const struct rbd_site *s)
+{
+	if (p->end[0].site == s)
+		return &p->end[0];
+	return p->end[1].site == s ? &p->end[1] : NULL;
+}
+
 static void pair_free(struct rbd_pair *p)
 {
 	pthread_mutex_destroy(&p->calls);
@@ -219,9 +226,13 @@ static void rbd_untrack(struct backend *b, const char *key)
 {
 	struct rbd *rbd = rbd_of(b);
 	struct rbd_pair *p;
+	int i;
 
 	pthread_mutex_lock(&rbd->lock);
 	p = pair_by_key(rbd, key);
+	/* By the time that somebody tracks it again it is of long ago. */
+	for (i = 0; p && i < 2; i++)
+		p->end[i].view = (struct rbd_view){0};
 	if (p)
 		p->tracked = false;
 	pthread_mutex_unlock(&rbd->lock);

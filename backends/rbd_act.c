@@ -199,6 +199,9 @@ static int decide(struct call *c, struct error *err)
 
 	look_image(c->other->site, c->pair, &other);
 	look_image(c->at->site, c->pair, &at);
+	/* Of an image alone: its cluster is well. */
+	if (at.reach == REACH_SILENT && at.failed)
+		return fail(err, EAGAIN, "%s: %s", c->at->site->name, at.why);
 	if (at.reach != REACH_OK)
 		return fail(err,
 			    at.reach == REACH_REFUSED ||

@@ -72,6 +72,11 @@ static int promote(struct decision *d)
 	return 0;
 }
 
+static bool is_lost(const struct rbd_view *v)
+{
+	return v->reach == REACH_SILENT && !v->alive;
+}
+
 static int force_promote(struct decision *d)
 {
 	int rc = need_image(d);
@@ -88,8 +93,8 @@ static int force_promote(struct decision *d)
 	    !(d->overrides & OVERRIDE_PEER))
 		return fail(d->err, EBUSY, "%s answers and is primary: there "
 			    "would be two", d->other_name);
-	/* It was silent when this was decided. */
-	if (d->other->reach != REACH_OK && d->other->reach != REACH_SILENT &&
+	/* It was lost when this was decided. */
+	if (d->other->reach != REACH_OK && !is_lost(d->other) &&
 	    !(d->overrides & OVERRIDE_PEER))
 		return fail(d->err, EAGAIN, "%s: %s: whether it is primary "
 			    "can't be told", d->other_name, d->other->why);

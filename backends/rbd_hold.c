@@ -51,7 +51,7 @@ no_image:
 	rados_ioctx_destroy(h->io);
 no_pool:
 	conn_unref(h->conn);
-	return site_note(s, rc);
+	return rc == -ENOENT ? rc : site_note(s, rc);
 }
 
 void release_image(struct rbd_hold *h)

@@ -17,9 +17,9 @@
 #define TAGS_A_PAGE 64
 #define TAG_ROOM 512			/* a tag takes about 100 bytes */
 
-/* By the map that the client has; asks nobody. */
-static bool has_pool(rados_t rados, const char *name)
+bool look_has_pool(struct rbd_conn *c, const struct rbd_pair *p)
 {
+	rados_t rados = c->rados;
 	int size = rados_pool_list(rados, NULL, 0);
 	auto_free char *names = size > 0 ? calloc(1, (size_t)size) : NULL;
 	const char *at;
@@ -27,7 +27,7 @@ static bool has_pool(rados_t rados, const char *name)
 	if (!names || rados_pool_list(rados, names, (size_t)size) > size)
 		return false;
 	for (at = names; *at; at += strlen(at) + 1)
-		if (strcmp(at, name) == 0)
+		if (strcmp(at, p->pool) == 0)
 			return true;
 	return false;
 }
@@ -60,7 +60,7 @@ static int ask_for_pool(struct rbd_conn *c, const char *name)
  */
 int look_pool(struct rbd_conn *c, const struct rbd_pair *p, rados_ioctx_t *io)
 {
-	int rc = has_pool(c->rados, p->pool) ? 0 : ask_for_pool(c, p->pool);
+	int rc = look_has_pool(c, p) ? 0 : ask_for_pool(c, p->pool);
 
 	if (rc == 0)
 		rc = rados_ioctx_create(c->rados, p->pool, io);
@@ -386,7 +386,7 @@ static int look_in(const struct place *p, struct rbd_view *v)
 	return rc == -ENOENT ? 0 : rc;
 }
 
-void look_image(struct rbd_site *s, struct rbd_pair *p, struct rbd_view *v)
+int look_image(struct rbd_site *s, struct rbd_pair *p, struct rbd_view *v)
 {
 	struct place place = {.site = s, .pair = p};
 	int rc;
@@ -396,12 +396,13 @@ void look_image(struct rbd_site *s, struct rbd_pair *p, struct rbd_view *v)
 	if (place.conn) {
 		rc = look_pool(place.conn, p, &place.io);
 		if (rc == 0) {
-			rc = look_in(&place, v);
+			rc = site_note(s, look_in(&place, v));
 			rados_ioctx_destroy(place.io);
 		} else if (rc == -ENOENT) {
-			rc = 0;		/* no such pool: no such image */
+			/* No such pool: no such image.  Of the OSDs it says
+			   nothing. */
+			rc = 0;
 		}
-		site_note(s, rc);
 		conn_unref(place.conn);
 	}
 	pthread_mutex_lock(&s->rbd->lock);
@@ -411,9 +412,12 @@ void look_image(struct rbd_site *s, struct rbd_pair *p, struct rbd_view *v)
 		    s->trouble == REACH_OK;
 	if (v->failed) {
 		v->reach = rc == -EPERM || rc == -EACCES ? REACH_REFUSED
-							 : REACH_UNKNOWN;
+			   : rc == -ENOMEM		 ? REACH_UNKNOWN
+							 : REACH_SILENT;
+		v->alive = v->reach == REACH_SILENT;
 		snprintf(v->why, sizeof v->why, "can't look at the image: %s",
 			 strerrordesc_np(-rc));
 	}
 	pthread_mutex_unlock(&s->rbd->lock);
+	return rc;
 }

@@ -30,6 +30,7 @@
 /* A connection, shared by who uses it.  Counted. */
 struct rbd_conn {
 	unsigned refs;
+	bool heard;			/* an OSD has answered it */
 	rados_t rados;
 };
 
@@ -49,12 +50,14 @@ struct rbd_site {
 	int64_t silent_since;		/* monotonic ms; 0: it answers */
 	int64_t silent_last;		/* the last call without an answer */
 	bool doubted;			/* and site_doubt() since it began */
+	bool alive;			/* its monitors answered then */
 	int64_t silent_wall;		/* the same moment's time of day, ms */
 	int64_t retry_at;		/* monotonic ms: connect again */
 	enum reach told;		/* the reach that was published last */
 	/* rbd-mirror daemons are clients too: these are known to be such. */
 	uint64_t mirrors[RBD_KNOWN_MIRRORS];
 	unsigned mirror_count;
+	struct rbd_pair *listed;	/* of the pool that was listed last */
 	pthread_t watcher, snapper;
 	bool has_watcher, has_snapper;
 };
@@ -133,6 +136,8 @@ struct rbd_pair *rbd_pair_of(struct rbd *rbd, const struct target *t);
 struct rbd_end *rbd_end_of_image(struct rbd *rbd, const struct rbd_site *site,
 				 const char *path);
 int rbd_end_index(const struct rbd_pair *p, const char *cluster);
+/* The end of @p at @s, or NULL. */
+struct rbd_end *rbd_end_at(struct rbd_pair *p, const struct rbd_site *s);
 
 /* ---- rbd_site.c ---- */
 
@@ -153,13 +158,23 @@ int conn_ask(struct rbd_conn *c, const char *what, char **answer, size_t *len);
 void site_connect(struct rbd_site *s);
 
 /*
- * Is a site that is silent only deaf to us?  A client whose key was taken away
- * hears nothing more; a new one is refused.  Blocks as site_connect().
+ * Is a site that is silent dead?  A client whose key was taken away hears nothing
+ * more; a new one is refused.  And monitors that answer are alive, whatever
+ * became of the OSDs.  Blocks as site_connect().
  */
 void site_doubt(struct rbd_site *s);
 
-/* Takes down what a call to the site came to; returns @rc. */
+/*
+ * Takes down what a call to the site came to; returns @rc.  An answer ends its
+ * silence.  That one image or pool gives none does not begin it: their placement
+ * groups may be inactive, and no others.
+ */
 int site_note(struct rbd_site *s, int rc);
+/* Nothing that was asked there since @asked (monotonic ms) has been answered. */
+void site_note_silence(struct rbd_site *s, int64_t asked);
+
+/* With the lock held: has it been silent for so long that it counts? */
+bool site_is_silent(const struct rbd_site *s);
 bool site_is_silence(int rc);
 
 /* With the lock held: how the site stands, into a view of it. */
@@ -184,11 +199,14 @@ bool hold_is_of(rados_ioctx_t io, rbd_image_t image, uint64_t client);
 
 /* ---- rbd_look.c: worker ---- */
 
+/* Is the pool in the map that the client has?  Asks nobody. */
+bool look_has_pool(struct rbd_conn *c, const struct rbd_pair *p);
+
 /* The pool's handle; 0 or a negative errno. */
 int look_pool(struct rbd_conn *c, const struct rbd_pair *p, rados_ioctx_t *io);
 
-/* Looks at one image; fills @v whatever happens. */
-void look_image(struct rbd_site *s, struct rbd_pair *p, struct rbd_view *v);
+/* Looks at one image; fills @v whatever happens.  0 or a negative errno. */
+int look_image(struct rbd_site *s, struct rbd_pair *p, struct rbd_view *v);
 
 /* The name of that one of an open image's RADOS objects: PREFIX.ID. */
 int look_object(rbd_image_t image, const char *prefix,
@@ -201,10 +219,22 @@ void look_snaps(rbd_image_t image, struct rbd_view *v);
 void look_records(const rbd_mirror_image_global_status_t *status,
 		  struct rbd_view *v);
 
+/* ---- rbd_probe.c ---- */
+
+/*
+ * Asks images of the site, at once, whether they are there.  Keeps of those which
+ * give no answer that they do not, while others do.  False: none answers.  Blocks
+ * for RBD_CALL_S.
+ */
+bool probe_images(struct rbd_site *s);
+
 /* ---- rbd_watch.c ---- */
 
-/* Looks at end @i and keeps what it saw. */
-void watch_end(struct rbd *rbd, struct rbd_pair *p, int i);
+/* With the lock held: what a look at @e has seen. */
+void watch_keep(struct rbd_end *e, const struct rbd_view *v);
+
+/* Looks at end @i and keeps what it saw; false: it had no answer. */
+bool watch_end(struct rbd *rbd, struct rbd_pair *p, int i);
 
 /* What the pair's two views mean for @here, `at` and whose view it is included.
    With the lock. */

@@ -42,15 +42,15 @@ struct rbd_conn *site_conn(struct rbd_site *s, int *rc)
 	return c;
 }
 
-/* With the lock held: a call has had no answer. */
-static void went_silent(struct rbd_site *s)
+/* With the lock held: what was asked then has had no answer. */
+static void went_silent(struct rbd_site *s, int64_t asked)
 {
-	s->silent_last = clock_monotonic();
+	s->silent_last = asked;
 	if (s->silent_since)
 		return;
 	s->silent_since = s->silent_last;
 	s->silent_wall = clock_wall();
-	s->doubted = false;
+	s->doubted = s->alive = false;
 }
 
 int site_note(struct rbd_site *s, int rc)
@@ -63,16 +63,28 @@ int site_note(struct rbd_site *s, int rc)
 	if (!site_is_silence(rc)) {
 		s->silent_since = 0;
 		s->answered = true;
-	} else {
-		went_silent(s);
-		if (rc == -ESHUTDOWN) {
-			dropped = s->conn;
-			s->conn = NULL;
-		}
+		if (s->conn)
+			s->conn->heard = true;
+	} else if (rc == -ESHUTDOWN) {
+		dropped = s->conn;
+		s->conn = NULL;
+	}
+	/* A new one, too: whoever comes from this machine. */
+	if (dropped && !dropped->heard) {
+		s->trouble = REACH_REFUSED;
+		snprintf(s->why, sizeof s->why, "this client is blocklisted");
 	}
 	pthread_mutex_unlock(&s->rbd->lock);
 	conn_unref(dropped);
 	return rc;
+}
+
+void site_note_silence(struct rbd_site *s, int64_t asked)
+{
+	pthread_mutex_lock(&s->rbd->lock);
+	if (s->conn)
+		went_silent(s, asked);
+	pthread_mutex_unlock(&s->rbd->lock);
 }
 
 static void trouble(struct rbd_site *s, enum reach reach, const char *what,
@@ -169,7 +181,7 @@ static struct rbd_conn *new_client(struct rbd_site *s, const char **what,
  * A key without rights at the monitor connects, and none of its questions is
  * ever answered, which looks like a cluster that is gone: seen on Ceph 16.2.
  * Commands alone are refused in words.  Any other outcome of theirs is no reason
- * not to go on.
+ * not to go on: a monitor has let us in.
  */
 static int connect_client(struct rbd_conn *c)
 {
@@ -201,8 +213,9 @@ static void open_conn(struct rbd_site *s)
 	pthread_mutex_lock(&s->rbd->lock);
 	s->trouble = REACH_OK;
 	if (rc < 0) {
-		went_silent(s);
+		went_silent(s, clock_monotonic());
 		s->doubted = true;
+		s->alive = false;
 	} else {
 		s->conn = c;
 		s->answered = true;
@@ -228,36 +241,58 @@ void site_connect(struct rbd_site *s)
 	pthread_mutex_unlock(&s->rbd->lock);
 }
 
+/* What becomes of a new client; 0 when it was let in. */
+static int connect_anew(struct rbd_site *s)
+{
+	const char *what;
+	int rc;
+	struct rbd_conn *c = new_client(s, &what, &rc);
+
+	if (!c)
+		return rc;
+	rc = connect_client(c);
+	if (is_refusal(rc))
+		refuse(s, rc);
+	conn_unref(c);
+	return rc;
+}
+
 void site_doubt(struct rbd_site *s)
 {
-	struct rbd_conn *c = NULL;
-	const char *what;
-	bool now;
+	struct rbd_conn *c;
+	bool alive, silent;
 	int rc;
 
 	pthread_mutex_lock(&s->rbd->lock);
-	now = s->conn && s->silent_since;
+	silent = s->silent_since;
 	pthread_mutex_unlock(&s->rbd->lock);
-	if (now)
-		c = new_client(s, &what, &rc);
-	if (c) {
-		rc = connect_client(c);
-		if (is_refusal(rc))
-			refuse(s, rc);
-	}
+	c = silent ? site_conn(s, &rc) : NULL;
+	if (!c)
+		return;
+	rc = connect_anew(s);
+	/* What else keeps it away may be of this machine. */
+	alive = rc == 0 ||
+		(!site_is_silence(rc) &&
+		 !site_is_silence(conn_ask(c, "osd stat", NULL, NULL)));
 	conn_unref(c);
 	pthread_mutex_lock(&s->rbd->lock);
 	s->doubted = true;
+	s->alive = alive;
 	pthread_mutex_unlock(&s->rbd->lock);
+}
+
+bool site_is_silent(const struct rbd_site *s)
+{
+	/* From the first question without an answer to the last: how long
+	   nobody has asked says nothing. */
+	return s->silent_since && s->doubted &&
+	       s->silent_last - s->silent_since >= s->rbd->silent_ms;
 }
 
 void site_stamp(const struct rbd_site *s, struct rbd_view *v)
 {
-	/* From the first call that had no answer to the last: how long nobody
-	   has asked says nothing. */
-	int64_t silence = s->silent_last - s->silent_since;
-
 	*v->why = '\0';
+	v->alive = s->silent_since && s->alive;
 	if (!s->conf) {
 		v->reach = REACH_UNCONFIGURED;
 		snprintf(v->why, sizeof v->why,
@@ -266,10 +301,10 @@ void site_stamp(const struct rbd_site *s, struct rbd_view *v)
 		v->reach = s->trouble;
 		memcpy(v->why, s->why, sizeof v->why);
 	} else if (s->silent_since) {
-		v->reach = s->doubted && silence >= s->rbd->silent_ms
-				   ? REACH_SILENT
-				   : REACH_UNKNOWN;
-		snprintf(v->why, sizeof v->why, "its Ceph gives no answer");
+		v->reach = site_is_silent(s) ? REACH_SILENT : REACH_UNKNOWN;
+		snprintf(v->why, sizeof v->why, "%s",
+			 v->alive ? "its monitors answer, and its OSDs don't"
+				      : "its Ceph gives no answer");
 	} else {
 		v->reach = s->answered && v->at ? REACH_OK : REACH_UNKNOWN;
 	}

@@ -65,6 +65,8 @@ struct rbd_view {
 	int64_t at;			/* ms; 0: none, or in vain */
 	enum reach reach;
 	char why[SIDE_TEXT_MAX];
+	bool alive;			/* it is silent, and not dead: others
+					   there answer */
 	bool failed;			/* by itself: nothing is wrong with the
 					   site, and `why` is the look's */
 	bool pool_mirrors;		/* mirroring is enabled on the pool */

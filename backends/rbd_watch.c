@@ -19,8 +19,7 @@
 
 /* ---- what is kept ---- */
 
-/* With the lock held. */
-static void keep(struct rbd_end *e, const struct rbd_view *v)
+void watch_keep(struct rbd_end *e, const struct rbd_view *v)
 {
 	int64_t remembered = e->view.data_time;
 	const struct rbd_snap *last;
@@ -35,11 +34,15 @@ static void keep(struct rbd_end *e, const struct rbd_view *v)
 		last = rbd_last_snap(v);
 		e->snapped_at = last ? last->time : 0;
 	} else {
-		/* Once more in the next round, then in its turn. */
-		e->due = e->view.at != 0;
+		/* Once more in the next round, which decides, then in its
+		   turn. */
+		e->due = v->failed ? !e->view.failed : e->view.at != 0;
 		e->view.at = 0;
 		e->view.failed = v->failed;
-		e->view.reach = v->reach;
+		e->view.reach = e->due && v->reach == REACH_SILENT
+					? REACH_UNKNOWN
+					: v->reach;
+		e->view.alive = v->alive;
 		memcpy(e->view.why, v->why, sizeof e->view.why);
 	}
 }
@@ -58,24 +61,26 @@ static void await_flight(struct rbd *rbd, struct rbd_end *e)
 	pthread_mutex_unlock(&rbd->lock);
 }
 
-void watch_end(struct rbd *rbd, struct rbd_pair *p, int i)
+bool watch_end(struct rbd *rbd, struct rbd_pair *p, int i)
 {
 	struct rbd_end *e = &p->end[i];
 	struct rbd_view v;
 	uint64_t look;
+	int rc;
 
 	await_flight(rbd, e);
 	pthread_mutex_lock(&rbd->lock);
 	look = ++e->looks;
 	pthread_mutex_unlock(&rbd->lock);
-	look_image(e->site, p, &v);
+	rc = look_image(e->site, p, &v);
 	pthread_mutex_lock(&rbd->lock);
 	/* An older look that took longer may be of before an act. */
 	if (look > e->kept) {
 		e->kept = look;
-		keep(e, &v);
+		watch_keep(e, &v);
 	}
 	pthread_mutex_unlock(&rbd->lock);
+	return !site_is_silence(rc);
 }
 
 void pair_judge(struct rbd_pair *p, int here, bool holds_pvc,
@@ -89,7 +94,7 @@ void pair_judge(struct rbd_pair *p, int here, bool holds_pvc,
 		struct rbd_view *v = &p->end[i].view;
 
 		v->busy = p->end[i].busy;
-		if (v->failed && !s->silent_since && s->trouble == REACH_OK)
+		if (v->failed && s->trouble == REACH_OK && !site_is_silent(s))
 			continue;
 		site_stamp(s, v);
 		v->failed = false;
@@ -104,8 +109,10 @@ void pair_judge(struct rbd_pair *p, int here, bool holds_pvc,
 	o->holds_pvc = holds_pvc;
 	/* The other site's rbd-mirror writes to ours when it does not answer
 	   us: it is cut off from us, not dead. */
-	o->peer_alive = e->site->silent_since && h->view.peer_record >
-					    e->site->silent_wall + ALIVE_MS;
+	o->peer_alive = (e->view.reach == REACH_SILENT && e->view.alive) ||
+			(e->site->silent_since &&
+			 h->view.peer_record >
+				 e->site->silent_wall + ALIVE_MS);
 }
 
 static void publish(struct rbd *rbd, struct rbd_pair *p)
@@ -126,14 +133,6 @@ static void publish(struct rbd *rbd, struct rbd_pair *p)
 }
 
 /* ---- a round ---- */
-
-/* With the lock held: the end of @p at @s, or NULL. */
-static struct rbd_end *end_at(struct rbd_pair *p, const struct rbd_site *s)
-{
-	if (p->end[0].site == s)
-		return &p->end[0];
-	return p->end[1].site == s ? &p->end[1] : NULL;
-}
 
 static bool record_differs(const struct rbd_view *a, const struct rbd_view *b)
 {
@@ -222,10 +221,10 @@ static struct rbd_pair *next_pool(struct rbd_site *s, struct rbd_pair *after)
 
 	pthread_mutex_lock(&s->rbd->lock);
 	for (p = after ? after->next : s->rbd->pairs; p; p = p->next) {
-		if (!p->tracked || !end_at(p, s))
+		if (!p->tracked || !rbd_end_at(p, s))
 			continue;
 		for (q = s->rbd->pairs; q != p; q = q->next)
-			if (q->tracked && end_at(q, s) &&
+			if (q->tracked && rbd_end_at(q, s) &&
 			    strcmp(q->pool, p->pool) == 0 &&
 			    strcmp(q->namespace, p->namespace) == 0)
 				break;
@@ -236,20 +235,33 @@ static struct rbd_pair *next_pool(struct rbd_site *s, struct rbd_pair *after)
 	return p;
 }
 
-static int list_pools(struct rbd_site *s)
+/*
+ * Goes on behind the pool that was the last, and ends with the first that gives
+ * no answer: it may be the only one, and takes seconds.  False: none gives one.
+ */
+static bool list_pools(struct rbd_site *s, struct rbd_conn *c)
 {
-	struct rbd_pair *p = NULL;
-	struct rbd_conn *c;
-	int rc;
+	struct rbd_pair *p = s->listed, *first = NULL;
+	bool heard = false, around = false;
+	int rc = 0;
 
-	c = site_conn(s, &rc);
-	if (!c)
-		return rc;
-	rc = 0;
-	while (!site_is_silence(rc) && (p = next_pool(s, p)))
-		rc = site_note(s, list_pool(s, c, p));
-	conn_unref(c);
-	return site_is_silence(rc) ? rc : 0;
+	while (!site_is_silence(rc)) {
+		p = next_pool(s, p);
+		if (!p && around)
+			break;
+		around = around || !p;
+		if (!p)
+			continue;
+		if (p == first)
+			break;
+		first = first ? first : p;
+		s->listed = p;
+		rc = list_pool(s, c, p);
+		/* Of a pool that is not there the monitors know. */
+		if (rc != -ENOENT)
+			heard = !site_is_silence(site_note(s, rc)) || heard;
+	}
+	return heard || !site_is_silence(rc);
 }
 
 /* The image that has waited longest to be looked at, or NULL. */
@@ -260,34 +272,37 @@ static struct rbd_end *most_due(struct rbd_site *s, int64_t begun,
 	struct rbd_pair *p;
 
 	pthread_mutex_lock(&s->rbd->lock);
-	for (p = s->rbd->pairs; p && !due; p = p->next) {
-		e = p->tracked ? end_at(p, s) : NULL;
+	for (p = s->rbd->pairs; p; p = p->next) {
+		e = p->tracked ? rbd_end_at(p, s) : NULL;
 		if (!e || e->looked_at >= begun)
 			continue;
-		if (e->due || e->busy || !e->looked_at ||
-		    !rbd_is_settled(&p->end[0].view, &p->end[1].view))
-			due = e;
-		else if (!oldest || e->looked_at < oldest->looked_at)
+		if (e->due || (e->busy && !e->view.failed) || !e->looked_at ||
+		    !rbd_is_settled(&p->end[0].view, &p->end[1].view)) {
+			if (!due || e->looked_at < due->looked_at)
+				due = e;
+		} else if (!oldest || e->looked_at < oldest->looked_at) {
 			oldest = e;
+		}
 	}
 	if (!due && oldest && *turns) {
 		(*turns)--;
 		due = oldest;
 	}
-	if (s->rbd->stopping)
+	if (s->rbd->stopping || !s->conn)
 		due = NULL;
 	pthread_mutex_unlock(&s->rbd->lock);
 	return due;
 }
 
-static bool is_silent(struct rbd_site *s)
+/* It had no answer before either. */
+static bool was_silent(struct rbd_end *e)
 {
-	bool silent;
+	bool failed;
 
-	pthread_mutex_lock(&s->rbd->lock);
-	silent = !s->conn || s->silent_since;
-	pthread_mutex_unlock(&s->rbd->lock);
-	return silent;
+	pthread_mutex_lock(&e->site->rbd->lock);
+	failed = e->view.failed;
+	pthread_mutex_unlock(&e->site->rbd->lock);
+	return failed;
 }
 
 static void look_around(struct rbd_site *s)
@@ -295,10 +310,16 @@ static void look_around(struct rbd_site *s)
 	int64_t begun = clock_monotonic();
 	unsigned turns = LOOKS_IN_TURN;
 	struct rbd_end *e;
+	bool known, on = true;
 
-	while (!is_silent(s) && (e = most_due(s, begun, &turns))) {
-		watch_end(s->rbd, e->pair, e == &e->pair->end[1]);
+	while (on && (e = most_due(s, begun, &turns))) {
+		known = was_silent(e);
+		on = watch_end(s->rbd, e->pair, e == &e->pair->end[1]);
 		publish(s->rbd, e->pair);
+		/* That took seconds: who else is silent is found out at once,
+		   and one of these a round is looked at. */
+		if (!on && !known)
+			on = probe_images(s);
 	}
 }
 
@@ -308,7 +329,7 @@ static bool is_news(struct rbd_site *s, struct rbd_pair *p, bool changed)
 	bool news;
 
 	pthread_mutex_lock(&s->rbd->lock);
-	news = p->tracked && end_at(p, s) &&
+	news = p->tracked && rbd_end_at(p, s) &&
 	       (changed || p->anew || s->silent_since);
 	pthread_mutex_unlock(&s->rbd->lock);
 	return news;
@@ -338,7 +359,7 @@ static bool has_work(const struct rbd_site *s)
 	struct rbd_pair *p;
 
 	for (p = s->rbd->pairs; p; p = p->next)
-		if (p->tracked && end_at(p, s))
+		if (p->tracked && rbd_end_at(p, s))
 			return true;
 	return false;
 }
@@ -362,16 +383,34 @@ bool watch_pause(struct rbd_site *s, int64_t ms)
 	return on;
 }
 
+/* True: its OSDs answer, be it only some. */
+static bool ask_site(struct rbd_site *s)
+{
+	int64_t asked = clock_monotonic();
+	struct rbd_conn *c;
+	bool heard;
+	int rc;
+
+	c = site_conn(s, &rc);
+	if (!c)
+		return false;
+	heard = list_pools(s, c) || probe_images(s);
+	conn_unref(c);
+	if (heard)
+		return true;
+	site_note_silence(s, asked);
+	site_doubt(s);
+	return false;
+}
+
 void *watch_main(void *arg)
 {
 	struct rbd_site *s = arg;
 
 	while (watch_pause(s, RBD_ROUND_MS)) {
 		site_connect(s);
-		if (list_pools(s) == 0)
+		if (ask_site(s))
 			look_around(s);
-		else
-			site_doubt(s);
 		tell_pairs(s);
 	}
 	return NULL;

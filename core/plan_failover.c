@@ -183,9 +183,9 @@ static void check_silent_peer(struct planning *p)
 			  p->in->peer, side_silence(p->peer), why);
 	else if (p->in->seen->peer_alive)
 		plan_need(p, OVERRIDE_PEER, "peer",
-			  "%s gives no answer, but its data still arrives "
-			  "here: it is alive",
-			  p->in->peer);
+			  "%s gives no answer (%s), but the storage shows that "
+			  "it is alive",
+			  p->in->peer, why);
 	else if (p->in->policy->unreachable_needs_force)
 		plan_need(p, OVERRIDE_PEER, "peer",
 			  "%s gives no answer, and the policy demands force "

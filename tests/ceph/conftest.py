@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 
@@ -55,10 +56,10 @@ def config(rig, site, **other):
 
 
 @contextlib.contextmanager
-def running_rig(number=0):
-    """A pair of clusters, with 200 ports of its own for each number."""
+def running_rig(number=0, osds=1):
+    """A pair of clusters, with 200 ports of its own for each number up to 2."""
     with tempfile.TemporaryDirectory(prefix="uvr-ceph-") as base:
-        one = Rig(base, 20000 + (os.getpid() + number * 20) % 60 * 200)
+        one = Rig(base, 20000 + (os.getpid() + number * 20) % 60 * 200, osds)
         try:
             yield one.start()
         finally:
@@ -75,6 +76,17 @@ def rig():
 @pytest.fixture(scope="session")
 def images(rig):
     return Images(rig)
+
+
+@pytest.fixture
+def all_well(rig):
+    """What a test does to the clusters ends with it."""
+    yield
+    for site in rig.sites.values():
+        site.send(signal.SIGCONT)
+        if len(site.pids()) < 2 + site.osds:
+            site.kill()
+            site.start()
 
 
 def daemon(rig, site):

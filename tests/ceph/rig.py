@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two small Ceph clusters on this machine whose RBD pools mirror each other.
 
-One monitor, one OSD and one rbd-mirror each, without a manager, on loopback:
+One monitor, one or two OSDs and one rbd-mirror each, without a manager, on
+loopback:
 
     tests/ceph/rig.py start DIR     # then: rbd -c DIR/site-a/ceph.conf ...
     tests/ceph/rig.py stop DIR      # ends them, and removes DIR
@@ -26,7 +27,7 @@ import uuid
 
 SITES = ("site-a", "site-b")
 POOL = "rbd"
-DAEMONS = ("mon", "osd", "mirror")
+DAEMONS = ("mon", "osd.0", "osd.1", "mirror")
 
 CONF = """[global]
 fsid = {fsid}
@@ -66,7 +67,7 @@ mon_data_avail_warn = 1
 mon_data_avail_crit = 0
 mon_rocksdb_options = write_buffer_size=4194304,compression=kNoCompression
 [osd]
-osd_data = {dir}/osd
+osd_data = {dir}/osd.$id
 osd_objectstore = bluestore
 osd_memory_target = 939524096
 osd_op_num_shards = 2
@@ -87,6 +88,7 @@ KEYS = (
     ("mon.", ("mon", "allow *")),
     ("client.admin", ("mon", "allow *", "osd", "allow *", "mgr", "allow *")),
     ("osd.0", ("mon", "allow profile osd", "osd", "allow *")),
+    ("osd.1", ("mon", "allow profile osd", "osd", "allow *")),
     ("client.rbd-mirror.{site}", ("mon", "profile rbd-mirror",
                                   "osd", "profile rbd")),
     ("client.uvrfs", ("mon", "profile rbd", "osd", "profile rbd")),
@@ -109,8 +111,9 @@ def wait_for(what, check, seconds=60):
 
 
 class Site:
-    def __init__(self, base, name, port):
+    def __init__(self, base, name, port, osds):
         self.dir, self.name, self.port = base / name, name, port
+        self.osds = osds
         self.conf = self.dir / "ceph.conf"
         self.keyring = self.dir / "keyring"
 
@@ -122,7 +125,7 @@ class Site:
         return run("rbd", "-c", self.conf, *arguments).stdout
 
     def build(self):
-        for sub in ("mon", "osd", "log", "run", "pid"):
+        for sub in ("mon", "log", "run", "pid"):
             (self.dir / sub).mkdir(parents=True)
         fsid = str(uuid.uuid4())
         self.conf.write_text(CONF.format(
@@ -134,10 +137,14 @@ class Site:
         # All keys of this keyring are made known to the monitor.
         run("ceph-mon", "-c", self.conf, "--mkfs", "-i", "a", "--monmap",
             self.dir / "monmap", "--keyring", self.keyring)
-        (self.dir / "osd.uuid").write_text(str(uuid.uuid4()))
-        run("ceph-osd", "-c", self.conf, "--mkfs", "-i", 0,
-            "--no-mon-config", "--osd-uuid",
-            (self.dir / "osd.uuid").read_text())
+        for number in range(self.osds):
+            self._build_osd(number)
+
+    def _build_osd(self, number):
+        data = self.dir / f"osd.{number}"
+        data.mkdir()
+        run("ceph-osd", "-c", self.conf, "--mkfs", "-i", number,
+            "--no-mon-config", "--osd-uuid", uuid.uuid4())
 
     def _make_keys(self):
         for i, (who, caps) in enumerate(KEYS):
@@ -150,10 +157,8 @@ class Site:
 
     def start(self, first=False):
         self._launch("mon", "ceph-mon", "-f", "-c", self.conf, "-i", "a")
-        self.ceph("osd", "new", (self.dir / "osd.uuid").read_text(), 0)
-        self._launch("osd", "ceph-osd", "-f", "-c", self.conf, "-i", "0")
-        wait_for(f"the OSD of {self.name}",
-                 lambda: "1 up" in self.ceph("osd", "stat"))
+        for number in range(self.osds):
+            self._start_osd(number)
         if first:
             self.ceph("osd", "pool", "create", POOL, 8)
             self.rbd("pool", "init", POOL)
@@ -161,6 +166,16 @@ class Site:
                      POOL, "image")
         else:
             self.start_mirror()
+
+    def _start_osd(self, number):
+        fsid = (self.dir / f"osd.{number}" / "fsid").read_text().strip()
+        self.ceph("osd", "new", fsid, number)
+        # As the map of before may say that it is up.
+        self.ceph("osd", "down", number)
+        self._launch(f"osd.{number}", "ceph-osd", "-f", "-c", self.conf, "-i",
+                     number)
+        wait_for(f"OSD {number} of {self.name}",
+                 lambda: f"{number + 1} up" in self.ceph("osd", "stat"))
 
     def start_mirror(self):
         self._launch("mirror", "rbd-mirror", "-f", "-c", self.conf, "--id",
@@ -174,10 +189,10 @@ class Site:
                 env={**os.environ, **env})
         (self.dir / "pid" / daemon).write_text(str(process.pid))
 
-    def pids(self):
+    def pids(self, daemons=DAEMONS):
         """Of the daemons that were started and are still these."""
         found = []
-        for daemon in DAEMONS:
+        for daemon in daemons:
             path = self.dir / "pid" / daemon
             if not path.exists():
                 continue
@@ -190,14 +205,15 @@ class Site:
                 found.append(int(pid))
         return found
 
-    def send(self, number):
-        pids = self.pids()
+    def send(self, number, daemons=DAEMONS):
+        pids = self.pids(daemons)
         for pid in pids:
             os.kill(pid, number)
         return pids
 
-    def kill(self, number=signal.SIGKILL):
-        for pid in self.send(number):
+    def kill(self, *daemons):
+        """Those, or all."""
+        for pid in self.send(signal.SIGKILL, daemons or DAEMONS):
             wait_for(f"the end of {pid}", lambda pid=pid: has_ended(pid), 30)
 
     def freeze(self):
@@ -219,9 +235,9 @@ def has_ended(pid):
 
 
 class Rig:
-    def __init__(self, base, port=30300):
+    def __init__(self, base, port=30300, osds=1):
         self.base = pathlib.Path(base)
-        self.sites = {name: Site(self.base, name, port + 100 * i)
+        self.sites = {name: Site(self.base, name, port + 100 * i, osds)
                       for i, name in enumerate(SITES)}
 
     def __getitem__(self, name):

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """A site that dies, or freezes, and comes back."""
-import signal
 import time
 
 import pytest
@@ -11,16 +10,6 @@ from pair import LAB, adopt, await_peer, await_plan, manifest
 from uvr import name_of, put, until
 
 pytestmark = pytest.mark.limit(600)
-
-
-@pytest.fixture
-def all_well(rig):
-    yield
-    for site in rig.sites.values():
-        site.send(signal.SIGCONT)
-        if len(site.pids()) < 3:
-            site.kill()
-            site.start()
 
 
 def keep_this_side(r, images, image):

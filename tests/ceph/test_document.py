@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from pages import blocks_of
-from pair import adopt
+from pair import adopt, await_plan
 from rig import POOL
 
 PAGE = "docs/backend-ceph-rbd.md"
@@ -76,5 +76,6 @@ def test_the_drill(rig, at_b, images, tmp_path):
     for site in rig.sites:
         assert not images.exists(site, f"{name}-drill")
     # An image that was cloned would not be let go of.
+    await_plan(r, "promoting", "allowed")
     r.go("promoting", "source")
     assert images.primaries(name) == ["site-b"]

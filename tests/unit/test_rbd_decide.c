@@ -172,6 +172,9 @@ START_TEST(to_force_promote)
 				 RBD_DEED_FORCE_PROMOTE);
 	}
 	a.reach = REACH_SILENT;
+	a.alive = true;
+	ck_assert_int_eq(decide(ACT_FORCE_PROMOTE, &b, &a, 0), -EAGAIN);
+	a.alive = false;
 	ck_assert_int_eq(decide(ACT_FORCE_PROMOTE, &b, &a, 0),
 			 RBD_DEED_FORCE_PROMOTE);
 	b.snaps[0].complete = false;
