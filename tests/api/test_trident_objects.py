@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 import crds
-from shell import never, until
+from pages import blocks_of
+from shell import never, sh, until
 from sites import NS, await_equal
 from trident_lab import (MIRROR, TMRS, await_told,  # noqa: F401
                          await_verdict, make_trident, trident)
@@ -156,6 +157,43 @@ def test_kept_at_rmdir(trident):
     await_equal(pair)
     again = pair.make(one.daemon)
     assert again.ready.reason == "Verified"
+
+
+def contexts(clusters, path):
+    """One kubeconfig, as whoever types the page has it."""
+    whole = {"apiVersion": "v1", "kind": "Config", "clusters": [],
+             "contexts": [], "users": []}
+    for name, cluster in clusters.items():
+        one = yaml.safe_load(cluster.kubeconfig().read_text())
+        for kind in ("cluster", "user"):
+            whole[f"{kind}s"].append(
+                {"name": name, kind: one[f"{kind}s"][0][kind]})
+        whole["contexts"].append(
+            {"name": name, "context": {"cluster": name, "user": name}})
+    path.write_text(yaml.safe_dump(whole))
+    path.chmod(0o600)
+    return path
+
+
+def test_ended_by_hand(trident, tmp_path):
+    """As the page has it: the mirror is gone, and both can be written."""
+    pair, one = trident.ready("orders")
+    os.rmdir(one.path)
+    until(lambda: not one.path.exists(), "its end")
+    block, = blocks_of("docs/backend-trident.md")
+    assert block.count("delete tridentmirrorrelationship orders") == 2
+    config = contexts({"prod-cluster": trident.clusters["a"],
+                       "dr-cluster": trident.clusters["b"]},
+                      tmp_path / "kubeconfig")
+    done = sh(block, seconds=60, env={"KUBECONFIG": str(config),
+                                      "HOME": str(tmp_path)})
+    assert done.rc == 0, done.err
+    storage = pair.sites.double.storage
+    for site in "ab":
+        assert not trident.list(site, "tmr")
+        until(lambda site=site: storage.is_writable(
+            site, trident.double.volume_of(site, NS, "orders")[1]),
+            f"{site} can be written", 20)
 
 
 def test_deletion_policy_is_refused(trident):
