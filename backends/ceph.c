@@ -222,15 +222,19 @@ static int promote(struct deed *d)
 
 static int force_promote(struct deed *d)
 {
+	int rc;
+
 	if (d->at.asked == CEPH_PRIMARY)
 		return insist(d);
 	/* One that is being promoted may be primary any moment. */
-	if ((d->call->seen.peer.claim == ROLE_SOURCE ||
-	     d->other.asked == CEPH_PRIMARY) &&
+	if (d->other.asked == CEPH_PRIMARY &&
 	    d->call->other->reach == REACH_OK &&
 	    !(d->call->order->overrides & OVERRIDE_PEER))
 		return fail(d->err, EBUSY, "%s answers and is primary: there "
 			    "would be two", d->call->other->cluster);
+	rc = csi_check_lost(d->call, d->err);
+	if (rc)
+		return rc;
 	if (!d->call->seen.here.complete)
 		return fail(d->err, EINVAL, "%s holds no whole copy that could "
 			    "be promoted", name_at(d));

@@ -99,22 +99,70 @@ static int fetch(struct csi_site *s, const struct csi_part *part, int64_t end,
 	return 0;
 }
 
-/* Asks for what is known of one side; one that gives no answer is not asked. */
+/* Asks for what is known of one side.  1: one that gives no answer is not asked. */
 static int fetch_all(struct csi_pair *p, int i, int64_t end, struct error *err)
 {
 	struct csi *csi = p->site[i]->csi;
 	struct csi_view v;
 	unsigned n;
-	int rc = 0;
+	int rc;
 
 	pthread_mutex_lock(&csi->lock);
 	csi_view_fill(p, i, &v);
 	pthread_mutex_unlock(&csi->lock);
-	for (n = 0; v.reach == REACH_OK && n < CSI_PARTS_MAX && rc == 0; n++)
+	rc = v.reach != REACH_OK;
+	for (n = 0; n < CSI_PARTS_MAX && rc == 0; n++)
 		if (v.part[n].object)
 			rc = fetch(p->site[i], &v.part[n], end, err);
 	csi_view_release(csi, &v);
 	return rc;
+}
+
+/* With the lock held: what became of fetch_all(). */
+static void note_look(struct csi_pair *p, int i, int rc,
+		      const struct error *err)
+{
+	if (rc == 0)
+		p->ill_since[i] = 0;
+	if (rc >= 0)
+		return;
+	if (!p->ill_since[i])
+		p->ill_since[i] = clock_monotonic();
+	p->ill_refused[i] = rc == -EACCES;
+	snprintf(p->ill_why[i], sizeof p->ill_why[i], "%.100s", err->msg);
+}
+
+/* A pair whose end *@i is ill there, behind @p. */
+static struct csi_pair *next_ill(struct csi_site *s, struct csi_pair *p, int *i)
+{
+	for (p = p ? p->next : s->csi->pairs; p; p = p->next) {
+		*i = p->site[1] == s;
+		if (p->tracked && p->site[*i] == s && p->ill_since[*i])
+			return p;
+	}
+	return NULL;
+}
+
+void csi_look_at_ill(struct csi_site *s)
+{
+	int64_t end = clock_monotonic() + CALL_MS;
+	pthread_mutex_t *lock = &s->csi->lock;
+	struct csi_pair *p = NULL;
+	struct error err;
+	int i, rc = 0;
+
+	pthread_mutex_lock(lock);
+	while ((p = next_ill(s, p, &i))) {
+		/* Once one is ill still, the others are not asked. */
+		if (rc == 0) {
+			pthread_mutex_unlock(lock);
+			rc = fetch_all(p, i, end, &err);
+			pthread_mutex_lock(lock);
+			note_look(p, i, rc, &err);
+		}
+		csi_bring_up(p);
+	}
+	pthread_mutex_unlock(lock);
 }
 
 /*
@@ -134,14 +182,12 @@ static int64_t look_at_both(struct csi_pair *p, int64_t end,
 	pthread_mutex_lock(&csi->lock);
 	at = clock_stamp(&p->looked_at);
 	for (i = 0; i < 2; i++)
-		csi_view_fill(p, i, &v[i]);
-	pthread_mutex_unlock(&csi->lock);
+		note_look(p, i, rc[i], &err[i]);
 	for (i = 0; i < 2; i++) {
-		if (rc[i] == 0 || v[i].reach != REACH_OK)
-			continue;
-		v[i].reach = rc[i] == -EACCES ? REACH_REFUSED : REACH_UNKNOWN;
-		snprintf(v[i].why, sizeof v[i].why, "%.100s", err[i].msg);
+		csi_view_fill(p, i, &v[i]);
+		csi_view_doubt(p, i, &v[i]);
 	}
+	pthread_mutex_unlock(&csi->lock);
 	return at;
 }
 
@@ -151,9 +197,6 @@ static void tell_anew(struct csi_pair *p, const struct observation *o)
 	struct csi *csi = p->site[0]->csi;
 	struct observation told;
 
-	/* Whom only a call has found out of reach, no watch will tell. */
-	if (o->here.reach != REACH_OK || o->peer.reach != REACH_OK)
-		return;
 	pthread_mutex_lock(&csi->lock);
 	sight_read(p->told, &told);
 	if (!observation_equal(o, &told)) {

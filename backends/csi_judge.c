@@ -47,8 +47,10 @@ static void judge(struct csi *csi, struct csi_pair *p, struct observation *o)
 	int i;
 
 	csi_begin_asking(p);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 2; i++) {
 		csi_view_fill(p, i, &v[i]);
+		csi_view_doubt(p, i, &v[i]);
+	}
 	csi_end_asking(p);
 	csi_judge(csi, &v[p->here], &v[1 - p->here], o);
 	o->at = at;

@@ -67,6 +67,7 @@ struct csi_watch {
 	struct kube_reflector *reflector;
 	bool listed;
 	int rc;				/* why it has no news, 0: it has */
+	int64_t ill_since;		/* monotonic ms, 0: it has */
 	char why[SIDE_TEXT_MAX];
 };
 
@@ -107,6 +108,11 @@ struct csi_pair {
 	int64_t used_at[2];		/* of each end: last seen in use */
 	bool was_incomplete[2];		/* as last judged with both answering */
 	int64_t known_time[2];		/* newest data_time of each end */
+	/* Of each end: objects that the last call for them did not bring, though
+	   the site answers. */
+	int64_t ill_since[2];		/* monotonic ms, 0: it did */
+	bool ill_refused[2];
+	char ill_why[2][SIDE_TEXT_MAX];
 	bool tracked;
 	bool anew;			/* tell the sink, news or not */
 	bool dirty;
@@ -159,12 +165,23 @@ int csi_site_start(struct csi_site *s, struct error *err);
 void csi_site_stop(struct csi_site *s);
 void csi_site_free(struct csi_site *s);
 
+/* Has it been so since then, for as long as makes a site silent?  0: it is not. */
+bool csi_is_ill(const struct csi *csi, int64_t since);
+
 /* With the lock held: how it stands, into a view of it. */
 void csi_site_stamp(const struct csi_site *s, struct csi_view *v);
 
 /* worker: a connection of one's own for a while; NULL: none. */
 struct kube_conn *csi_conn_take(struct csi_site *s, struct error *err);
 void csi_conn_give(struct csi_site *s, struct kube_conn *c);
+
+/* ---- csi_act.c ---- */
+
+/*
+ * The site's prober: asks once more for objects that a call did not bring, which
+ * no watch need ever tell of.  Blocks.
+ */
+void csi_look_at_ill(struct csi_site *s);
 
 /* ---- csi_cache.c: with the lock held ---- */
 
@@ -197,6 +214,9 @@ void csi_key(const json_t *object, char out[static 320]);
 
 /* Fills it; csi_view_finish is due. */
 void csi_view_fill(struct csi_pair *p, int end, struct csi_view *v);
+
+/* Objects that a call did not bring are not what a watch has told of them. */
+void csi_view_doubt(const struct csi_pair *p, int end, struct csi_view *v);
 void csi_view_finish(struct csi_view *v);
 /* The same; takes the lock. */
 void csi_view_release(struct csi *csi, struct csi_view *v);

@@ -159,6 +159,13 @@ int csi_delete(struct csi_call *c, const struct csi_view *view, int kind,
 json_t *csi_list(struct csi_call *c, const struct csi_view *view, int kind,
 		 struct error *err);
 
+/*
+ * The last moment at which a promotion by force can be refused that was to be of a
+ * peer that is lost: 0, -EBUSY when that may be the source, -EAGAIN when it can't
+ * be told.
+ */
+int csi_check_lost(const struct csi_call *c, struct error *err);
+
 /* The object carries this act's own serial, or this request's own number. */
 bool csi_is_of_act(const struct csi_call *c, const json_t *object);
 bool csi_is_of_request(const struct csi_call *c, const json_t *object);

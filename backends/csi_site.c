@@ -53,11 +53,9 @@ static void stamp(struct csi_view *v, enum reach reach, const char *why)
 	snprintf(v->why, sizeof v->why, "%s", why);
 }
 
-/* It answers, with nothing but errors, for as long as makes others silent. */
-static bool is_ill(const struct csi_site *s)
+bool csi_is_ill(const struct csi *csi, int64_t since)
 {
-	return s->ill_since &&
-	       clock_monotonic() - s->ill_since >= s->csi->silent_ms;
+	return since && clock_monotonic() - since >= csi->silent_ms;
 }
 
 /* What the server says of one kind that can't be done without. */
@@ -74,7 +72,9 @@ static bool stamp_kind(const struct csi_site *s, int at, struct csi_view *v)
 		snprintf(v->why, sizeof v->why, "%s is not installed there: it "
 			 "has no %s", csi->product->installed_as, kind->plural);
 	} else if (w->rc) {
-		stamp(v, w->rc == -EACCES ? REACH_REFUSED : REACH_UNKNOWN,
+		stamp(v, w->rc == -EACCES || csi_is_ill(csi, w->ill_since)
+				 ? REACH_REFUSED
+				 : REACH_UNKNOWN,
 		      w->why);
 	} else {
 		v->reach = REACH_UNKNOWN;
@@ -95,14 +95,14 @@ void csi_site_stamp(const struct csi_site *s, struct csi_view *v)
 		      "the configuration has no kubeconfig for it");
 		return;
 	}
-	if (s->silent_since) {
-		stamp(v, silence >= s->csi->silent_ms ? REACH_SILENT
-						      : REACH_UNKNOWN, s->why);
+	if (s->silent_since && silence >= s->csi->silent_ms) {
+		stamp(v, REACH_SILENT, s->why);
 		return;
 	}
 	if (s->rc < 0 || !s->asked) {
-		stamp(v, s->rc == -EACCES || is_ill(s) ? REACH_REFUSED
-						       : REACH_UNKNOWN,
+		stamp(v, s->rc == -EACCES || csi_is_ill(s->csi, s->ill_since)
+				 ? REACH_REFUSED
+				 : REACH_UNKNOWN,
 		      s->asked ? s->why : "it was not asked yet");
 		return;
 	}
@@ -114,12 +114,20 @@ void csi_site_stamp(const struct csi_site *s, struct csi_view *v)
 
 /* ---- what watches tell ---- */
 
+/* With the lock held: whatever becomes of the question whether it answers. */
+static void is_heard(struct csi_site *s)
+{
+	if (s->silent_since)
+		s->silent_since = clock_monotonic();
+}
+
 static void seen(struct kube_listener *l, const json_t *object, int64_t as_of)
 {
 	struct csi_watch *w = (struct csi_watch *)l;
 	struct csi *csi = w->site->csi;
 
 	pthread_mutex_lock(&csi->lock);
+	is_heard(w->site);
 	csi_put(w->site, w->kind, object, false);
 	pthread_mutex_unlock(&csi->lock);
 }
@@ -133,6 +141,7 @@ static void gone(struct kube_listener *l, const char *namespace,
 
 	snprintf(key, sizeof key, "%s/%s", namespace, name);
 	pthread_mutex_lock(&csi->lock);
+	is_heard(w->site);
 	csi_drop(w->site, w->kind, key, uid);
 	pthread_mutex_unlock(&csi->lock);
 }
@@ -153,8 +162,10 @@ static void listed(struct kube_listener *l)
 	struct csi *csi = w->site->csi;
 
 	pthread_mutex_lock(&csi->lock);
+	is_heard(w->site);
 	w->listed = true;
 	w->rc = 0;
+	w->ill_since = 0;
 	mark_site(w->site);
 	pthread_mutex_unlock(&csi->lock);
 }
@@ -169,6 +180,10 @@ static void reached(struct kube_listener *l, int rc, const char *why)
 		w->rc = rc;
 		mark_site(w->site);
 	}
+	if (rc == 0)
+		w->ill_since = 0;
+	else if (!w->ill_since)
+		w->ill_since = clock_monotonic();
 	snprintf(w->why, sizeof w->why, "%s", why);
 	/* The definition is gone, and with it all there were. */
 	if (rc == -ENOENT) {
@@ -193,9 +208,10 @@ static void note(struct csi_site *s, int rc, const json_t *version,
 		s->silent_since = 0;
 	else if (!s->silent_since)
 		s->silent_since = clock_monotonic();
-	if (rc == 0 || is_silence(rc))
+	/* No answer in between makes nothing well. */
+	if (rc == 0)
 		s->ill_since = 0;
-	else if (!s->ill_since)
+	else if (!s->ill_since && !is_silence(rc))
 		s->ill_since = clock_monotonic();
 	if (rc == 0)
 		snprintf(s->version, sizeof s->version, "%s",
@@ -234,6 +250,8 @@ static bool probe(struct csi_site *s, struct kube_conn *c)
 	for (i = 0; was_silent && rc == 0 && i < csi_kind_count(csi); i++)
 		if (s->watches[i].reflector)
 			kube_reflector_hurry(s->watches[i].reflector);
+	if (rc == 0)
+		csi_look_at_ill(s);
 	if (rc < 0 && period > RETRY_MS)
 		period = RETRY_MS;
 	return on && kube_pause(c, period < PROBE_MS ? period : PROBE_MS);

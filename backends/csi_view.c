@@ -258,6 +258,18 @@ static void look_at_snapshots(struct csi_look *l)
 		 class ? csi_meta(class, "name") : "");
 }
 
+void csi_view_doubt(const struct csi_pair *p, int end, struct csi_view *v)
+{
+	if (!p->ill_since[end] || v->reach != REACH_OK)
+		return;
+	v->reach = p->ill_refused[end] ||
+				   csi_is_ill(p->site[end]->csi,
+					      p->ill_since[end])
+			   ? REACH_REFUSED
+			   : REACH_UNKNOWN;
+	memcpy(v->why, p->ill_why[end], sizeof v->why);
+}
+
 void csi_view_fill(struct csi_pair *p, int end, struct csi_view *v)
 {
 	struct csi_look l = {.site = p->site[end], .pair = p, .view = v};

@@ -68,7 +68,9 @@ struct kube_request {
  *   -EAGAIN        429, 5xx: not now
  *   -EHOSTUNREACH  no connection, or it broke
  *   -ETIMEDOUT     no whole answer in time
- *   -EPROTO        an answer that is no JSON object, or too long
+ *   -EPROTO        an answer that is no JSON object, or too long; or something
+ *                  is in the way of asking: a name that is not resolved, a
+ *                  proxy, TLS that is answered with an alert or not at all
  *   -ESHUTDOWN     after kube_stop
  *
  * After the last three of these before -ESHUTDOWN the server may have done what

@@ -370,7 +370,8 @@ static int look_first(struct kube_lease *l, struct error *err)
 
 	do
 		rc = look_within(l, FIRST_CALL_MS, err);
-	while ((rc == -ETIMEDOUT || rc == -EHOSTUNREACH || rc == -EAGAIN) &&
+	while ((rc == -ETIMEDOUT || rc == -EHOSTUNREACH || rc == -EPROTO ||
+		rc == -EAGAIN) &&
 	       clock_monotonic() < end && kube_pause(l->conn, retry_ms(l)));
 	return rc;
 }

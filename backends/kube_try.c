@@ -234,15 +234,92 @@ static int drive(struct kube_conn *c, struct kube_try *t, bool *late)
 	return result;
 }
 
-static int errno_of(int result)
+/* Does libcurl know of one?  It may, of an exception, too. */
+static bool has_proxy(const struct kube_access *a)
+{
+	static const char *const names[] = {
+		"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy",
+		"ALL_PROXY",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof names / sizeof *names; i++)
+		if (getenv(names[i]) && *getenv(names[i]))
+			return true;
+	return a->proxy_url;
+}
+
+/*
+ * Was it the server that had no answer?  What is in the way of asking it says
+ * nothing about it: a name that is not resolved, a proxy, this machine's own
+ * network.
+ */
+static bool was_tried(struct kube_conn *c)
+{
+	curl_off_t named = 0, connected = 0;
+
+	curl_easy_getinfo(c->easy, CURLINFO_NAMELOOKUP_TIME_T, &named);
+	curl_easy_getinfo(c->easy, CURLINFO_CONNECT_TIME_T, &connected);
+	return named && (connected || !has_proxy(c->kube->access));
+}
+
+static bool is_of_network(long code)
+{
+	return code == ECONNREFUSED || code == ECONNRESET ||
+	       code == ECONNABORTED || code == ETIMEDOUT || code == EPIPE ||
+	       code == EHOSTUNREACH || code == EHOSTDOWN ||
+	       code == ENETUNREACH;
+}
+
+/* libcurl has one code for these and for an alert, or for what is no TLS. */
+static bool is_cut(const struct kube_conn *c)
+{
+	return strstr(c->curl_error, "unexpected eof") ||
+	       strstr(c->curl_error, "SSL_ERROR_SYSCALL");
+}
+
+/* The answer of a proxy that was to connect us; 0: there is none. */
+static int errno_of_proxy(struct kube_conn *c)
+{
+	long code = 0;
+
+	curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &code);
+	return code >= 500 ? EHOSTUNREACH : code >= 300 ? EACCES : 0;
+}
+
+/* When the connection broke, or there was none. */
+static int errno_of_break(struct kube_conn *c, int result)
+{
+	int code = errno_of_proxy(c);
+	long of_os = 0;
+
+	if (code)
+		return code;
+	curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &of_os);
+	if (is_of_network(of_os) ? result != CURLE_COULDNT_CONNECT ||
+					   !has_proxy(c->kube->access)
+				 : is_cut(c))
+		return EHOSTUNREACH;
+	return EPROTO;
+}
+
+static int errno_of(struct kube_conn *c, int result)
 {
 	switch (result) {
 	case CURLE_OUT_OF_MEMORY:
 		return ENOMEM;
 	case CURLE_OPERATION_TIMEDOUT:
-		return ETIMEDOUT;
+		return was_tried(c) ? ETIMEDOUT : EPROTO;
+	case CURLE_GOT_NOTHING:
+		return EHOSTUNREACH;
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+		return errno_of_break(c, result);
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CLIENTCERT:
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ISSUER_ERROR:
 	case CURLE_LOGIN_DENIED:
@@ -250,12 +327,8 @@ static int errno_of(int result)
 	case CURLE_URL_MALFORMAT:
 	case CURLE_UNSUPPORTED_PROTOCOL:
 		return EINVAL;
-	case CURLE_BAD_CONTENT_ENCODING:
-	case CURLE_WEIRD_SERVER_REPLY:
-	case CURLE_PARTIAL_FILE:
-		return EPROTO;
 	default:
-		return EHOSTUNREACH;
+		return EPROTO;
 	}
 }
 
@@ -272,12 +345,12 @@ static int explain(struct kube_conn *c, const struct kube_try *t, int result,
 			    "%s: an answer of more than %zu bytes", server,
 			    t->answer.max);
 	if (late)
-		return fail(err, ETIMEDOUT, "%s gave no whole answer in time",
-			    server);
+		return fail(err, was_tried(c) ? ETIMEDOUT : EPROTO,
+			    "%s gave no whole answer in time", server);
 	if (result < 0)
 		return fail(err, ESHUTDOWN, "%s: the call was cut short",
 			    server);
-	return fail(err, errno_of(result), "%s: %s", server,
+	return fail(err, errno_of(c, result), "%s: %s", server,
 		    *c->curl_error ? c->curl_error
 				   : curl_easy_strerror((CURLcode)result));
 }
@@ -315,6 +388,9 @@ int kube_try(struct kube_conn *c, struct kube_try *t, struct error *err)
 				 left > 0 ? (int)left : 1, &secret, err);
 	if (rc < 0) {
 		curl_slist_free_all(headers);
+		/* The server was not asked: that it is silent does not follow. */
+		if (rc == -ETIMEDOUT || rc == -EHOSTUNREACH)
+			err->code = t->refresh ? EACCES : EAGAIN;
 		return error_prefix(err, "%s: ", c->kube->access->server);
 	}
 	curl_easy_reset(c->easy);

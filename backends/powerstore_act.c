@@ -194,11 +194,9 @@ static int force_promote(struct deal *d)
 			    "what that is now: %s",
 			    d->c->other->cluster, d->c->at->cluster,
 			    d->c->seen.here.native);
-	if (d->other.known && d->other.is_source &&
-	    !(d->c->order->overrides & OVERRIDE_PEER))
-		return fail(d->err, EBUSY,
-			    "%s answers and is the source: there would be two",
-			    d->c->other->cluster);
+	rc = csi_check_lost(d->c, d->err);
+	if (rc)
+		return rc;
 	rc = rg_may_ask(d->c, d->c->at, RG_UNPLANNED_FAILOVER_LOCAL, d->err);
 	if (rc <= 0)
 		return rc;

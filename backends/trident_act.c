@@ -276,18 +276,17 @@ static int promote(struct trident_deed *d)
 
 static int force_promote(struct trident_deed *d)
 {
-	const struct side *peer = &d->call->seen.peer;
 	const struct tmr *at = &d->at;
+	int rc;
 
 	if ((asks_for(at, PROMOTED) && at->phase == TMR_PENDING) ||
 	    (at->phase == TMR_SOURCE && !at->stepped.valid))
 		return 0;
 	if (own_failure(d) && at->phase != TMR_PENDING)
 		return say_failed(d, own_failure(d));
-	if (answers(d) && !(overrides(d) & OVERRIDE_PEER) &&
-	    (peer->claim == ROLE_SOURCE || peer->fact == ROLE_SOURCE))
-		return fail(d->err, EBUSY, "%s answers and is, or may be, the "
-			    "source: there would be two", there(d));
+	rc = csi_check_lost(d->call, d->err);
+	if (rc)
+		return rc;
 	if (at->phase == TMR_SOURCE)
 		return take_back(d);
 	if (at->phase == TMR_UNCLEAR || at->phase == TMR_PENDING ||

@@ -60,6 +60,17 @@ static bool side_equal(const struct side *a, const struct side *b)
 	       strcmp(a->why, b->why) == 0;
 }
 
+bool observation_peer_is_away(const struct observation *o)
+{
+	const struct side *peer = &o->peer;
+
+	if (peer->reach == REACH_OK)
+		return peer->claim == ROLE_REPLICA &&
+		       (peer->fact == ROLE_REPLICA ||
+			peer->fact == ROLE_UNKNOWN);
+	return peer->reach == REACH_SILENT && !o->peer_alive;
+}
+
 void observation_turn(struct observation *o)
 {
 	struct side here = o->here;
@@ -67,7 +78,8 @@ void observation_turn(struct observation *o)
 	o->here = o->peer;
 	o->peer = here;
 	o->holds_pvc = !o->holds_pvc;
-	o->peer_alive = false;
+	/* Whether that one is alive nobody has looked. */
+	o->peer_alive = o->peer.reach == REACH_SILENT;
 	*o->group = *o->strangers = '\0';
 }
 

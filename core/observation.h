@@ -82,6 +82,12 @@ const char *role_text(enum role role);
 /* The role that claim and fact agree on, else ROLE_UNKNOWN. */
 enum role side_verified_role(const struct side *side);
 
+/*
+ * Nothing at the peer can be the source, for all that is known: it is lost, or it
+ * says that it is a replica, and no second fact denies that.
+ */
+bool observation_peer_is_away(const struct observation *o);
+
 /* Both sides are known to be writable, by claim or by fact. */
 bool observation_is_split(const struct observation *o);
 

@@ -273,9 +273,8 @@ static void promote_planned(struct planning *p)
    down.  Anything else needs a force that was given for it. */
 static bool peer_stays_away(const struct planning *p)
 {
-	if (p->overrides & OVERRIDE_PEER || p->peer_role == ROLE_REPLICA)
-		return true;
-	return p->peer->reach == REACH_SILENT && !p->in->seen->peer_alive;
+	return p->overrides & OVERRIDE_PEER ||
+	       observation_peer_is_away(p->in->seen);
 }
 
 static void promote_unplanned(struct planning *p)

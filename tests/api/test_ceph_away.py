@@ -3,6 +3,9 @@
 silence, and what is not."""
 import errno
 import json
+import re
+import socket
+import threading
 
 import pytest
 
@@ -118,9 +121,9 @@ def cut(proxy):
         link.shut()
 
 
-def refused_by(action):
+def refused_by(action, path=""):
     def spoil(proxy):
-        proxy.rule(action)
+        proxy.rule(action, path=path)
         cut(proxy)
     return spoil
 
@@ -135,6 +138,7 @@ NOT_SILENT = {
     "401": refused_by(status(401)), "403": refused_by(status(403)),
     "500": refused_by(status(500)), "503": refused_by(status(503)),
     "no JSON": refused_by(status(200, "<html>log in</html>")),
+    "500 of one kind": refused_by(status(500), "/volumereplications"),
     "another CA": other_certificate}
 
 
@@ -175,6 +179,87 @@ def test_a_peer_that_answers_so_may_be_forced(ceph, how):
     proxy.clear()
     one.await_cond("Degraded", "True", "SplitBrain", seconds=20)
     assert one.ready.reason == "SplitBrain"
+
+
+GETS = ("GET", "/volumereplications/.")         # and neither lists nor watches
+
+
+def test_objects_that_can_not_be_had(ceph):
+    """Though its API server answers, and watches of before go on."""
+    ceph.behind("a")
+    pair, one = ceph.ready("half-dead")
+    proxy = ceph.proxy("b", "a")
+    proxy.rule(status(500), *GETS)
+    assert one.ask("promoting") == 0, one.error
+    one.await_cond("Ready", "False", "PeerRefused", seconds=20)
+    assert "promoting force" in one.ready.message
+    assert not ceph.written() and pair.is_writable("a")
+    ceph.expect(forced=1, two_primaries=True)
+    assert one.ask("promoting force") == 0, one.error
+    one.done().go("source")
+    proxy.clear()
+    one.await_cond("Degraded", "True", "SplitBrain", seconds=20)
+
+
+def test_objects_that_can_be_had_again(ceph):
+    """No watch has anything to tell of that."""
+    ceph.behind("a")
+    pair, one = ceph.ready("well-again")
+    proxy = ceph.proxy("b", "a")
+    proxy.rule(status(500), *GETS)
+    assert one.ask("promoting") == 0, one.error
+    one.await_cond("Ready", "False", "PeerRefused", seconds=20)
+    proxy.clear()
+    one.done(seconds=40).go("source")
+    assert pair.data("b") == 3 and not pair.is_writable("a")
+
+
+def plugin_that_hangs(cluster, tmp_path):
+    command = tmp_path / "plugin"
+    command.write_text("#!/bin/sh\nexec sleep 600\n")
+    command.chmod(0o755)
+    return cluster.kubeconfig({"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "command":
+        str(command), "interactiveMode": "Never"}})
+
+
+def no_tls(cluster, _):
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            link, _ = listener.accept()
+            link.recv(4096)
+            link.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            link.close()
+    threading.Thread(target=serve, daemon=True).start()
+    return cluster.kubeconfig(
+        "token", server=f"https://127.0.0.1:{listener.getsockname()[1]}")
+
+
+IN_THE_WAY = {
+    "a plugin that hangs": plugin_that_hangs,
+    "a name that nobody knows": lambda cluster, _: cluster.kubeconfig(
+        "token", server="https://nowhere.invalid:6443"),
+    "a dead proxy": lambda cluster, _: cluster.kubeconfig(
+        "token", proxy_url="http://127.0.0.1:1"),
+    "no TLS": no_tls}
+
+
+@pytest.mark.parametrize("what", IN_THE_WAY)
+def test_what_is_in_the_way_of_asking(ceph, tmp_path, what):
+    """It says nothing about the peer, which lives."""
+    ceph.behind("a")
+    pair = ceph.new_pair("way")
+    d = ceph.new()
+    text, there = d.config.read_text(), ceph.clusters["a"]
+    d.config.write_text(re.sub("(prod-cluster: {kubeconfig: )[^}]*",
+                               rf"\1{IN_THE_WAY[what](there, tmp_path)}", text))
+    one = pair.make(d.start(), verified=False)
+    until(lambda: "peer: needs force: prod-cluster" in one.plan("promoting"),
+          "that it can be forced", 20)
+    never(lambda: "peer: ok" in one.plan("promoting"), "a lost peer", 5)
+    assert one.ask("promoting") == errno.EBUSY and not ceph.written()
 
 
 def test_a_token_that_is_not_known(ceph):
