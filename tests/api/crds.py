@@ -267,7 +267,7 @@ def shorts(names):
 
 
 def is_established(answer):
-    conditions = answer.get("status", {}).get("conditions", [])
+    conditions = answer.get("status", {}).get("conditions") or []
     return any(c["type"] == "Established" and c["status"] == "True"
                for c in conditions)
 

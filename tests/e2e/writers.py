@@ -197,9 +197,11 @@ def locked(r, numbers):
         for n in numbers:
             with open(r / "schedule", encoding="utf-8") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                pen.write(r, "schedule", f"mode: continuous\nrpo: {n}s\n",
-                          "rpo", f"{n}s")
-                assert read_value(r, "rpo") == f"{n}s"
+                code = pen.write(r, "schedule",
+                                 f"mode: continuous\nrpo: {n}s\n", "rpo",
+                                 f"{n}s")
+                value = read_value(r, "rpo")
+                assert (value == f"{n}s") == (not code), (n, value, code)
     return work
 
 
