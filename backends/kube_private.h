@@ -34,6 +34,7 @@ struct kube_conn {
 	CURL *easy;
 	char curl_error[CURL_ERROR_SIZE];
 	uint64_t secret_version;	/* that the connection was made with */
+	int port;			/* to which it was made, or tried */
 };
 
 /* One try: what goes out, what comes back. */

@@ -47,6 +47,22 @@ static size_t take_header(char *data, size_t size, size_t n, void *ctx)
 	return size * n;
 }
 
+/* As libcurl does it, but for the port: that of a proxy is another. */
+static curl_socket_t open_socket(void *ctx, curlsocktype purpose,
+				 struct curl_sockaddr *address)
+{
+	const struct sockaddr_in6 *v6 = (const void *)&address->addr;
+	const struct sockaddr_in *v4 = (const void *)&address->addr;
+	struct kube_conn *c = ctx;
+
+	if (address->family == AF_INET)
+		c->port = ntohs(v4->sin_port);
+	else if (address->family == AF_INET6)
+		c->port = ntohs(v6->sin6_port);
+	return socket(address->family, address->socktype | SOCK_CLOEXEC,
+		      address->protocol);
+}
+
 /*
  * A peer that is gone is noticed within half a minute, also while nothing is
  * sent: a watch is silent for minutes.
@@ -191,6 +207,8 @@ static void set_up(struct kube_conn *c, struct kube_try *t)
 	SET(c->easy, USERAGENT, "uvrfs/" UVRFS_VERSION);
 	SET(c->easy, ACCEPT_ENCODING, "gzip");
 	SET(c->easy, CONNECTTIMEOUT_MS, (long)KUBE_CONNECT_MS);
+	SET(c->easy, OPENSOCKETFUNCTION, open_socket);
+	SET(c->easy, OPENSOCKETDATA, c);
 	SET(c->easy, SOCKOPTFUNCTION, set_socket);
 	SET(c->easy, WRITEFUNCTION, take_bytes);
 	SET(c->easy, WRITEDATA, t);
@@ -234,19 +252,23 @@ static int drive(struct kube_conn *c, struct kube_try *t, bool *late)
 	return result;
 }
 
-/* Does libcurl know of one?  It may, of an exception, too. */
-static bool has_proxy(const struct kube_access *a)
+static int port_of(const char *server)
 {
-	static const char *const names[] = {
-		"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy",
-		"ALL_PROXY",
-	};
-	size_t i;
+	size_t len;
+	const char *host = authority(server, &len);
+	const char *port = memrchr(host, ':', len);
 
-	for (i = 0; i < sizeof names / sizeof *names; i++)
-		if (getenv(names[i]) && *getenv(names[i]))
-			return true;
-	return a->proxy_url;
+	if (port && !memchr(port, ']', len - (size_t)(port - host)))
+		return (int)strtol(port + 1, NULL, 10);
+	return strncmp(server, "https:", 6) == 0 ? 443 : 80;
+}
+
+/* The kubeconfig's, or the environment's, of which libcurl makes exceptions. */
+static bool is_by_proxy(const struct kube_conn *c)
+{
+	const struct kube_access *a = c->kube->access;
+
+	return a->proxy_url || (c->port && c->port != port_of(a->server));
 }
 
 /*
@@ -260,7 +282,7 @@ static bool was_tried(struct kube_conn *c)
 
 	curl_easy_getinfo(c->easy, CURLINFO_NAMELOOKUP_TIME_T, &named);
 	curl_easy_getinfo(c->easy, CURLINFO_CONNECT_TIME_T, &connected);
-	return named && (connected || !has_proxy(c->kube->access));
+	return named && (connected || !is_by_proxy(c));
 }
 
 static bool is_of_network(long code)
@@ -296,9 +318,9 @@ static int errno_of_break(struct kube_conn *c, int result)
 	if (code)
 		return code;
 	curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &of_os);
-	if (is_of_network(of_os) ? result != CURLE_COULDNT_CONNECT ||
-					   !has_proxy(c->kube->access)
-				 : is_cut(c))
+	if (is_of_network(of_os)
+		    ? result != CURLE_COULDNT_CONNECT || !is_by_proxy(c)
+		    : is_cut(c))
 		return EHOSTUNREACH;
 	return EPROTO;
 }

@@ -17,17 +17,21 @@
 #define TAGS_A_PAGE 64
 #define TAG_ROOM 512			/* a tag takes about 100 bytes */
 
-bool look_has_pool(struct rbd_conn *c, const struct rbd_pair *p)
+char *look_pools(struct rbd_conn *c)
 {
-	rados_t rados = c->rados;
-	int size = rados_pool_list(rados, NULL, 0);
-	auto_free char *names = size > 0 ? calloc(1, (size_t)size) : NULL;
-	const char *at;
+	int size = rados_pool_list(c->rados, NULL, 0);
+	char *names = size > 0 ? calloc(1, (size_t)size) : NULL;
 
-	if (!names || rados_pool_list(rados, names, (size_t)size) > size)
-		return false;
-	for (at = names; *at; at += strlen(at) + 1)
-		if (strcmp(at, p->pool) == 0)
+	if (names && rados_pool_list(c->rados, names, (size_t)size) <= size)
+		return names;
+	free(names);
+	return NULL;
+}
+
+bool look_is_among(const char *pools, const char *name)
+{
+	for (; pools && *pools; pools += strlen(pools) + 1)
+		if (strcmp(pools, name) == 0)
 			return true;
 	return false;
 }
@@ -60,7 +64,8 @@ static int ask_for_pool(struct rbd_conn *c, const char *name)
  */
 int look_pool(struct rbd_conn *c, const struct rbd_pair *p, rados_ioctx_t *io)
 {
-	int rc = look_has_pool(c, p) ? 0 : ask_for_pool(c, p->pool);
+	auto_free char *pools = look_pools(c);
+	int rc = look_is_among(pools, p->pool) ? 0 : ask_for_pool(c, p->pool);
 
 	if (rc == 0)
 		rc = rados_ioctx_create(c->rados, p->pool, io);

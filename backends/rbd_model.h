@@ -50,14 +50,16 @@ struct rbd_site {
 	int64_t silent_since;		/* monotonic ms; 0: it answers */
 	int64_t silent_last;		/* the last call without an answer */
 	bool doubted;			/* and site_doubt() since it began */
-	bool alive;			/* its monitors answered then */
-	int64_t silent_wall;		/* the same moment's time of day, ms */
+	bool alive;			/* its monitors answer that one */
+	int64_t alive_at;		/* and when they last did */
+	int64_t silent_wall;		/* silent_since's time of day, ms */
 	int64_t retry_at;		/* monotonic ms: connect again */
 	enum reach told;		/* the reach that was published last */
 	/* rbd-mirror daemons are clients too: these are known to be such. */
 	uint64_t mirrors[RBD_KNOWN_MIRRORS];
 	unsigned mirror_count;
 	struct rbd_pair *listed;	/* of the pool that was listed last */
+	struct rbd_pair *probed;	/* of the image that was asked last */
 	pthread_t watcher, snapper;
 	bool has_watcher, has_snapper;
 };
@@ -199,8 +201,13 @@ bool hold_is_of(rados_ioctx_t io, rbd_image_t image, uint64_t client);
 
 /* ---- rbd_look.c: worker ---- */
 
-/* Is the pool in the map that the client has?  Asks nobody. */
-bool look_has_pool(struct rbd_conn *c, const struct rbd_pair *p);
+/*
+ * The pools in the map that the client has, a name after the other and an empty
+ * one at the end; free() is the caller's.  NULL: none.  A client that has no map
+ * yet waits for it, for RBD_CALL_S.
+ */
+char *look_pools(struct rbd_conn *c);
+bool look_is_among(const char *pools, const char *name);
 
 /* The pool's handle; 0 or a negative errno. */
 int look_pool(struct rbd_conn *c, const struct rbd_pair *p, rados_ioctx_t *io);
@@ -223,10 +230,10 @@ void look_records(const rbd_mirror_image_global_status_t *status,
 
 /*
  * Asks images of the site, at once, whether they are there.  Keeps of those which
- * give no answer that they do not, while others do.  False: none answers.  Blocks
- * for RBD_CALL_S.
+ * give no answer, and of @suspect (or NULL), that they do not, while others do.
+ * False: none answers.  Blocks for RBD_CALL_S.
  */
-bool probe_images(struct rbd_site *s);
+bool probe_images(struct rbd_site *s, struct rbd_end *suspect);
 
 /* ---- rbd_watch.c ---- */
 

@@ -6,6 +6,8 @@
  */
 #include "rbd_model.h"
 
+#include "text.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,33 +15,59 @@
 
 #define ASKED_MAX 256
 
+/* The second is its pool's, and a look begins with it. */
+#define OBJECTS 2
+
 struct question {
 	struct rbd_end *end;
 	uint64_t look;
 	rados_ioctx_t io;
-	rados_completion_t completion;
-	uint64_t size;
-	time_t time;
-	bool silent;
+	struct {
+		rados_completion_t completion;
+		uint64_t size;
+		time_t time;
+	} object[OBJECTS];
+	bool heard, silent;
 };
 
-/* In pools that the client knows: to ask for one takes seconds, too. */
-static unsigned pick(struct rbd_site *s, struct rbd_conn *c,
+/* From the last one on.  In pools that the client knows: to ask for one takes
+   seconds, too. */
+static unsigned pick(struct rbd_site *s, const char *pools,
 		     struct question list[static ASKED_MAX])
 {
-	struct rbd_pair *p;
+	struct rbd_pair *p = NULL, *first = NULL;
 	unsigned n = 0;
 
 	pthread_mutex_lock(&s->rbd->lock);
-	for (p = s->rbd->pairs; p && n < ASKED_MAX; p = p->next) {
+	if (s->rbd->pairs)
+		first = s->probed && s->probed->next ? s->probed->next
+						     : s->rbd->pairs;
+	for (p = first; p && n < ASKED_MAX;) {
 		struct rbd_end *e = rbd_end_at(p, s);
 
-		if (!p->tracked || !e || !look_has_pool(c, p))
-			continue;
-		list[n++] = (struct question){.end = e, .look = ++e->looks};
+		if (p->tracked && e && look_is_among(pools, p->pool))
+			list[n++] = (struct question){.end = e,
+						      .look = ++e->looks};
+		s->probed = p;
+		p = p->next ? p->next : s->rbd->pairs;
+		if (p == first)
+			break;
 	}
 	pthread_mutex_unlock(&s->rbd->lock);
 	return n;
+}
+
+static rados_completion_t ask_for(struct question *q, int i, const char *name)
+{
+	rados_completion_t c;
+
+	if (rados_aio_create_completion2(NULL, NULL, &c) < 0)
+		return NULL;
+	if (rados_aio_stat(q->io, name, c, &q->object[i].size,
+			   &q->object[i].time) == 0)
+		return c;
+	rados_aio_release(c);
+	return NULL;
 }
 
 static bool pose(struct rbd_conn *c, struct question *q)
@@ -50,29 +78,33 @@ static bool pose(struct rbd_conn *c, struct question *q)
 	if (look_pool(c, p, &q->io) < 0)
 		return false;
 	snprintf(name, sizeof name, "rbd_id.%s", p->image);
-	if (rados_aio_create_completion2(NULL, NULL, &q->completion) < 0)
-		goto no_completion;
-	if (rados_aio_stat(q->io, name, q->completion, &q->size, &q->time) == 0)
-		return true;
-	rados_aio_release(q->completion);
-no_completion:
-	rados_ioctx_destroy(q->io);
-	return false;
+	q->object[0].completion = ask_for(q, 0, name);
+	q->object[1].completion = ask_for(q, 1, "rbd_mirroring");
+	return true;
 }
 
-static int answer(struct question *q)
+/* What became of it: silence, when either object gives no answer. */
+static int answer(struct rbd_site *s, struct question *q)
 {
-	int rc;
+	int i, rc, silence = 0;
 
-	rados_aio_wait_for_complete(q->completion);
-	rc = rados_aio_get_return_value(q->completion);
-	rados_aio_release(q->completion);
+	for (i = 0; i < OBJECTS; i++) {
+		if (!q->object[i].completion)
+			continue;
+		rados_aio_wait_for_complete(q->object[i].completion);
+		rc = rados_aio_get_return_value(q->object[i].completion);
+		rados_aio_release(q->object[i].completion);
+		if (site_is_silence(site_note(s, rc)))
+			silence = rc;
+		else
+			q->heard = true;
+	}
 	rados_ioctx_destroy(q->io);
-	return rc;
+	return silence;
 }
 
 /* With the lock held: as a second look in vain. */
-static void flag(const struct question *q)
+static void flag(struct rbd_end *e, uint64_t look)
 {
 	static const struct rbd_view silent = {
 		.reach = REACH_SILENT,
@@ -81,38 +113,41 @@ static void flag(const struct question *q)
 		.failed = true,
 	};
 
-	if (q->look <= q->end->kept)
+	if (look <= e->kept)
 		return;
-	q->end->kept = q->look;
-	q->end->view.failed = true;
-	watch_keep(q->end, &silent);
-	q->end->pair->anew = true;
+	e->kept = look;
+	e->view.failed = true;
+	watch_keep(e, &silent);
+	e->pair->anew = true;
 }
 
-static bool ask_all(struct rbd_site *s, struct rbd_conn *c)
+static bool ask_all(struct rbd_site *s, struct rbd_conn *c,
+		    struct rbd_end *suspect)
 {
 	struct question list[ASKED_MAX];
-	unsigned n = pick(s, c, list), posed = 0, i;
+	auto_free char *pools = look_pools(c);
+	unsigned n = pick(s, pools, list), posed = 0, i;
 	bool heard = false;
 
-	for (i = 0; i < n; i++)
-		if (pose(c, &list[i]))
-			list[posed++] = list[i];
+	/* In its place: the completion is to write there. */
+	for (i = 0; i < n; i++) {
+		list[posed] = list[i];
+		posed += pose(c, &list[posed]);
+	}
 	for (i = 0; i < posed; i++) {
-		list[i].silent = site_is_silence(
-			site_note(s, answer(&list[i])));
-		heard = heard || !list[i].silent;
+		list[i].silent = answer(s, &list[i]);
+		heard = heard || list[i].heard;
 	}
 	pthread_mutex_lock(&s->rbd->lock);
 	/* The silence of all is that of the site. */
 	for (i = 0; heard && i < posed; i++)
-		if (list[i].silent)
-			flag(&list[i]);
+		if (list[i].silent || list[i].end == suspect)
+			flag(list[i].end, list[i].look);
 	pthread_mutex_unlock(&s->rbd->lock);
 	return heard;
 }
 
-bool probe_images(struct rbd_site *s)
+bool probe_images(struct rbd_site *s, struct rbd_end *suspect)
 {
 	bool heard;
 	int rc;
@@ -120,7 +155,7 @@ bool probe_images(struct rbd_site *s)
 
 	if (!c)
 		return false;
-	heard = ask_all(s, c);
+	heard = ask_all(s, c, suspect);
 	conn_unref(c);
 	return heard;
 }

@@ -48,9 +48,20 @@ static void went_silent(struct rbd_site *s, int64_t asked)
 	s->silent_last = asked;
 	if (s->silent_since)
 		return;
-	s->silent_since = s->silent_last;
-	s->silent_wall = clock_wall();
+	s->silent_since = asked;
+	s->silent_wall = clock_wall() - (clock_monotonic() - asked);
 	s->doubted = s->alive = false;
+}
+
+/* With the lock held.  One answer that is late is no death. */
+static void doubted(struct rbd_site *s, bool alive)
+{
+	s->doubted = true;
+	if (alive)
+		s->alive_at = s->silent_last;
+	else if (s->silent_last - s->alive_at < s->rbd->silent_ms)
+		alive = s->alive;
+	s->alive = alive;
 }
 
 int site_note(struct rbd_site *s, int rc)
@@ -66,6 +77,8 @@ int site_note(struct rbd_site *s, int rc)
 		if (s->conn)
 			s->conn->heard = true;
 	} else if (rc == -ESHUTDOWN) {
+		/* That is an answer, too. */
+		s->silent_since = 0;
 		dropped = s->conn;
 		s->conn = NULL;
 	}
@@ -214,8 +227,7 @@ static void open_conn(struct rbd_site *s)
 	s->trouble = REACH_OK;
 	if (rc < 0) {
 		went_silent(s, clock_monotonic());
-		s->doubted = true;
-		s->alive = false;
+		doubted(s, false);
 	} else {
 		s->conn = c;
 		s->answered = true;
@@ -241,19 +253,28 @@ void site_connect(struct rbd_site *s)
 	pthread_mutex_unlock(&s->rbd->lock);
 }
 
-/* What becomes of a new client; 0 when it was let in. */
-static int connect_anew(struct rbd_site *s)
+/*
+ * What becomes of a new client.  One that is let in takes the place of @old, which
+ * may know no address any more that is right.
+ */
+static int connect_anew(struct rbd_site *s, const struct rbd_conn *old)
 {
 	const char *what;
 	int rc;
-	struct rbd_conn *c = new_client(s, &what, &rc);
+	struct rbd_conn *c = new_client(s, &what, &rc), *dropped = c;
 
 	if (!c)
 		return rc;
 	rc = connect_client(c);
 	if (is_refusal(rc))
 		refuse(s, rc);
-	conn_unref(c);
+	pthread_mutex_lock(&s->rbd->lock);
+	if (rc == 0 && s->conn == old) {
+		dropped = s->conn;
+		s->conn = c;
+	}
+	pthread_mutex_unlock(&s->rbd->lock);
+	conn_unref(dropped);
 	return rc;
 }
 
@@ -269,15 +290,14 @@ void site_doubt(struct rbd_site *s)
 	c = silent ? site_conn(s, &rc) : NULL;
 	if (!c)
 		return;
-	rc = connect_anew(s);
+	rc = connect_anew(s, c);
 	/* What else keeps it away may be of this machine. */
 	alive = rc == 0 ||
 		(!site_is_silence(rc) &&
 		 !site_is_silence(conn_ask(c, "osd stat", NULL, NULL)));
 	conn_unref(c);
 	pthread_mutex_lock(&s->rbd->lock);
-	s->doubted = true;
-	s->alive = alive;
+	doubted(s, alive);
 	pthread_mutex_unlock(&s->rbd->lock);
 }
 

@@ -15,6 +15,7 @@
 
 #define PAGE 1000
 #define LOOKS_IN_TURN 4		/* a round, of images where nothing is new */
+#define LOOKING_MS 10000	/* before it is asked how the rest is */
 #define ALIVE_MS 15000
 
 /* ---- what is kept ---- */
@@ -312,14 +313,15 @@ static void look_around(struct rbd_site *s)
 	struct rbd_end *e;
 	bool known, on = true;
 
-	while (on && (e = most_due(s, begun, &turns))) {
+	while (on && clock_monotonic() - begun < LOOKING_MS &&
+	       (e = most_due(s, begun, &turns))) {
 		known = was_silent(e);
 		on = watch_end(s->rbd, e->pair, e == &e->pair->end[1]);
 		publish(s->rbd, e->pair);
 		/* That took seconds: who else is silent is found out at once,
 		   and one of these a round is looked at. */
 		if (!on && !known)
-			on = probe_images(s);
+			on = probe_images(s, e);
 	}
 }
 
@@ -394,7 +396,7 @@ static bool ask_site(struct rbd_site *s)
 	c = site_conn(s, &rc);
 	if (!c)
 		return false;
-	heard = list_pools(s, c) || probe_images(s);
+	heard = list_pools(s, c) || probe_images(s, NULL);
 	conn_unref(c);
 	if (heard)
 		return true;

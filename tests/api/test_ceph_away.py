@@ -302,6 +302,18 @@ def test_an_api_that_hangs_is_silent(ceph):
     assert one.ready.reason == "Verified" and pair.data("b") == 3
 
 
+def test_silence_past_a_proxy(ceph, monkeypatch):
+    """The environment has one, and an exception from it."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    ceph.behind("a")
+    _, one = ceph.ready("past")
+    ceph.lose("a")
+    until(lambda: one.plan("promoting").startswith(
+        "allowed\nfailover: unplanned"), one.plan("promoting"), 20)
+    assert not ceph.written()
+
+
 def test_a_storage_that_lives_behind_a_silent_api(ceph):
     """a's API gives no answer, its Ceph replicates all the time: what the
     copy's own side tells of it is shown, and what is promoted is forced."""
