@@ -184,14 +184,21 @@ def test_a_peer_that_answers_so_may_be_forced(ceph, how):
 GETS = ("GET", "/volumereplications/.")         # and neither lists nor watches
 
 
-def test_objects_that_can_not_be_had(ceph):
-    """Though its API server answers, and watches of before go on."""
+@pytest.fixture
+def half_dead(ceph):
+    """(Pair, directory, proxy): promoting is asked for, and waits."""
     ceph.behind("a")
     pair, one = ceph.ready("half-dead")
     proxy = ceph.proxy("b", "a")
     proxy.rule(status(500), *GETS)
     assert one.ask("promoting") == 0, one.error
     one.await_cond("Ready", "False", "PeerRefused", seconds=20)
+    return pair, one, proxy
+
+
+def test_objects_that_can_not_be_had(ceph, half_dead):
+    """Though its API server answers, and watches of before go on."""
+    pair, one, proxy = half_dead
     assert "promoting force" in one.ready.message
     assert not ceph.written() and pair.is_writable("a")
     ceph.expect(forced=1, two_primaries=True)
@@ -201,14 +208,9 @@ def test_objects_that_can_not_be_had(ceph):
     one.await_cond("Degraded", "True", "SplitBrain", seconds=20)
 
 
-def test_objects_that_can_be_had_again(ceph):
+def test_objects_that_can_be_had_again(half_dead):
     """No watch has anything to tell of that."""
-    ceph.behind("a")
-    pair, one = ceph.ready("well-again")
-    proxy = ceph.proxy("b", "a")
-    proxy.rule(status(500), *GETS)
-    assert one.ask("promoting") == 0, one.error
-    one.await_cond("Ready", "False", "PeerRefused", seconds=20)
+    pair, one, proxy = half_dead
     proxy.clear()
     one.done(seconds=40).go("source")
     assert pair.data("b") == 3 and not pair.is_writable("a")

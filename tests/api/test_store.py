@@ -155,9 +155,11 @@ def test_the_operators_crd_keeps_too_little(make_lab, emptied):
     """Nothing is accepted that could not be kept, and that is said."""
     emptied.create(CRD.rsplit("/", maxsplit=1)[0], OPERATORS_CRD)
     lab = make_lab(of=emptied)
-    # Until then 404 is what no API says.
-    until(lambda: isinstance(emptied.request(
-        "GET", path_of("database", "x"))[1], dict), "it is served", 20)
+    def is_served():
+        """Until then 404 is a text."""
+        _, answer = emptied.request("GET", path_of("database", "x"))
+        return isinstance(answer, dict) and answer.get("details")
+    until(is_served, "it is served", 20)
     for path in sorted(SAMPLES.glob("*.yaml")):
         text = path.read_text()
         lab.kubectl("apply", "--dry-run=server", "-f", "-", input=text)

@@ -190,8 +190,9 @@ def settings(r, numbers, way=write_by_open):
     return work
 
 
-def locked(r, numbers):
-    """One at a time, by flock: what was written is what is read."""
+def locked(r, numbers, refusals=()):
+    """One at a time, by flock: what was written is what is read, and is taken,
+    unless it is refused so."""
     def work(chance, done):
         pen = Pen(done, chance.choice((write_by_open, write_by_rename)))
         for n in numbers:
@@ -202,6 +203,7 @@ def locked(r, numbers):
                                  f"{n}s")
                 value = read_value(r, "rpo")
                 assert (value == f"{n}s") == (not code), (n, value, code)
+                assert not code or code in refusals, code
     return work
 
 
