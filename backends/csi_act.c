@@ -122,14 +122,8 @@ static int fetch_all(struct csi_pair *p, int i, int64_t end, struct error *err)
 static void note_look(struct csi_pair *p, int i, int rc,
 		      const struct error *err)
 {
-	if (rc == 0)
-		p->ill_since[i] = 0;
-	if (rc >= 0)
-		return;
-	if (!p->ill_since[i])
-		p->ill_since[i] = clock_monotonic();
-	p->ill_refused[i] = rc == -EACCES;
-	snprintf(p->ill_why[i], sizeof p->ill_why[i], "%.100s", err->msg);
+	if (rc <= 0)
+		csi_note_trouble(&p->trouble[i], rc, rc < 0 ? err->msg : "");
 }
 
 /* A pair whose end *@i is ill there, behind @p. */
@@ -137,7 +131,7 @@ static struct csi_pair *next_ill(struct csi_site *s, struct csi_pair *p, int *i)
 {
 	for (p = p ? p->next : s->csi->pairs; p; p = p->next) {
 		*i = p->site[1] == s;
-		if (p->tracked && p->site[*i] == s && p->ill_since[*i])
+		if (p->tracked && p->site[*i] == s && p->trouble[*i].rc)
 			return p;
 	}
 	return NULL;

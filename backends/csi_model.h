@@ -60,15 +60,21 @@ struct csi_object {
 	unsigned told_count;
 };
 
+/* What a server's last answer was wrong with.  Zeros: nothing. */
+struct csi_trouble {
+	int rc;
+	int64_t since;			/* monotonic ms: of all that was wrong in a
+					   row; 0: silence before it */
+	char why[SIDE_TEXT_MAX];
+};
+
 struct csi_watch {
 	struct kube_listener listener;	/* first: they are cast */
 	struct csi_site *site;
 	int kind;
 	struct kube_reflector *reflector;
 	bool listed;
-	int rc;				/* why it has no news, 0: it has */
-	int64_t ill_since;		/* monotonic ms, 0: it has */
-	char why[SIDE_TEXT_MAX];
+	struct csi_trouble trouble;	/* why it has no news */
 };
 
 struct csi_site {
@@ -84,11 +90,9 @@ struct csi_site {
 	unsigned conn_count;
 	/* What became of the last call that asked whether it answers. */
 	bool asked;
-	int rc;
-	char why[SIDE_TEXT_MAX];
+	struct csi_trouble trouble;
 	char version[64];
 	int64_t silent_since;		/* monotonic ms, 0: it answers */
-	int64_t ill_since;		/* ... with errors; 0: it does not */
 	enum reach told;
 	pthread_t prober;
 	bool has_prober;
@@ -110,9 +114,7 @@ struct csi_pair {
 	int64_t known_time[2];		/* newest data_time of each end */
 	/* Of each end: objects that the last call for them did not bring, though
 	   the site answers. */
-	int64_t ill_since[2];		/* monotonic ms, 0: it did */
-	bool ill_refused[2];
-	char ill_why[2][SIDE_TEXT_MAX];
+	struct csi_trouble trouble[2];
 	bool tracked;
 	bool anew;			/* tell the sink, news or not */
 	bool dirty;
@@ -165,8 +167,12 @@ int csi_site_start(struct csi_site *s, struct error *err);
 void csi_site_stop(struct csi_site *s);
 void csi_site_free(struct csi_site *s);
 
-/* Has it been so since then, for as long as makes a site silent?  0: it is not. */
-bool csi_is_ill(const struct csi *csi, int64_t since);
+/* @rc 0 ends it. */
+void csi_note_trouble(struct csi_trouble *t, int rc, const char *why);
+
+/* Refused once it lasts for as long as makes a site silent, or at once. */
+enum reach csi_trouble_reach(const struct csi *csi,
+			     const struct csi_trouble *t);
 
 /* With the lock held: how it stands, into a view of it. */
 void csi_site_stamp(const struct csi_site *s, struct csi_view *v);

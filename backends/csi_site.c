@@ -53,9 +53,25 @@ static void stamp(struct csi_view *v, enum reach reach, const char *why)
 	snprintf(v->why, sizeof v->why, "%s", why);
 }
 
-bool csi_is_ill(const struct csi *csi, int64_t since)
+void csi_note_trouble(struct csi_trouble *t, int rc, const char *why)
 {
-	return since && clock_monotonic() - since >= csi->silent_ms;
+	if (rc == 0)
+		t->since = 0;
+	else if (!t->since)
+		t->since = clock_monotonic();
+	t->rc = rc;
+	snprintf(t->why, sizeof t->why, "%s", why);
+}
+
+enum reach csi_trouble_reach(const struct csi *csi,
+			     const struct csi_trouble *t)
+{
+	bool lasts = t->since &&
+		     clock_monotonic() - t->since >= csi->silent_ms;
+
+	if (t->rc == 0)
+		return REACH_OK;
+	return t->rc == -EACCES || lasts ? REACH_REFUSED : REACH_UNKNOWN;
 }
 
 /* What the server says of one kind that can't be done without. */
@@ -65,17 +81,14 @@ static bool stamp_kind(const struct csi_site *s, int at, struct csi_view *v)
 	const struct csi *csi = s->csi;
 	const struct csi_kind *kind = csi_kind_of(csi, at);
 
-	if (kind->optional || (w->listed && w->rc == 0))
+	if (kind->optional || (w->listed && w->trouble.rc == 0))
 		return false;
-	if (w->rc == -ENOENT) {
+	if (w->trouble.rc == -ENOENT) {
 		v->reach = REACH_UNCONFIGURED;
 		snprintf(v->why, sizeof v->why, "%s is not installed there: it "
 			 "has no %s", csi->product->installed_as, kind->plural);
-	} else if (w->rc) {
-		stamp(v, w->rc == -EACCES || csi_is_ill(csi, w->ill_since)
-				 ? REACH_REFUSED
-				 : REACH_UNKNOWN,
-		      w->why);
+	} else if (w->trouble.rc) {
+		stamp(v, csi_trouble_reach(csi, &w->trouble), w->trouble.why);
 	} else {
 		v->reach = REACH_UNKNOWN;
 		snprintf(v->why, sizeof v->why, "its %s were not listed yet",
@@ -96,14 +109,16 @@ void csi_site_stamp(const struct csi_site *s, struct csi_view *v)
 		return;
 	}
 	if (s->silent_since && silence >= s->csi->silent_ms) {
-		stamp(v, REACH_SILENT, s->why);
+		stamp(v, REACH_SILENT, s->trouble.why);
 		return;
 	}
-	if (s->rc < 0 || !s->asked) {
-		stamp(v, s->rc == -EACCES || csi_is_ill(s->csi, s->ill_since)
-				 ? REACH_REFUSED
-				 : REACH_UNKNOWN,
-		      s->asked ? s->why : "it was not asked yet");
+	if (!s->asked) {
+		stamp(v, REACH_UNKNOWN, "it was not asked yet");
+		return;
+	}
+	if (s->trouble.rc) {
+		stamp(v, csi_trouble_reach(s->csi, &s->trouble),
+		      s->trouble.why);
 		return;
 	}
 	for (i = 0; i < n; i++)
@@ -164,8 +179,7 @@ static void listed(struct kube_listener *l)
 	pthread_mutex_lock(&csi->lock);
 	is_heard(w->site);
 	w->listed = true;
-	w->rc = 0;
-	w->ill_since = 0;
+	csi_note_trouble(&w->trouble, 0, "");
 	mark_site(w->site);
 	pthread_mutex_unlock(&csi->lock);
 }
@@ -176,15 +190,9 @@ static void reached(struct kube_listener *l, int rc, const char *why)
 	struct csi *csi = w->site->csi;
 
 	pthread_mutex_lock(&csi->lock);
-	if (w->rc != rc) {
-		w->rc = rc;
+	if (w->trouble.rc != rc)
 		mark_site(w->site);
-	}
-	if (rc == 0)
-		w->ill_since = 0;
-	else if (!w->ill_since)
-		w->ill_since = clock_monotonic();
-	snprintf(w->why, sizeof w->why, "%s", why);
+	csi_note_trouble(&w->trouble, rc, why);
 	/* The definition is gone, and with it all there were. */
 	if (rc == -ENOENT) {
 		csi_drop_kind(w->site, w->kind);
@@ -199,20 +207,19 @@ static void note(struct csi_site *s, int rc, const json_t *version,
 		 const struct error *err)
 {
 	struct csi_view v = {0};
-	bool news = !s->asked || s->rc != rc;
+	bool news = !s->asked || s->trouble.rc != rc;
+	int64_t since = s->trouble.since;
 
 	s->asked = true;
-	s->rc = rc;
-	snprintf(s->why, sizeof s->why, "%.120s", rc < 0 ? err->msg : "");
-	if (!is_silence(rc))
+	csi_note_trouble(&s->trouble, rc, rc < 0 ? err->msg : "");
+	if (!is_silence(rc)) {
 		s->silent_since = 0;
-	else if (!s->silent_since)
-		s->silent_since = clock_monotonic();
-	/* No answer in between makes nothing well. */
-	if (rc == 0)
-		s->ill_since = 0;
-	else if (!s->ill_since && !is_silence(rc))
-		s->ill_since = clock_monotonic();
+	} else {
+		/* It is no error, and makes none of before well. */
+		s->trouble.since = since;
+		if (!s->silent_since)
+			s->silent_since = clock_monotonic();
+	}
 	if (rc == 0)
 		snprintf(s->version, sizeof s->version, "%s",
 			 json_text_at(version, "gitVersion"));

@@ -190,7 +190,7 @@ static void look_at_use(struct csi_look *l, const char *namespace,
 
 static bool has_news(const struct csi_site *s, int kind)
 {
-	return s->watches[kind].listed && s->watches[kind].rc == 0;
+	return s->watches[kind].listed && s->watches[kind].trouble.rc == 0;
 }
 
 /* ---- the claim ---- */
@@ -260,14 +260,12 @@ static void look_at_snapshots(struct csi_look *l)
 
 void csi_view_doubt(const struct csi_pair *p, int end, struct csi_view *v)
 {
-	if (!p->ill_since[end] || v->reach != REACH_OK)
+	const struct csi_trouble *t = &p->trouble[end];
+
+	if (v->reach != REACH_OK || t->rc == 0)
 		return;
-	v->reach = p->ill_refused[end] ||
-				   csi_is_ill(p->site[end]->csi,
-					      p->ill_since[end])
-			   ? REACH_REFUSED
-			   : REACH_UNKNOWN;
-	memcpy(v->why, p->ill_why[end], sizeof v->why);
+	v->reach = csi_trouble_reach(p->site[end]->csi, t);
+	memcpy(v->why, t->why, sizeof v->why);
 }
 
 void csi_view_fill(struct csi_pair *p, int end, struct csi_view *v)
