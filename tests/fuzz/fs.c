@@ -250,6 +250,15 @@ static void send_again(const struct asked *a)
 	ck_assert_int_eq(fs_serve(k.fs, &err), 0);
 }
 
+/* libfuse keeps an interrupt until another request comes. */
+static void flush_interrupts(void)
+{
+	struct fuse_getattr_in in = {0};
+
+	for (; k.interrupts; k.interrupts--)
+		ask_kernel(FUSE_GETATTR, 1, &in, sizeof in, NULL, 0);
+}
+
 /*
  * The daemon ends, whoever waits, and the next one goes on: with what is not
  * answered.  It does what fs_take_over() does but for what needs a device.
@@ -258,6 +267,7 @@ static void take_over(void)
 {
 	unsigned i, count;
 
+	flush_interrupts();
 	fs_leave(k.fs);
 	run_all();
 	fs_free(k.fs);
@@ -276,13 +286,9 @@ static void take_over(void)
 /* Nobody is left hanging.  Afterwards there is no request. */
 static void disconnect(void)
 {
-	struct fuse_getattr_in in = {0};
 	unsigned i;
 
-	/* libfuse keeps an interrupt until another request comes. */
-	k.count = k.count < 256 ? k.count : 256;
-	for (; k.interrupts; k.interrupts--)
-		ask_kernel(FUSE_GETATTR, 1, &in, sizeof in, NULL, 0);
+	flush_interrupts();
 	fs_unmount(k.fs);
 	for (i = 0; i < k.count; i++)
 		ck_assert_msg(is_answered(&k.asked[i]), "no answer to %u",
