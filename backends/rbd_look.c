@@ -58,6 +58,16 @@ static int ask_for_pool(struct rbd_conn *c, const char *name)
 	return rc;
 }
 
+int look_known_pool(struct rbd_conn *c, const struct rbd_pair *p,
+		    rados_ioctx_t *io)
+{
+	int rc = rados_ioctx_create(c->rados, p->pool, io);
+
+	if (rc == 0 && *p->namespace)
+		rados_ioctx_set_namespace(*io, p->namespace);
+	return rc;
+}
+
 /*
  * For a pool that its map lacks rados_ioctx_create waits for a newer map, without
  * an end when the cluster is gone.  So that is left to pools that are there.
@@ -67,11 +77,7 @@ int look_pool(struct rbd_conn *c, const struct rbd_pair *p, rados_ioctx_t *io)
 	auto_free char *pools = look_pools(c);
 	int rc = look_is_among(pools, p->pool) ? 0 : ask_for_pool(c, p->pool);
 
-	if (rc == 0)
-		rc = rados_ioctx_create(c->rados, p->pool, io);
-	if (rc == 0 && *p->namespace)
-		rados_ioctx_set_namespace(*io, p->namespace);
-	return rc;
+	return rc ? rc : look_known_pool(c, p, io);
 }
 
 int look_object(rbd_image_t image, const char *prefix,

@@ -211,6 +211,9 @@ bool look_is_among(const char *pools, const char *name);
 
 /* The pool's handle; 0 or a negative errno. */
 int look_pool(struct rbd_conn *c, const struct rbd_pair *p, rados_ioctx_t *io);
+/* The same of one that is among look_pools(). */
+int look_known_pool(struct rbd_conn *c, const struct rbd_pair *p,
+		    rados_ioctx_t *io);
 
 /* Looks at one image; fills @v whatever happens.  0 or a negative errno. */
 int look_image(struct rbd_site *s, struct rbd_pair *p, struct rbd_view *v);

@@ -35,13 +35,11 @@ struct question {
 static unsigned pick(struct rbd_site *s, const char *pools,
 		     struct question list[static ASKED_MAX])
 {
-	struct rbd_pair *p = NULL, *first = NULL;
+	struct rbd_pair *p, *first;
 	unsigned n = 0;
 
 	pthread_mutex_lock(&s->rbd->lock);
-	if (s->rbd->pairs)
-		first = s->probed && s->probed->next ? s->probed->next
-						     : s->rbd->pairs;
+	first = s->probed && s->probed->next ? s->probed->next : s->rbd->pairs;
 	for (p = first; p && n < ASKED_MAX;) {
 		struct rbd_end *e = rbd_end_at(p, s);
 
@@ -75,7 +73,7 @@ static bool pose(struct rbd_conn *c, struct question *q)
 	const struct rbd_pair *p = q->end->pair;
 	char name[BACKEND_KEY_MAX];
 
-	if (look_pool(c, p, &q->io) < 0)
+	if (look_known_pool(c, p, &q->io) < 0)
 		return false;
 	snprintf(name, sizeof name, "rbd_id.%s", p->image);
 	q->object[0].completion = ask_for(q, 0, name);
