@@ -51,6 +51,7 @@ struct kube_request {
 	const char *type;	/* of the body; NULL: application/json */
 	const json_t *body;	/* NULL: none */
 	int timeout_ms;		/* of the whole, tries and waits included */
+	bool is_kind;		/* which the server need not have: -ENOENT */
 };
 
 /*
@@ -59,13 +60,13 @@ struct kube_request {
  * when (Retry-After), at most ten times; asks for another credential once, after
  * 401.  Errors, each with a sentence that names the server:
  *
- *   -ENOENT        404
+ *   -ENOENT        404, by the API server: there is no such object
  *   -ECANCELED     409: it is at another version than the one named
  *   -EEXIST        409: it exists already
  *   -ESTALE        410: the version or the page is too old
  *   -EACCES        401, 403, and a certificate that is refused by either side
  *   -EINVAL        400, 405, 413, 415, 422
- *   -EAGAIN        429, 5xx: not now
+ *   -EAGAIN        429, 5xx: not now; 404 by whoever is in front of it
  *   -EHOSTUNREACH  no connection, or it broke
  *   -ETIMEDOUT     no whole answer in time
  *   -EPROTO        an answer that is no JSON object, or too long; or something

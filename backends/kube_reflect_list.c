@@ -197,7 +197,11 @@ static void add_token(struct buf *path, const char *token)
 static int get_page(struct kube_reflector *r, char **token, bool paged,
 		    struct error *err)
 {
-	struct kube_request q = {.method = "GET", .timeout_ms = LIST_MS};
+	struct kube_request q = {
+		.method = "GET",
+		.timeout_ms = LIST_MS,
+		.is_kind = true,
+	};
 	json_t *page = NULL;
 	auto_buf path;
 	int rc;
@@ -252,7 +256,7 @@ static int find_out(struct kube_reflector *r, struct error *err)
 		return 0;
 	rc = kube_call(r->conn, &q, &version, err);
 	/* Who may not ask that gets its list in pages. */
-	if (rc < 0 && rc != -EACCES && rc != -ENOENT)
+	if (rc < 0 && rc != -EACCES)
 		return rc;
 	/* A minor may have a + behind it. */
 	major = strtol(json_text_at(version, "major"), NULL, 10);

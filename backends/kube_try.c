@@ -3,7 +3,6 @@
 #include "kube_private.h"
 
 #include "clock.h"
-#include "text.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -12,9 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-
-/* An answer's first words, for a sentence. */
-#define EXCERPT_MAX 120
 
 #define SET(easy, option, value)                                              \
 	((void)curl_easy_setopt(easy, CURLOPT_##option, value))
@@ -433,60 +429,4 @@ int kube_try(struct kube_conn *c, struct kube_try *t, struct error *err)
 	curl_slist_free_all(headers);
 	curl_slist_free_all(to);
 	return rc;
-}
-
-/* What Kubernetes says of it, or the beginning of what somebody else does. */
-static void quote_answer(const struct kube_try *t, const json_t *status,
-			 struct buf *out)
-{
-	const char *message =
-		json_string_value(json_object_get(status, "message"));
-	char room[EXCERPT_MAX + 1];
-
-	if (message) {
-		buf_escape(out, message);
-		return;
-	}
-	snprintf(room, sizeof room, "%s", buf_str(&t->answer));
-	buf_escape(out, *room ? room : "no reason given");
-}
-
-static int errno_of_status(long code, const char *reason)
-{
-	switch (code) {
-	case 401:
-	case 403:
-	case 407:
-		return EACCES;
-	case 404:
-		return ENOENT;
-	case 409:
-		return strcmp(reason, "AlreadyExists") == 0 ? EEXIST
-							     : ECANCELED;
-	case 410:
-		return ESTALE;
-	case 429:
-		return EAGAIN;
-	default:
-		return code >= 500 ? EAGAIN : code >= 400 ? EINVAL : EPROTO;
-	}
-}
-
-int kube_judge(const struct kube_try *t, struct error *err)
-{
-	json_t *status = json_loadb(buf_str(&t->answer), t->answer.len, 0,
-				    NULL);
-	const char *reason =
-		json_string_value(json_object_get(status, "reason"));
-	auto_buf said;
-	int code;
-
-	buf_init(&said, 1024);
-	quote_answer(t, status, &said);
-	code = errno_of_status(t->code, reason ? reason : "");
-	fail(err, code, "%s answered %ld%s%s: %s",
-	     t->conn->kube->access->server, t->code, reason ? " " : "",
-	     reason ? reason : "", buf_str(&said));
-	json_decref(status);
-	return -code;
 }

@@ -71,7 +71,11 @@ static void alive(struct kube_try *t)
 int kube_watch(struct kube_conn *c, const char *path, int timeout_ms,
 	       struct kube_watcher *w, struct error *err)
 {
-	const struct kube_request request = {.method = "GET", .path = path};
+	const struct kube_request request = {
+		.method = "GET",
+		.path = path,
+		.is_kind = true,
+	};
 	struct stream s = {
 		.watcher = w,
 		.err = err,

@@ -176,6 +176,7 @@ static int check_kind(struct store_kube *k, struct error *err)
 		.method = "GET",
 		.path = UVR_API,
 		.timeout_ms = LOAD_MS,
+		.is_kind = true,
 	};
 	int rc = kube_call(k->conn, &q, NULL, err);
 

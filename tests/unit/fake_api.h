@@ -165,7 +165,10 @@ static inline char *api_text_for(struct api *a, const char *what, char *text,
 	*code = api_fault_of(a, what);
 	if (strcmp(what, "GET /version") == 0)
 		*(*code ? &a->unwell : &a->versions) += 1;
-	if (*code || !query || !strstr(query + 1, "watch=1")) {
+	if (*code == 404) {
+		/* Of what it does not serve it says no more. */
+		reply = strdup("404 page not found\n");
+	} else if (*code || !query || !strstr(query + 1, "watch=1")) {
 		answer = *code ? api_status(*code, "Fault")
 			       : api_answer(a, method, path, body, code);
 		reply = json_dumps(answer, JSON_COMPACT);

@@ -92,6 +92,25 @@ START_TEST(what_is_forbidden_is_refused)
 }
 END_TEST
 
+/* Whoever is in front of the API server has no say in what there is. */
+START_TEST(an_object_that_another_does_not_find)
+{
+	struct observation o;
+
+	start(SILENT_MS);
+	AWAIT(is_steady);
+	api_fault(&t.prod, "/volumereplications/", 404);
+	ck_assert_int_eq(t.b->ops->observe(t.b, &t.target, 10000, &o, &t.err),
+			 0);
+	ck_assert_int_eq(o.peer.reach, REACH_UNKNOWN);
+	REFUSES(ACT_PROMOTE, EHOSTUNREACH);
+	o = AWAIT(is_refused);
+	ck_assert_ptr_nonnull(strstr(o.peer.why, "404 page not found"));
+	api_fault(&t.prod, "", 0);
+	AWAIT(is_steady);
+}
+END_TEST
+
 static bool is_use_unknown(const struct observation *o)
 {
 	return side_verified_role(&o->peer) == ROLE_SOURCE &&
@@ -165,6 +184,7 @@ int main(void)
 	tcase_add_test(c, csi_addons_is_removed);
 	tcase_add_loop_test(c, what_is_forbidden_is_refused, 0,
 			    sizeof refusals / sizeof *refusals);
+	tcase_add_test(c, an_object_that_another_does_not_find);
 	tcase_add_test(c, use_that_can_not_be_told);
 	tcase_add_test(c, what_is_optional_is_not_missed);
 	tcase_add_test(c, a_cluster_that_nobody_configured);
