@@ -431,9 +431,13 @@ static void put_watches(const struct subject *s, struct buf *out)
 static void put_daemon(const struct subject *s, struct buf *out)
 {
 	const char *silence = world_store_silence(s->world);
+	const char *leader = world_leader(s->world);
 	size_t waiting;
 
 	world_audit_trouble(s->world, &waiting);
+	/* Whoever copies this writes 0 in its place where there is no mount. */
+	head(out, "up", "gauge", "1: it can be read.");
+	put(out, "up", NO_LABELS, 1);
 	head(out, "build_info", "gauge", "1, and what runs.");
 	put(out, "build_info",
 	    LABELS("version", UVRFS_VERSION, "site", world_site(s->world)), 1);
@@ -442,6 +446,9 @@ static void put_daemon(const struct subject *s, struct buf *out)
 	head(out, "leader", "gauge",
 	     "1 when it is this daemon that acts on storage.");
 	put(out, "leader", NO_LABELS, world_leads(s->world));
+	head(out, "has_leader", "gauge",
+	     "1 when there is a daemon that acts on storage.");
+	put(out, "has_leader", NO_LABELS, !leader || *leader);
 	head(out, "audit_lines_waiting", "gauge",
 	     "Lines of the audit that could not be written yet.");
 	put(out, "audit_lines_waiting", NO_LABELS, (int64_t)waiting);
