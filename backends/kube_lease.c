@@ -36,6 +36,7 @@ struct kube_lease {
 	int64_t changed;		/* fence_clock: when we saw it change */
 	int64_t renewed;		/* when a renewal that was taken was sent */
 	int duration_ms;		/* as its holder says */
+	bool lapsed;			/* when it was last seen */
 	json_int_t transitions;
 	bool leads;
 	bool told;
@@ -57,7 +58,7 @@ static int renew_deadline_ms(const struct kube_lease *l)
 
 static void tell(struct kube_lease *l)
 {
-	const char *holder = l->holder;
+	const char *holder = l->lapsed ? "" : l->holder;
 
 	if (l->told == l->leads && strcmp(l->told_holder, holder) == 0)
 		return;
@@ -116,6 +117,7 @@ static int take_lease(struct kube_lease *l, const json_t *lease,
 	l->duration_ms = seconds > 0 && seconds < 86400
 				 ? (int)seconds * 1000
 				 : l->config->duration_ms;
+	l->lapsed = fence_clock() - l->changed >= l->duration_ms;
 	l->transitions = json_integer_value(
 		json_object_get(spec, "leaseTransitions"));
 	return 0;

@@ -248,6 +248,22 @@ def test_controller_needs_a_shared_store(tmp_path):
 
 # ---- without a mount ----
 
+def test_who_may_not_lead_sees_that_nobody_does(make_lab):
+    lab = make_lab().install()
+    c = lab.leader(Controller)
+    d = lab.daemon(lead="false")
+    leader = d / ".uvrfs/leader"
+    until(lambda: get(leader) == lab.holder() + "\n", "it is known")
+    assert Metrics(d).get("has_leader") == 1
+    c.kill9()
+    until(lambda: get(leader) == "none\n", "it is known that it is gone")
+    assert "nobody leads" in get(d / ".uvrfs/health")
+    assert Metrics(d).get("has_leader") == 0
+    c.start()
+    until(lambda: get(leader) == lab.holder() + "\n", "there is one again")
+    assert get(d / ".uvrfs/health") == "ok\n"
+
+
 def test_a_controller_acts(make_lab):
     lab = make_lab().install()
     c = lab.leader(Controller)
