@@ -61,20 +61,27 @@ int writing_conflict(struct writing *wr, struct error *err)
 		    wr->w->namespace, wr->w->name);
 }
 
+int writing_gone(struct writing *wr, struct error *err)
+{
+	/* Another may have come in its place. */
+	const char *uid = wr->w->object ? wr->w->object->uid : "";
+
+	pthread_mutex_lock(&wr->k->lock);
+	if (wr->k->sink)
+		wr->k->sink->vanished(wr->k->sink, wr->w->namespace,
+				      wr->w->name, uid);
+	pthread_mutex_unlock(&wr->k->lock);
+	return fail(err, ECANCELED, "%s/%s is no longer in the store",
+		    wr->w->namespace, wr->w->name);
+}
+
 int writing_look_anew(struct writing *wr, struct error *err)
 {
 	struct object *o = NULL;
 	int rc = writing_get(wr, &o, err);
 
-	if (rc == -ENOENT) {
-		pthread_mutex_lock(&wr->k->lock);
-		if (wr->k->sink)
-			wr->k->sink->vanished(wr->k->sink, wr->w->namespace,
-					      wr->w->name, "");
-		pthread_mutex_unlock(&wr->k->lock);
-		return fail(err, ECANCELED, "%s/%s is no longer in the store",
-			    wr->w->namespace, wr->w->name);
-	}
+	if (rc == -ENOENT)
+		return writing_gone(wr, err);
 	if (rc < 0)
 		return rc;
 	store_kube_tell(wr->k, o);

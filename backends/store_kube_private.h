@@ -100,7 +100,8 @@ int writing_failed(int rc, struct error *err);
 
 /* -ECANCELED: somebody else was first. */
 int writing_conflict(struct writing *wr, struct error *err);
-/* The same, and the world is told what is there now. */
+/* The same, and the world is told that it is gone, or what is there now. */
+int writing_gone(struct writing *wr, struct error *err);
 int writing_look_anew(struct writing *wr, struct error *err);
 
 /* store_kube_write.c, store_kube_remove.c: the worker's. */

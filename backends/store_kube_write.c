@@ -205,7 +205,7 @@ static int resolve(struct writing *wr, struct object **kept, struct error *err)
 	int rc = writing_get(wr, &o, err);
 
 	if (rc < 0)
-		return rc == -ENOENT ? writing_look_anew(wr, err) : rc;
+		return rc == -ENOENT ? writing_gone(wr, err) : rc;
 	if (is_written(wr, o)) {
 		*kept = o;
 		return 0;

@@ -329,10 +329,14 @@ static void commit_done(struct job *job)
 		world_unbind(w, r);
 	if (c->moves)
 		group_reconcile(w, r);
+	work->confirmed = c->rc == 0;
 	commit_free(c);
 	shared_catch_up(w, r);
-	if (world_pump(w, r) && !work->committing)
+	if (!world_pump(w, r))
+		return;
+	if (!work->committing)
 		reconcile(w, r);
+	work->confirmed = false;
 }
 
 static struct commit *commit_new(struct world *w, struct replication *r,

@@ -161,18 +161,30 @@ static int take_result(struct world *w, struct replication *r)
 	return commit_outcome(w, r, r->spec, &draft, NULL, "");
 }
 
-/* Keeps the intent before the act. */
+static bool is_intended(const struct replication *r, enum act act)
+{
+	const struct status *s = r->status;
+
+	return s->intent.act == act && s->intent.request == s->request.id;
+}
+
+/*
+ * Keeps the intent before the act.  One that is there already is kept again, by
+ * whoever was not the last to write: somebody else may have put another request
+ * in its place, and the news of it be late.
+ */
 static int record_intent(struct world *w, struct replication *r, enum act act)
 {
 	struct status draft = *r->status;
 	struct error err;
 
-	draft.intent = (struct intent){
-		.act = act,
-		.request = draft.request.id,
-		.serial = ++draft.last_serial,
-		.at = w->now,
-	};
+	if (!is_intended(r, act))
+		draft.intent = (struct intent){
+			.act = act,
+			.request = draft.request.id,
+			.serial = ++draft.last_serial,
+			.at = w->now,
+		};
 	if (act == ACT_DEMOTE_PEER && draft.request.word == WORD_PROMOTING)
 		draft.request.asked_peer = true;
 	return commit_start(w, r, r->spec, &draft, NULL, "", &err);
@@ -250,7 +262,7 @@ void look_again(struct world *w, struct replication *r)
 
 static int begin(struct world *w, struct replication *r, enum act act)
 {
-	const struct status *s = r->status;
+	bool is_ours = r->work->confirmed || !w->shared;
 	struct cluster *c;
 	struct target t;
 
@@ -259,8 +271,7 @@ static int begin(struct world *w, struct replication *r, enum act act)
 	if (!c)
 		return -ENOMEM;
 	if (circuit_allows(c, w->now))
-		return s->intent.act == act &&
-				       s->intent.request == s->request.id
+		return is_ours && is_intended(r, act)
 			       ? act_begin(w, r, act)
 			       : record_intent(w, r, act);
 	r->work->retry_at = w->now + w->config->retry_first_ms;

@@ -141,6 +141,7 @@ static void become(struct world *w, struct replication *r)
 
 	if (!status)
 		return;
+	r->work->confirmed = false;
 	r->status = status;
 	/* The same spec keeps its bytes and its place in memory. */
 	if (!same || !r->spec->written != !o->spec->written)

@@ -106,7 +106,8 @@ struct work {
 	struct edit **last;
 	bool committing;		/* a version is on its way to the store */
 	bool acting;			/* a call to the backend is under way */
-	bool dirty;			/* reconcile again after the commit */
+	bool confirmed;			/* a shared store has just taken a version
+					   of ours: nobody has asked anew */
 	bool unsure;			/* the store may hold another version than
 					   this one: to be written again */
 	bool hidden;			/* removed for users; the storage's

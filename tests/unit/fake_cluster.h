@@ -205,6 +205,8 @@ static int cluster_remove(struct store *s, const char *namespace,
 {
 	if (cluster->away)
 		return fail(err, EHOSTUNREACH, "the server is away");
+	if (cluster->object && !is_at(status))
+		return conflict(err);
 	json_decref(cluster->object);
 	cluster->object = NULL;
 	return 0;

@@ -103,6 +103,59 @@ START_TEST(nobody_acts_behind_a_fence)
 }
 END_TEST
 
+/*
+ * Another daemon has taken another request, and the news of that is late: what
+ * this one still has in mind is not begun once more.
+ */
+static void another_was_asked(void)
+{
+	patch_silently("{\"status\": {\"version\": 99, \"request\": {"
+		       "\"id\": 9, \"word\": \"replica\", "
+		       "\"outcome\": \"verified\"}}}");
+	f->acts = 0;
+	f->act_rc = 0;
+}
+
+START_TEST(an_act_is_not_tried_again_for_a_request_of_before)
+{
+	f->act_rc = -EAGAIN;
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	ck_assert(is_acted(ACT_DEMOTE_PEER, ACT_NONE, ACT_NONE));
+	another_was_asked();
+	advance(60000);
+	ck_assert_uint_eq(f->acts, 0);
+	ck_assert_uint_eq(the()->status->request.id, 9);
+}
+END_TEST
+
+START_TEST(nor_by_who_leads_from_now_on)
+{
+	f->act_rc = -EAGAIN;
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	lead(false);
+	another_was_asked();
+	lead(true);
+	look();
+	ck_assert_uint_eq(f->acts, 0);
+	ck_assert_uint_eq(the()->status->request.id, 9);
+}
+END_TEST
+
+/* It is the same one for the storage, however often. */
+START_TEST(an_act_keeps_its_number)
+{
+	f->act_rc = -EAGAIN;
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	advance(5000);
+	lead(false);
+	lead(true);
+	look();
+	ck_assert_uint_ge(f->acts, 3);
+	ck_assert_uint_eq(f->serials[0], f->serials[1]);
+	ck_assert_uint_eq(f->serials[0], f->serials[2]);
+}
+END_TEST
+
 START_TEST(without_the_store)
 {
 	cluster->away = true;
@@ -156,7 +209,10 @@ int main(void)
 		and_is_refused_when_nobody_answers,
 		who_does_not_lead_takes_writes_and_acts_on_nothing,
 		a_new_leader_goes_on, a_late_clock_cuts_no_request_short,
-		nobody_acts_behind_a_fence, without_the_store,
+		nobody_acts_behind_a_fence,
+		an_act_is_not_tried_again_for_a_request_of_before,
+		nor_by_who_leads_from_now_on, an_act_keeps_its_number,
+		without_the_store,
 		what_a_daemon_asks_is_left_to_it_for_a_while, writes_are_few,
 	};
 

@@ -52,6 +52,16 @@ START_TEST(a_write_brings_nothing_back)
 }
 END_TEST
 
+/* A removal is of what it was decided on, as any write is. */
+START_TEST(a_removal_is_of_one_version)
+{
+	patch_silently("{\"status\": {\"hold\": \"an audit\"}}");
+	ck_assert_int_eq(put(EDIT_REMOVE, ""), -EPERM);
+	ck_assert_ptr_nonnull(cluster->object);
+	ck_assert_str_eq(the()->status->hold, "an audit");
+}
+END_TEST
+
 static void made_anew(const char *uid)
 {
 	apply("replica");
@@ -259,6 +269,7 @@ int main(void)
 	const TTest *const tests[] = {
 		removed_elsewhere, a_late_look_brings_nothing_back,
 		removed_during_a_write, a_write_brings_nothing_back,
+		a_removal_is_of_one_version,
 		made_anew_with_the_same_name,
 		late_news_of_what_was_removed, kubectl_delete, ids_are_noted,
 		a_drafts_id_is_noted_when_it_has_an_object,
