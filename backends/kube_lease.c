@@ -140,6 +140,15 @@ static int call(struct kube_lease *l, struct kube_request *q,
 	return rc;
 }
 
+/* It was there until just now, for all that is known. */
+static void note_absence(struct kube_lease *l)
+{
+	if (l->is_there)
+		l->changed = fence_clock();
+	l->is_there = false;
+	*l->holder = *l->version = '\0';
+}
+
 /* Within @ms, or 0: as soon as a renewal. */
 static int look_within(struct kube_lease *l, int ms, struct error *err)
 {
@@ -150,12 +159,10 @@ static int look_within(struct kube_lease *l, int ms, struct error *err)
 	};
 	int rc = call(l, &q, err);
 
-	if (rc == -ENOENT) {
-		l->is_there = false;
-		*l->holder = *l->version = '\0';
-		rc = 0;
-	}
-	return rc;
+	if (rc != -ENOENT)
+		return rc;
+	note_absence(l);
+	return 0;
 }
 
 static int look(struct kube_lease *l, struct error *err)
@@ -284,8 +291,7 @@ static int renew(struct kube_lease *l, struct error *err)
 		return rc;
 	}
 	if (rc == -ENOENT) {
-		l->is_there = false;
-		*l->holder = *l->version = '\0';
+		note_absence(l);
 		step_down(l);
 		return 0;
 	}

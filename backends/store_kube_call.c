@@ -88,15 +88,23 @@ int writing_look_anew(struct writing *wr, struct error *err)
 	return writing_conflict(wr, err);
 }
 
+int writing_begin(struct store_kube *k, struct error *err)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&k->lock);
+	if (*k->told_why)
+		rc = fail(err, EHOSTUNREACH, "%s", k->told_why);
+	pthread_mutex_unlock(&k->lock);
+	return rc;
+}
+
 /* Others have noticed that the server is away: nobody need wait for long. */
 static bool is_away(struct store_kube *k)
 {
-	bool away;
+	struct error err;
 
-	pthread_mutex_lock(&k->lock);
-	away = *k->told_why;
-	pthread_mutex_unlock(&k->lock);
-	return away;
+	return writing_begin(k, &err) < 0;
 }
 
 /* Whatever else answers with JSON must not be taken for the object. */

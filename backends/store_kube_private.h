@@ -78,6 +78,9 @@ struct writing {
 
 /* store_kube_call.c: the worker's.  All fail as kube_call does. */
 
+/* Is the server there, as far as is known?  Else those who wait in line would
+   wait for each other's deadlines. */
+int writing_begin(struct store_kube *k, struct error *err);
 void writing_path(const char *namespace, const char *name,
 		  char out[static 512]);
 /* Takes version and generation from an answer. */

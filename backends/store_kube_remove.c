@@ -94,10 +94,11 @@ int store_kube_remove(struct store *s, const char *namespace, const char *name,
 		.w = &names,
 		.end = clock_monotonic() + WRITE_MS,
 	};
-	int rc;
+	int rc = writing_begin(wr.k, err);
 
 	writing_path(namespace, name, wr.path);
-	rc = remove_at(&wr, status, err);
+	if (rc == 0)
+		rc = remove_at(&wr, status, err);
 	/* By somebody else, or by us, when the answer was lost. */
 	return rc == -ENOENT ? 0 : writing_failed(rc, err);
 }

@@ -262,6 +262,9 @@ static int save(struct store *s, struct store_write *w, struct error *err)
 		rc = -err->code;
 	else if (rc == -ECANCELED || rc == -ENOENT)
 		rc = resolve(&wr, &w->kept, err);
+	else if (rc < 0 && w->asks)
+		error_prefix(err, "it is asked for, and may still be carried "
+				  "out, but was not accepted yet: ");
 	json_decref(reply);
 	status_unref(status);
 	return rc;
@@ -269,5 +272,7 @@ static int save(struct store *s, struct store_write *w, struct error *err)
 
 int store_kube_save(struct store *s, struct store_write *w, struct error *err)
 {
-	return writing_failed(save(s, w, err), err);
+	int rc = writing_begin((struct store_kube *)s, err);
+
+	return writing_failed(rc < 0 ? rc : save(s, w, err), err);
 }

@@ -332,11 +332,11 @@ static void commit_done(struct job *job)
 	work->confirmed = c->rc == 0;
 	commit_free(c);
 	shared_catch_up(w, r);
-	if (!world_pump(w, r))
-		return;
-	if (!work->committing)
-		reconcile(w, r);
-	work->confirmed = false;
+	if (world_pump(w, r)) {
+		if (!work->committing)
+			reconcile(w, r);
+		work->confirmed = false;
+	}
 }
 
 static struct commit *commit_new(struct world *w, struct replication *r,
@@ -438,22 +438,6 @@ int commit_outcome(struct world *w, struct replication *r,
 	r->work->commit->event = event;
 	r->work->commit->takes_result = true;
 	return 0;
-}
-
-bool status_conditions_equal(const struct status *a, const struct status *b)
-{
-	int i;
-
-	for (i = 0; i < CONDITION_COUNT; i++) {
-		const struct condition *x = &a->conditions[i];
-		const struct condition *y = &b->conditions[i];
-
-		if (x->status != y->status || x->generation != y->generation ||
-		    strcmp(x->reason, y->reason) != 0 ||
-		    strcmp(x->message, y->message) != 0)
-			return false;
-	}
-	return true;
 }
 
 /*

@@ -207,3 +207,19 @@ int outcome_parse(const char *text)
 {
 	return find(outcomes, COUNT(outcomes), text);
 }
+
+bool status_conditions_equal(const struct status *a, const struct status *b)
+{
+	int i;
+
+	for (i = 0; i < CONDITION_COUNT; i++) {
+		const struct condition *x = &a->conditions[i];
+		const struct condition *y = &b->conditions[i];
+
+		if (x->status != y->status || x->generation != y->generation ||
+		    strcmp(x->reason, y->reason) != 0 ||
+		    strcmp(x->message, y->message) != 0)
+			return false;
+	}
+	return true;
+}

@@ -141,6 +141,9 @@ struct status *status_new(const struct status *from);
 struct status *status_ref(const struct status *status);
 void status_unref(const struct status *status);
 
+/* But for when they came to be so. */
+bool status_conditions_equal(const struct status *a, const struct status *b);
+
 /* Has the request that this call made been accepted?  Among the last ones. */
 bool status_has_call(const struct status *status, uint64_t call);
 

@@ -278,7 +278,6 @@ int commit_derived(struct world *w, struct replication *r,
 void commit_derive(struct world *w, struct replication *r,
 		   struct status *draft,
 		   struct condition_text text[CONDITION_COUNT]);
-bool status_conditions_equal(const struct status *a, const struct status *b);
 /* Takes it out of the store; @audit says how when that is done. */
 int commit_remove(struct world *w, struct replication *r, struct edit *edit,
 		  const char *audit, struct error *err);

@@ -3,7 +3,6 @@
 #include "fake_cluster.h"
 #include "suite.h"
 
-bool status_conditions_equal(const struct status *a, const struct status *b);
 
 static struct error err;
 
