@@ -9,8 +9,6 @@ promotion nor a second primary, unless the test says that there had to be:
     ceph.expect(forced=1, two_primaries=True)
 """
 import itertools
-import re
-import signal
 import threading
 import time
 
@@ -128,16 +126,8 @@ class CephLab(CephSites):
                         cluster).kubeconfig(users[of])
                    for of, cluster in self.clusters.items()}
         # What nobody is going to lose may take its time.
-        more.setdefault("act", "2s" if self.proxied else "10s")
+        more.setdefault("act", None if self.proxied else "10s")
         return super().config(site, kubeconfigs=configs, **more)
-
-    def give(self, daemon, deadline):
-        """Those who ask from now on have so long."""
-        text, before = daemon.config.read_text(), len(daemon.stderr())
-        daemon.config.write_text(re.sub("minDeadline: [^}]*",
-                                        f"minDeadline: {deadline}", text))
-        daemon.process.send_signal(signal.SIGHUP)
-        until(lambda: "read" in daemon.stderr()[before:], "the configuration")
 
     def lose(self, site):
         """All of it, as before; but of its API server only what the daemons

@@ -53,7 +53,7 @@ def uvrfs(config, *arguments):
 
 class Lab:
     """A cluster with our CRD, a lease and a storage."""
-    def __init__(self, cluster, site="here", deadline="5s"):
+    def __init__(self, cluster, site="here", deadline="60s"):
         self.cluster, self.site, self.deadline = cluster, site, deadline
         self.base = pathlib.Path(tempfile.mkdtemp(prefix="uvr-lab-"))
         self.sim = self.base / "sim"

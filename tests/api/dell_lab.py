@@ -10,8 +10,6 @@ itself orders by hand is not counted.
 import collections
 import contextlib
 import errno
-import re
-import signal
 import threading
 
 import pytest
@@ -164,14 +162,6 @@ class DellLab(DellSites):
         through = {of: p.kubeconfig() for (s, of), p in self.via.items()
                    if s == site}
         return super().config(site, **{"kubeconfigs": through, **more})
-
-    def give(self, daemon, deadline):
-        """Those who ask from now on have so long."""
-        text, before = daemon.config.read_text(), len(daemon.stderr())
-        daemon.config.write_text(re.sub("minDeadline: [^}]*",
-                                        f"minDeadline: {deadline}", text))
-        daemon.process.send_signal(signal.SIGHUP)
-        until(lambda: "read" in daemon.stderr()[before:], "the configuration")
 
     # ---- a site that others cannot see, and that lives ----
 

@@ -5,7 +5,9 @@ one site or at both.  `prod-cluster` (the double's site a) begins as the source,
 import contextlib
 import itertools
 import pathlib
+import re
 import shutil
+import signal
 import tempfile
 
 import yaml
@@ -13,7 +15,7 @@ import yaml
 import uvr
 from cluster_uvr import GROUP, path_of
 from replication import Uvr
-from shell import until
+from shell import FACTOR, until
 
 NS = "database"
 NAMES = {"a": "prod-cluster", "b": "dr-cluster"}
@@ -118,7 +120,7 @@ class Sites:
         """What the storage at that site calls the volume."""
         return pair.handle
 
-    def config(self, site="b", store="local", act="2s", deadline="60s",
+    def config(self, site="b", store="local", act=None, deadline="60s",
                **more):
         configs = {s: c.kubeconfig() for s, c in self.clusters.items()}
         configs.update(more.pop("kubeconfigs", {}))
@@ -130,7 +132,8 @@ class Sites:
         elif store == "local":
             store = f"{{local: {{path: {self.base}/{site}-{next(numbers)}}}}}"
         return CONFIG.format(site=NAMES[site], store=store, type=self.type,
-                             act=act, deadline=deadline, **configs)
+                             act=act or f"{2 * FACTOR:g}s",
+                             deadline=deadline, **configs)
 
     def new(self, site="b", kind=uvr.Daemon, **config):
         """Not started yet."""
@@ -140,6 +143,14 @@ class Sites:
 
     def daemon(self, site="b", kind=uvr.Daemon, **config):
         return self.new(site, kind, **config).start()
+
+    def give(self, daemon, seconds):
+        """Those who ask from now on have so long."""
+        text, before = daemon.config.read_text(), len(daemon.stderr())
+        daemon.config.write_text(re.sub(
+            "minDeadline: [^}]*", f"minDeadline: {seconds * FACTOR:g}s", text))
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: "read" in daemon.stderr()[before:], "the configuration")
 
     # ---- a site that is lost ----
 

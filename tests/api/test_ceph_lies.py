@@ -205,7 +205,7 @@ def test_who_writes_it_again_nudges(ceph, monkeypatch):
     """csi-addons comes back after a quarter of an hour, or when the spec has
     changed."""
     pair, one = ceph.ready("nudge")
-    ceph.give(one.daemon, "2s")
+    ceph.give(one.daemon, 5)
     monkeypatch.setattr(vendor, "BACKOFF", (600, 600))
     fault = ceph.faults.add("promote-error", site="b", message="no quorum")
     assert one.ask("promoting") == 0
@@ -220,7 +220,7 @@ def test_who_writes_it_again_nudges(ceph, monkeypatch):
 @pytest.mark.parametrize("site, act", [("a", "demote-peer"), ("b", "promote")])
 def test_without_a_sidecar_nothing_is_said(ceph, site, act):
     pair, one = ceph.ready("sidecar")
-    ceph.give(one.daemon, "2s")
+    ceph.give(one.daemon, 5)
     ceph.faults.add("sidecar-missing", site=site)
     assert one.ask("promoting") == 0
     until(lambda: one.state == "failed", "the deadline", 20)
@@ -276,7 +276,7 @@ def test_primary_though_demoted_behind_its_back(ceph):
     ceph.polled("a", pair)
     assert one.verdict("demoting") == "needs force", one.plan("demoting")
     assert "verified first" in one.plan("swap")
-    ceph.give(one.daemon, "2s")
+    ceph.give(one.daemon, 5)
     assert one.ask("swap") == 0
     assert one.sync("endpoints", 20) != 0
     assert is_told(one, "Read-only file system"), one.explain()
@@ -304,7 +304,7 @@ def test_demoted_behind_its_back_with_writes_that_have_not_crossed(ceph):
 def test_promoted_and_demoted_behind_its_back(ceph):
     """Promoted, csi-addons says, and goes on to say so."""
     pair, one = ceph.ready("promoted")
-    ceph.give(one.daemon, "2s")
+    ceph.give(one.daemon, 5)
     promote = ceph.storage.promote
 
     def betray(site, handle, *rest):

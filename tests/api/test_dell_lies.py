@@ -37,7 +37,8 @@ def test_swallowed_array_error(dell):
 
 def test_swallowed_error_is_an_error_at_the_deadline(dell):
     """And nothing is ordered any more, until somebody asks."""
-    pair, one = dell.ready("swallowedend", deadline="8s")
+    pair, one = dell.ready("swallowedend")
+    dell.give(one.daemon, 8)
     dell.faults.add("array-error", site="a")
     assert one.ask("promoting") == 0
     until(lambda: one.state == "failed", "that it gives up", 25)
@@ -283,7 +284,8 @@ def test_old_api(old_api, make_dell):  # noqa: F811
 
 def test_controller_down(dell):
     """The deadline fails it, and the reason is who does not answer."""
-    pair, one = dell.ready("down", deadline="3s")
+    pair, one = dell.ready("down")
+    dell.give(one.daemon, 5)
     dell.double.stop("a")
     assert one.ask("promoting") == 0
     a = dell.rg(pair, "a")
@@ -291,7 +293,7 @@ def test_controller_down(dell):
     until(lambda: one.state == "failed", "that it gives up", 20)
     assert one.ready.reason == "Failed" and "prod-cluster" in one.error
     never(lambda: a.note(), "an answer of nobody", 0.2)
-    dell.give(one.daemon, "60s")
+    dell.give(one.daemon, 60)
     dell.double.start("a")      # which does what it finds, in the middle of it
     until(lambda: one.ask("promoting") == 0, "that it goes on")
     finish(one, pair)

@@ -10,7 +10,7 @@ from pages import blocks_of
 from uvr import BINARY, ROOT, Daemon
 
 CONFIG = """site: dr-cluster
-store: {{kubernetes: {{cluster: dr-cluster, leaseDuration: 3s}}}}
+store: {{kubernetes: {{cluster: dr-cluster, leaseDuration: 6s}}}}
 clusters: {{dr-cluster: {{kubeconfig: {kubeconfig}}}}}
 backends: {{lab: {{type: sim}}}}
 select: [{{storageClass: "*", backend: lab}}]
@@ -56,7 +56,7 @@ def test_the_rights_are_enough(daemon):
         cluster.kubectl("create", kind, name, "--user=limited", *rest)
     other = Daemon(config=CONFIG.format(
         kubeconfig=cluster.kubeconfig("limited")).replace(
-            "leaseDuration: 3s", "leaseDuration: 3s, namespace: uvrfs"))
+            "leaseDuration: 6s", "leaseDuration: 6s, namespace: uvrfs"))
     try:
         other.start()
         cluster.kubectl("create", "namespace", "rights")

@@ -2,7 +2,6 @@
 """The tutorial on two clusters, for each vendor, typed at the mount: planned,
 unplanned, rolled back, failed and tried again, reversed."""
 import errno
-import signal
 
 import yaml
 
@@ -132,22 +131,14 @@ def test_rolled_back(sites):
     assert not pair.is_writable("b")
 
 
-def give_more_time(one):
-    """SIGHUP: timeouts are live."""
-    one.daemon.config.write_text(
-        one.daemon.config.read_text().replace("minDeadline: 3s",
-                                              "minDeadline: 60s"))
-    one.daemon.process.send_signal(signal.SIGHUP)
-    until(lambda: "read" in one.daemon.stderr(), "the configuration")
-
-
 def failed_pair(sites, name):
-    pair, one = ready_pair(sites, name, deadline="3s")
+    pair, one = ready_pair(sites, name)
+    sites.give(one.daemon, 3)
     sites.fail_promotions()
     assert one.ask("promoting") == 0
     until(lambda: one.state == "failed", "that it gives up", 40)
     assert one.ready.reason == "Failed" and one.error
-    give_more_time(one)
+    sites.give(one.daemon, 60)
     return pair, one
 
 

@@ -78,7 +78,7 @@ def test_the_cause_is_told_to_its_end(trident):
 def test_source_after_a_lie_that_failed(trident):
     """Whoever writes it gets no more than it is."""
     pair, one = lost(trident, "claimed")
-    trident.give(one.daemon, "1s")
+    trident.give(one.daemon, 5)
     promote_blindly(trident, pair, one)
     await_state(one, "failed")
     one.ask("source")
@@ -90,7 +90,7 @@ def test_promoted_is_asked_for_anew_once_ontap_can_be_read(trident):
     """After a minute; then promoted says promoted again, which is not written
     anew, and is believed after two more: not waited for here."""
     pair, one = lost(trident, "anew")
-    trident.give(one.daemon, "200s")
+    trident.give(one.daemon, 200)
     promote_blindly(trident, pair, one)
     await_told(one, "to prove")
     trident.faults.clear()
@@ -118,7 +118,7 @@ def test_promoted_stays_promoted_in_a_second_lie(trident):
     """Asked for again while it still can't be read, the old word is no answer.
     """
     pair, one = lost(trident, "again")
-    trident.give(one.daemon, "2s")
+    trident.give(one.daemon, 5)
     promote_blindly(trident, pair, one)
     for _ in range(2):
         await_state(one, "failed")
@@ -134,7 +134,7 @@ def test_established_though_the_array_has_broken_it(trident, trouble):
     getattr(trident.storage, trouble)("b", pair.handles["b"])
     pair.write("a", 2)
     assert trident.tmr("b", pair.name).says == "established"
-    trident.give(one.daemon, "2s")
+    trident.give(one.daemon, 5)
     assert one.ask("promoting") == 0, one.error
     await_told(one, "the mirror is not established" if trouble ==
                "break_behind" else "cannot be reached")
@@ -176,14 +176,14 @@ def test_failed_that_fails_again(trident):
     the answer to the second question."""
     pair, one = lost(trident, "twice")
     trident.fail_promotions()
-    trident.give(one.daemon, "3s")
+    trident.give(one.daemon, 6)
     for _ in range(2):
         assert one.ask("promoting") == 0, one.error
         assert one.state == "promoting"
         await_state(one, "failed")
         assert "Could not promote mirror" in told_of_failure(one)
     trident.mend_promotions()
-    trident.give(one.daemon, "60s")
+    trident.give(one.daemon, 60)
     assert one.ask("promoting") == 0, one.error
     one.done(seconds=30)
     assert one.state == "promoting" and pair.is_writable("b")
@@ -220,7 +220,7 @@ def fail_swap(trident, name):
     pair, one = trident.ready(name)
     one.go("promoting", "source")
     trident.faults.add("resync-error", site="a", message="no space left")
-    trident.give(one.daemon, "4s")
+    trident.give(one.daemon, 5)
     assert one.ask("swap") == 0, one.error
     trident.tmr("a", name).await_said("failed")
     return pair, one
@@ -243,7 +243,7 @@ def test_a_resync_that_failed_is_asked_for_anew(trident):
     pair, one = fail_swap(trident, "resync")
     assert one.sync("endpoints", 20) != 0
     trident.faults.clear()
-    trident.give(one.daemon, "60s")
+    trident.give(one.daemon, 60)
     assert 0 in (one.ask("swap"), one.ask("swap force")), one.error
     one.done("endpoints", seconds=30)
     assert not pair.is_writable("a") and len(trident.acts("resync", "a")) == 1
@@ -323,14 +323,14 @@ def test_promotes_with_a_snapshot_only_when_it_has_arrived(trident):
 def test_an_update_that_fails_promotes_nothing(trident, fault, words):
     pair, one = trident.ready("update")
     trident.faults.add(fault, site="b", message=f"it is {words}")
-    trident.give(one.daemon, "2s")
+    trident.give(one.daemon, 5)
     assert one.ask("promoting") == 0
     await_told(one, words)
     await_state(one, "failed")
     assert words in one.error and one.ready.status == "False"
     assert is_untouched(trident, pair)
     trident.faults.clear()
-    trident.give(one.daemon, "60s")
+    trident.give(one.daemon, 60)
     await_verdict(one, "promoting", "allowed")
     assert one.ask("promoting") == 0, one.error
     one.done(seconds=30)
@@ -361,7 +361,7 @@ def test_a_controller_that_restarts_in_an_update(make_trident):
     trident = make_trident(transfer=1.5)
     pair, one = trident.ready("restart")
     pair.write("a", 1)
-    trident.give(one.daemon, "3s")
+    trident.give(one.daemon, 6)
     assert one.ask("promoting") == 0
     until(lambda: "In progress" in states(trident), "the final transfer")
     trident.double.stop("b")
@@ -372,7 +372,7 @@ def test_a_controller_that_restarts_in_an_update(make_trident):
     await_told(one, "controller restarted")
     await_state(one, "failed")
     assert is_untouched(trident, pair)
-    trident.give(one.daemon, "60s")
+    trident.give(one.daemon, 60)
     await_verdict(one, "promoting", "allowed")
     made = len(trident.diary.made("b", "tamu"))
     assert one.ask("promoting") == 0, one.error

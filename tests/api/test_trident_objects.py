@@ -307,7 +307,7 @@ def test_snapshot_class_missing(trident, site):
     one = pair.make(trident.daemon())
     pair.write("a", 1)
     await_equal(pair)
-    trident.give(one.daemon, "4s")
+    trident.give(one.daemon, 5)
     if one.ask("promoting") == 0:
         until(lambda: one.ready.status != "True" and
               one.state in ("failed", "promoting"), "no success")

@@ -9,7 +9,6 @@ that has not arrived.
 """
 import json
 import re
-import signal
 import threading
 
 import pytest
@@ -182,14 +181,6 @@ class TridentLab(TridentSites):
         one.rule = proxy.rule(one, method, path)
         one.proxy = proxy
         return one
-
-    def give(self, daemon, deadline):
-        """Those who ask from now on have so long."""
-        text, before = daemon.config.read_text(), len(daemon.stderr())
-        daemon.config.write_text(re.sub("minDeadline: [^}]*",
-                                        f"minDeadline: {deadline}", text))
-        daemon.process.send_signal(signal.SIGHUP)
-        until(lambda: "read" in daemon.stderr()[before:], "the configuration")
 
     def lose(self, site):
         """All of it; of its API server what daemons see."""

@@ -3,7 +3,6 @@
 #include "fake_cluster.h"
 #include "suite.h"
 
-
 static struct error err;
 
 static struct object *read_text(const char *text)
