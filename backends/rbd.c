@@ -296,8 +296,10 @@ static void land_all(struct rbd *rbd)
 
 	for (p = rbd->pairs; p; p = p->next) {
 		pthread_mutex_lock(&p->calls);
-		for (i = 0; i < 2; i++)
+		for (i = 0; i < 2; i++) {
 			flight_wait(&p->end[i], 2 * RBD_CALL_MS, &over);
+			flight_forsake(&p->end[i]);
+		}
 		pthread_mutex_unlock(&p->calls);
 	}
 }

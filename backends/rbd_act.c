@@ -31,11 +31,37 @@ static void flight_free(struct rbd_flight *f)
 static void landed(rbd_completion_t completion, void *arg)
 {
 	struct rbd_flight *f = arg;
+	struct outlast outlast;
 
 	pthread_mutex_lock(&f->lock);
 	f->rc = (int)rbd_aio_get_return_value(completion);
 	f->done = true;
+	outlast = f->outlast;
 	pthread_cond_signal(&f->landed);
+	pthread_mutex_unlock(&f->lock);
+	if (outlast.taken)
+		outlast.ended(outlast.ctx);
+}
+
+/* The act gives up on it. */
+static void outlast_act(struct rbd_flight *f, struct outlast *of)
+{
+	pthread_mutex_lock(&f->lock);
+	if (of && !f->done) {
+		of->taken = true;
+		f->outlast = *of;
+	}
+	pthread_mutex_unlock(&f->lock);
+}
+
+void flight_forsake(struct rbd_end *e)
+{
+	struct rbd_flight *f = e->flight;
+
+	if (!f)
+		return;
+	pthread_mutex_lock(&f->lock);
+	f->outlast.taken = false;
 	pthread_mutex_unlock(&f->lock);
 }
 
@@ -120,7 +146,10 @@ static int fly(struct call *c, struct rbd_hold *hold)
 		return rc;
 	}
 	c->at->flight = f;
-	return flight_wait(c->at, left(c), &over);
+	rc = flight_wait(c->at, left(c), &over);
+	if (!over)
+		outlast_act(f, c->order->outlast);
+	return rc;
 }
 
 static int enable(struct call *c, rbd_image_t image)

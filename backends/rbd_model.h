@@ -78,6 +78,7 @@ struct rbd_flight {
 	pthread_cond_t landed;
 	bool done;
 	int rc;
+	struct outlast outlast;		/* taken: to be told of the end */
 	rbd_completion_t completion;
 	struct rbd_hold hold;
 };
@@ -269,5 +270,7 @@ int rbd_observe(struct backend *b, const struct target *t, int timeout_ms,
 		struct observation *o, struct error *err);
 /* Waits for a call under way, at most so long; takes it off when it is over. */
 int flight_wait(struct rbd_end *e, int timeout_ms, bool *over);
+/* One that is still under way tells nobody of its end. */
+void flight_forsake(struct rbd_end *e);
 
 #endif

@@ -36,6 +36,17 @@ struct target {
 };
 
 /* How one act is to be made. */
+/*
+ * Of a call that the storage may go on with after the act has given it up: who
+ * does that sets `taken', and calls `ended' once, when it has ended.  Until then
+ * no other daemon acts.
+ */
+struct outlast {
+	void (*ended)(void *ctx);	/* on any thread, does not block */
+	void *ctx;
+	bool taken;
+};
+
 struct order {
 	enum act act;
 	uint64_t serial;		/* names this act for ever: the same
@@ -45,6 +56,7 @@ struct order {
 					   passed over, because somebody said
 					   so; the rest is looked at again */
 	uint64_t request;		/* the same for all acts of a request */
+	struct outlast *outlast;	/* NULL: nobody asks; the act's time */
 };
 
 enum capability {

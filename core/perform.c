@@ -28,6 +28,13 @@ struct act_job {
 	struct observation seen;
 };
 
+static void leave_fence(void *ctx)
+{
+	struct store *s = ctx;
+
+	s->ops->unfence(s);
+}
+
 /*
  * worker.  Of several daemons one acts.  It may have been stopped since it was
  * told that it is this one, so it asks again here, and its call ends before
@@ -36,6 +43,7 @@ struct act_job {
 static int act(struct act_job *j)
 {
 	const struct store_ops *store = j->world->store->ops;
+	struct outlast outlast = {leave_fence, j->world->store, false};
 	int left = 0, rc = 0;
 
 	if (store->fence)
@@ -44,9 +52,11 @@ static int act(struct act_job *j)
 		return rc;
 	if (store->fence && left < j->order.timeout_ms)
 		j->order.timeout_ms = left;
-	rc = j->backend->ops->act(j->backend, &j->target, &j->order, &j->err);
 	if (store->fence)
-		store->unfence(j->world->store);
+		j->order.outlast = &outlast;
+	rc = j->backend->ops->act(j->backend, &j->target, &j->order, &j->err);
+	if (store->fence && !outlast.taken)
+		leave_fence(j->world->store);
 	return rc;
 }
 

@@ -18,6 +18,7 @@ struct cluster_fake {
 	int version;
 	bool away;			/* gives no answer */
 	bool fenced;			/* another may lead */
+	int inside;			/* the fence */
 	unsigned writes;		/* of objects and of statuses */
 	unsigned refusals, events;
 	char reason[64];		/* of the last of each */
@@ -230,11 +231,15 @@ static void cluster_event(struct store *s, const struct store_event *event)
 static int cluster_fence(struct store *s, int *left_ms, struct error *err)
 {
 	*left_ms = 500;
-	return cluster->fenced ? fail(err, EAGAIN, "another may lead") : 0;
+	if (cluster->fenced)
+		return fail(err, EAGAIN, "another may lead");
+	cluster->inside++;
+	return 0;
 }
 
 static void cluster_unfence(struct store *s)
 {
+	cluster->inside--;
 }
 
 static void cluster_volume(struct store *s, const char *namespace,

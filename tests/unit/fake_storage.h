@@ -35,6 +35,8 @@ struct fake {
 	struct backend_ops ops;
 	struct observation truth;
 	int act_rc;			/* what the next acts answer */
+	bool outlasts;			/* they give up and go on */
+	struct outlast outlast;
 	bool lie;			/* take acts, change only claims */
 	bool no_final;			/* the final copy never arrives */
 	bool dead;			/* the daemon was killed: what it still
@@ -235,6 +237,10 @@ static int act(struct backend *b, const struct target *t,
 	f->serials[f->acts] = order->serial;
 	f->overrides = order->overrides;
 	f->did[f->acts++] = order->act;
+	if (f->outlasts && order->outlast) {
+		order->outlast->taken = true;
+		f->outlast = *order->outlast;
+	}
 	if (f->act_rc)
 		return fail(err, -f->act_rc, "the array says no");
 	switch ((int)order->act) {

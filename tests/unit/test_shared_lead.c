@@ -156,6 +156,20 @@ START_TEST(an_act_keeps_its_number)
 }
 END_TEST
 
+/* As long as the storage is at it nobody else may act. */
+START_TEST(a_call_that_outlasts_its_act_stays_behind_the_fence)
+{
+	f->act_rc = -ETIMEDOUT;
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	ck_assert_int_eq(cluster->inside, 0);
+	f->outlasts = true;
+	advance(2000);
+	ck_assert_int_eq(cluster->inside, 1);
+	f->outlast.ended(f->outlast.ctx);
+	ck_assert_int_eq(cluster->inside, 0);
+}
+END_TEST
+
 START_TEST(without_the_store)
 {
 	cluster->away = true;
@@ -212,6 +226,7 @@ int main(void)
 		nobody_acts_behind_a_fence,
 		an_act_is_not_tried_again_for_a_request_of_before,
 		nor_by_who_leads_from_now_on, an_act_keeps_its_number,
+		a_call_that_outlasts_its_act_stays_behind_the_fence,
 		without_the_store,
 		what_a_daemon_asks_is_left_to_it_for_a_while, writes_are_few,
 	};
