@@ -161,3 +161,22 @@ def test_stopped(machine):
     assert machine.run("systemctl stop uvrfs").rc == 0
     assert machine.run("grep -c ' /uvr ' /proc/self/mountinfo").out == "0\n"
     assert machine.run("systemctl is-failed uvrfs").out == "inactive\n"
+
+
+def test_the_start_is_tried_until_it_succeeds(machine):
+    """More often than systemd tries what is not told otherwise."""
+    config, dropin = "/etc/uvrfs/uvrfs.yaml", f"/{UNITS}/uvrfs.service.d/z.conf"
+    done = machine.run(f"mkdir -p {dropin[:-7]} && mv {config} /tmp/kept && "
+                       f"echo wrong > {config} && "
+                       f"printf '[Service]\nRestartSec=50ms\n' > {dropin} && "
+                       "systemctl daemon-reload")
+    assert done.rc == 0, done
+    assert machine.run("systemctl start uvrfs").rc != 0
+    until(lambda: int(machine.run("systemctl show -P NRestarts uvrfs").out) > 7,
+          "it is tried on and on", 20)
+    machine.run(f"mv /tmp/kept {config}")
+    until(lambda: machine.run("systemctl is-active uvrfs").out == "active\n",
+          "it is started", 20)
+    assert machine.run("cat /uvr/.uvrfs/health").out == "ok\n"
+    assert machine.run(f"rm {dropin}; systemctl daemon-reload; "
+                       "systemctl stop uvrfs").rc == 0
