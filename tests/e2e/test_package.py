@@ -107,6 +107,8 @@ def test_installed(machine):
         must(machine, f"man -w {page}")
     # By the name that the manuals have.
     must(machine, "grep '^### SplitBrain' /usr/share/doc/uvrfs/runbooks.md")
+    assert must(machine, "find /usr/share/doc/uvrfs/examples -name '*.gz'") == ""
+    must(machine, "test -e /usr/share/doc/uvrfs/examples/kubernetes/uvrfs.yaml")
 
 
 def test_the_configuration(machine):
