@@ -23,9 +23,14 @@ int trust_file(const char *path, bool secret, struct error *err)
 	if (mode & change)
 		return fail(err, EACCES, "others can change %s (its mode is "
 			    "%04o): chmod go-w it", path, mode);
-	if (secret && (mode & S_IROTH || (mode & S_IRGRP && st.st_uid != 0)))
+	if (!secret || !(mode & S_IROTH || (mode & S_IRGRP && st.st_uid != 0)))
+		return 0;
+	/* With mode 0600 we could not read what belongs to root. */
+	if (st.st_uid != geteuid())
 		return fail(err, EACCES, "others can read %s, which holds "
-			    "secrets (its mode is %04o): chmod 0600 it", path,
-			    mode);
-	return 0;
+			    "secrets (its mode is %04o): chgrp it to our group, "
+			    "%u, and chmod 0640 it", path, mode,
+			    (unsigned)getegid());
+	return fail(err, EACCES, "others can read %s, which holds secrets (its "
+		    "mode is %04o): chmod 0600 it", path, mode);
 }

@@ -3,6 +3,7 @@
 #include "config.h"
 #include "rbd.h"
 #include "suite.h"
+#include "trust.h"
 
 #include <check.h>
 #include <errno.h>
@@ -333,6 +334,31 @@ START_TEST(load_from_files)
 }
 END_TEST
 
+/* What we are told to do leaves us able to read it. */
+START_TEST(a_secret_of_root_for_a_user)
+{
+	char path[64];
+	struct error err;
+
+	if (geteuid() != 0)
+		return;
+	write_file(path, "secret\n", 7);
+	chmod(path, 0644);
+	ck_assert_int_eq(trust_file(path, true, &err), -EACCES);
+	ck_assert_ptr_nonnull(strstr(err.msg, ": chmod 0600 it"));
+	ck_assert_int_eq(setegid(4712), 0);
+	ck_assert_int_eq(seteuid(4711), 0);
+	ck_assert_int_eq(trust_file(path, true, &err), -EACCES);
+	ck_assert_ptr_nonnull(strstr(err.msg, ": chgrp it to our group, 4712, "
+					      "and chmod 0640 it"));
+	ck_assert_int_eq(seteuid(0), 0);
+	ck_assert_int_eq(setegid(0), 0);
+	chmod(path, 0640);
+	ck_assert_int_eq(trust_file(path, true, &err), 0);
+	unlink(path);
+}
+END_TEST
+
 /* It says who may write, and which programs and servers are believed. */
 START_TEST(a_file_that_others_could_change)
 {
@@ -424,6 +450,7 @@ int main(void)
 	tcase_add_test(t, all_faults_at_once);
 	tcase_add_test(t, empty_collections);
 	tcase_add_test(t, load_from_files);
+	tcase_add_test(t, a_secret_of_root_for_a_user);
 	tcase_add_test(t, a_file_that_others_could_change);
 	tcase_add_test(t, too_long_a_file);
 	tcase_add_test(t, what_needs_a_restart);
