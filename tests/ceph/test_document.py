@@ -32,14 +32,16 @@ def test_what_you_need(rig, make, tmp_path):
         site.rbd("pool", "init", "fresh")
     setup = blocks_of(PAGE)[0].replace("client.uvrfs", "client.fresh")
     setup = re.sub(r"(?<= )rbd (image|>|token)", r"fresh \1", setup)
+    # As this user, whose group is there.
+    setup = re.sub(r"-g uvrfs(.*) /etc/ceph", fr"-g {os.getegid()}\1 etc", setup)
+    (tmp_path / "etc").mkdir()
     typed(rig, [re.sub(r"(.*# at ([AB]).*)", r"export CEPH_CONF=$\2; \1",
                        setup)], tmp_path)
     text, = blocks_of(PAGE, "yaml")
     for letter, site in zip("ab", rig.sites.values()):
         keyring = f"{letter}.uvrfs.keyring"
-        (tmp_path / keyring).chmod(0o600)
         text = text.replace(f"/etc/ceph/{letter}.conf", str(site.conf))
-        text = text.replace(f"/etc/ceph/{keyring}", str(tmp_path / keyring))
+        text = text.replace(f"/etc/ceph/{keyring}", str(tmp_path / "etc" / keyring))
     text = text.replace("user: uvrfs", "user: fresh")
     d = make(config=text).start()
     rig["site-a"].rbd("create", "--size", "1M", "fresh/first")
