@@ -151,15 +151,21 @@ static int mount_it(struct server *s, struct error *err)
 	return serve(s, &n, err);
 }
 
-static int check(const struct config *c)
+static int check(const struct config *c, struct error *err)
 {
 	auto_buf warnings;
+	size_t i;
+	int rc = 0;
 
 	buf_init(&warnings, 4096);
 	config_list_warnings(c, &warnings);
 	fputs(buf_str(&warnings), stderr);
-	puts("ok");
-	return 0;
+	for (i = 0; i < c->cluster_count; i++)
+		if (server_check_cluster(c, &c->clusters[i], err) < 0)
+			rc = complain(err);
+	if (rc == 0)
+		puts("ok");
+	return rc;
 }
 
 static int install(const struct options *o, const struct config *c,
@@ -199,7 +205,7 @@ static int with_config(struct server *s, struct error *err)
 	if (rc < 0) {
 		complain(err);
 	} else if (o->action == ACTION_CHECK) {
-		rc = check(&s->config);
+		rc = check(&s->config, err);
 		config_finish(&s->config);
 	} else if (o->action == ACTION_INSTALL_CRD) {
 		rc = install(o, &s->config, err);

@@ -44,7 +44,7 @@ static const struct row {
 	{'o', NULL, "OPTIONS", KIND_MOUNT, 0, 0,
 	 "mount options: ro, basic, and those of fuse(8)"},
 	{'\0', "check-config", NULL, KIND_ACTION, 0, ACTION_CHECK,
-	 "say ok, or all that is wrong in the configuration"},
+	 "say ok, or what is wrong in the configuration"},
 	{'\0', "check-audit", "DIR", KIND_STRING,
 	 offsetof(struct options, check_audit), 0,
 	 "say ok, or where the audit in there was changed"},

@@ -61,6 +61,11 @@ struct kube_access;
 int server_open_access(const struct config *config, const char *cluster,
 		       struct kube_access *out, struct error *err);
 
+/* Whether the files that @cluster names can be used; asks nobody else. */
+int server_check_cluster(const struct config *config,
+			 const struct config_cluster *cluster,
+			 struct error *err);
+
 /*
  * Unmounts, or leaves the mount to the next daemon; lets what the store was given
  * end, and frees.

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int server_open_access(const struct config *c, const char *cluster,
 		       struct kube_access *out, struct error *err)
@@ -24,6 +25,32 @@ int server_open_access(const struct config *c, const char *cluster,
 					   out, err);
 
 	return rc < 0 ? error_prefix(err, "cluster %s: ", cluster) : 0;
+}
+
+static int check_ceph(const struct config_cluster *c, struct error *err)
+{
+	if (access(c->ceph_conf, R_OK) < 0)
+		return fail(err, errno, "can't read %s: %m", c->ceph_conf);
+	if (!c->ceph_keyring)
+		return 0;
+	if (trust_file(c->ceph_keyring, true, err) < 0)
+		return -err->code;
+	if (access(c->ceph_keyring, R_OK) < 0)
+		return fail(err, errno, "can't read %s: %m", c->ceph_keyring);
+	return 0;
+}
+
+int server_check_cluster(const struct config *config,
+			 const struct config_cluster *c, struct error *err)
+{
+	auto_kube_access access = {0};
+
+	if ((c->kubeconfig || c->in_cluster) &&
+	    server_open_access(config, c->name, &access, err) < 0)
+		return -err->code;
+	if (c->ceph_conf && check_ceph(c, err) < 0)
+		return error_prefix(err, "cluster %s: ", c->name);
+	return 0;
 }
 
 static struct backend *make_sim(struct server *s,

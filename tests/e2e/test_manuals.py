@@ -10,7 +10,7 @@ from pages import blocks_of
 from test_top import terminal  # noqa: F401
 from test_tutorial import db  # noqa: F401
 from test_users import device, home, is_over, run  # noqa: F401
-from uvr import BINARY, ROOT, get, sh, until
+from uvr import BINARY, KUBECONFIG, ROOT, get, sh, until
 
 
 def examples(page):
@@ -84,7 +84,12 @@ def test_uvrfs_yaml(make):
 def test_a_configuration_that_a_page_shows(make, page):
     """That of ceph-rbd, which not every build has, is used in tests/ceph."""
     text, = (b for b in blocks_of(f"docs/{page}", "yaml") if "site: " in b)
-    d = make(config=text)
+    d = make(config="")
+    kubeconfig = d.base / "kubeconfig"
+    kubeconfig.write_text(KUBECONFIG)
+    kubeconfig.chmod(0o600)
+    d.config.write_text(re.sub(r"kubeconfig: [^\s,}]+",
+                               f"kubeconfig: {kubeconfig}", text))
     assert sh(f"{BINARY} -c {d.config} --check-config").out == "ok\n"
 
 

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from shell import sh
-from uvr import ROOT, manifest
+from uvr import KUBECONFIG, ROOT, manifest
 
 # What README says under "Install it": build, install, edit, start.
 BUILD, INSTALL, EDIT, START = re.search(
@@ -115,10 +115,14 @@ def test_the_configuration(machine):
     """As it is, and with all that it shows."""
     path = "/etc/uvrfs/uvrfs.yaml"
     assert must(machine, "uvrfs --check-config") == "ok\n"
+    must(machine, "for site in dr prod; do install -g uvrfs -m 0640 /dev/stdin "
+                  "/etc/uvrfs/$site.kubeconfig <<'END' || exit; done\n"
+                  f"{KUBECONFIG}END")
     assert must(machine, f"sed -E 's/^#([^ ]|  )/\\1/; /^store: .*local/d' "
                 f"{path} > /tmp/all.yaml && uvrfs -c /tmp/all.yaml "
                 "--check-config") == "ok\n"
     assert len(must(machine, "grep -vE '^#|^$' /tmp/all.yaml").split()) > 20
+    must(machine, "rm /etc/uvrfs/*.kubeconfig")
     assert path in must(machine, "dpkg-query -W -f '${Conffiles}' uvrfs")
 
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from uvr import (BINARY, CONFIG, WRAPPER, call, get, is_dead, libc,
+from uvr import (BINARY, CONFIG, KUBECONFIG, WRAPPER, call, get, is_dead, libc,
                  manifest, name_of, put, sh, until)
 
 
@@ -248,6 +248,31 @@ def test_check_config(tmp_path):
     assert done.returncode == 1
     for word in ("sight", "line 3", "peerUnreachable", "line 5", "maybe"):
         assert word in done.stderr, (word, done.stderr)
+
+
+def test_check_config_reads_what_it_names(tmp_path):
+    """Without asking anybody; each cluster has its line."""
+    text = CONFIG + "clusters:\n"
+    for name in "good", "gone", "open", "wrong":
+        (tmp_path / name).write_text(KUBECONFIG)
+        (tmp_path / name).chmod(0o600)
+        text += f"  {name}-k: {{kubeconfig: {tmp_path}/{name}}}\n"
+        text += (f"  {name}-c: {{ceph: {{conf: {tmp_path}/good, "
+                 f"keyring: {tmp_path}/{name}}}}}\n")
+    done = check_config(tmp_path, text)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
+    (tmp_path / "gone").unlink()
+    (tmp_path / "open").chmod(0o644)
+    (tmp_path / "wrong").write_text("current-context: other\n")
+    done = check_config(tmp_path, text)
+    assert done.returncode == 1 and done.stdout == ""
+    said = [line.split(": ", 2)[1:] for line in done.stderr.splitlines()]
+    assert [name for name, _ in said] == [
+        f"cluster {each}" for each in ("gone-k", "gone-c", "open-k", "open-c",
+                                       "wrong-k")]
+    for (_, sentence), word in zip(said, ("no kubeconfig", "No such file",
+                                          "chmod 0600", "chmod 0600", "other")):
+        assert word in sentence, (word, sentence)
 
 
 def test_sighup_reads_the_configuration_again(own):

@@ -37,6 +37,14 @@ CONFIG = "site: here\n" + TIMEOUTS % "5s"
 # A request that nothing will ever verify stays pending for the whole test.
 PATIENT = "site: here\n" + TIMEOUTS % "300s"
 
+# Of a cluster where nobody answers.
+KUBECONFIG = """\
+clusters: [{name: k, cluster: {server: "http://127.0.0.1:1"}}]
+users: [{name: u, user: {token: t}}]
+contexts: [{name: admin, context: {cluster: k, user: u}}]
+current-context: admin
+"""
+
 REPORTS = ("AddressSanitizer", "runtime error:", "ThreadSanitizer",
            "LeakSanitizer", "== Invalid ", "definitely lost: ")
 
