@@ -33,6 +33,12 @@ def machine(empty_machine):
     made.copy(UNIT, f"{UNITS}/uvrfs.service")
     for kind in "sysusers", "tmpfiles":
         made.copy(ROOT / f"mount/uvrfs.{kind}", f"usr/lib/{kind}.d/uvrfs.conf")
+    for kind in "path", "service":
+        made.copy(ROOT / f"docs/examples/uvr-state@.{kind}",
+                  f"{UNITS}/uvr-state@.{kind}")
+    # A machine without a syslog.
+    made.write(f"{UNITS}/uvr-state@.service.d/x.conf", "[Service]\nExecStart=\n"
+               "ExecStart=sh -c 'cat /uvr/%I/state >> /tmp/told'\n")
     made.write("etc/uvrfs/uvrfs.yaml", ACCESS)
     made.boot()
     done = made.run("systemd-sysusers uvrfs.conf && systemd-tmpfiles --create "
@@ -155,6 +161,28 @@ def test_where_no_mount_is_kept(machine):
     assert mounts.out == "1\n", "a dead mount below"
     machine.run(f"kill $(cat /tmp/sleeps); rm {dropin}; "
                 "systemctl daemon-reload")
+
+
+def test_a_state_is_watched_from_the_start_on(machine):
+    """The example of a path unit: its watch is of the mount, also of the next."""
+    text = manifest("told", "guarded")
+    done = machine.run("mkdir /uvr/guarded/told && cd /uvr/guarded/told && "
+                       f"printf %s {shlex.quote(text)} > spec.yaml && "
+                       "timeout 10 sync state && cd / && "
+                       "systemctl enable uvr-state@guarded-told.path && "
+                       "systemctl stop uvrfs && systemctl start uvrfs")
+    assert done.rc == 0, done
+    for word in "promoting", "source":
+        until(lambda: machine.run("systemctl is-active uvr-state@guarded-told."
+                                  "path").out == "active\n", "it watches", 20)
+        done = machine.run("cd /uvr/guarded/told && timeout 10 sync state && "
+                           f"echo {word} > state")
+        assert done.rc == 0, done
+        until(lambda: word in machine.run("cat /tmp/told").out, "it is told")
+        daemon, _ = machine.processes()
+        assert machine.run(f"kill -9 {daemon}").rc == 0
+        until(lambda: machine.run("systemctl is-active uvrfs").out == "active\n"
+              and machine.processes()[0] not in ("0", daemon), "it is back", 20)
 
 
 def test_stopped(machine):
