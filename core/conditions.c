@@ -217,7 +217,9 @@ static bool degraded_by_peer(struct deriving *d)
 			 name, role_text(role_of(peer)));
 	else if (d->meant == ROLE_REPLICA && !here->following)
 		degraded(d, REASON_NOT_FOLLOWING,
-			 "the replica does not follow %s: write syncing%s%s",
+			 "the replica does not follow %s: resume that at the "
+			 "storage, or 'syncing force' gives up this copy for a "
+			 "new one%s%s",
 			 name, *here->native ? "; it says: " : "",
 			 here->native);
 	else

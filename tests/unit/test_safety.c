@@ -311,6 +311,24 @@ START_TEST(a_split_brain_is_ended_by_swap_force_alone)
 }
 END_TEST
 
+START_TEST(a_replica_that_does_not_follow_is_not_rebuilt_unasked)
+{
+	const struct condition *degraded;
+
+	f->truth.here.following = false;
+	f->truth.here.complete = true;
+	look();
+	degraded = condition(CONDITION_DEGRADED);
+	ck_assert_str_eq(degraded->reason, "NotFollowing");
+	ck_assert_ptr_nonnull(strstr(degraded->message, "resume"));
+	ck_assert_ptr_nonnull(strstr(degraded->message, "'syncing force'"));
+	ck_assert_int_eq(put(EDIT_STATE, "syncing"), -EBUSY);
+	ck_assert_uint_eq(f->acts, 0);
+	ck_assert_int_eq(put(EDIT_STATE, "syncing force"), 0);
+	ck_assert(is_acted(ACT_RESYNC, ACT_NONE, ACT_NONE));
+}
+END_TEST
+
 START_TEST(promoting_force_goes_on_without_a_final_copy)
 {
 	f->no_final = true;
@@ -443,6 +461,7 @@ static const TTest *const *const tests[] = {
 	&force_for_a_volume_in_use_does_not_spare_the_final_sync,
 	&swap_force_on_an_absent_peer_destroys_nothing_unread,
 	&a_split_brain_is_ended_by_swap_force_alone,
+	&a_replica_that_does_not_follow_is_not_rebuilt_unasked,
 	&promoting_force_goes_on_without_a_final_copy,
 	&a_roll_back_by_force_rebuilds_from_a_verified_source,
 	&nothing_is_rebuilt_from_a_source_by_its_claim_alone,
