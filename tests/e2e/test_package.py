@@ -44,6 +44,24 @@ def newer(deb):
     return place
 
 
+def test_what_it_needs_is_told_to_others_than_root(tmp_path):
+    """As a command."""
+    for name, text in {"apt-get": 'echo "$@"; [ $1 = install ] || head -n 1 debian/control',
+                       "dpkg-checkbuilddeps": "exit 1"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    for part in [tmp_path, *tmp_path.parents][:3]:
+        part.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = sh("setpriv --reuid=65534 --clear-groups "
+              f"{ROOT}/{BUILD.split()[0]} /tmp", env=env)
+    assert done.rc == 1, done
+    first, typed = done.err.split("\n", 1)
+    assert "as root" in first
+    done = sh(typed, env={**env, "TMPDIR": str(tmp_path)})
+    assert done.out == "install dpkg-dev\nbuild-dep ./\nSource: uvrfs\n", done
+
+
 @pytest.fixture(scope="module")
 def machine(empty_machine, deb, newer):
     made = empty_machine
