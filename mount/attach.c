@@ -36,6 +36,9 @@ int attach_open_device(struct error *err)
 {
 	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 
+	if (fd < 0 && errno != EACCES && errno != EPERM)
+		return fail(err, errno, "can't open " DEVICE ": %m; as root: "
+			    "modprobe fuse");
 	return fd < 0 ? fail(err, errno, "can't open " DEVICE ": %m") : fd;
 }
 

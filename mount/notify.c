@@ -60,7 +60,8 @@ static int wait_for_report(int fd, pid_t child, struct error *err)
 		;
 	if (!len)
 		return fail(err, EIO, "the daemon died before the mount was "
-				      "usable");
+			    "usable: who killed it is in 'journalctl -k', or "
+			    "seen with -f");
 	text[len] = '\0';
 	return fail(err, EIO, "%s", text);
 }

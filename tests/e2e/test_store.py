@@ -232,6 +232,16 @@ def test_it_ends_though_somebody_stands_in_it(own):
         standing.wait()
 
 
+def test_without_the_device(tmp_path):
+    """In mounts of its own, where nothing is in /dev."""
+    (tmp_path / "uvrfs.yaml").write_text(CONFIG)
+    (tmp_path / "mnt").mkdir()
+    done = sh("unshare --mount bash -c 'mount -t tmpfs none /dev && "
+              f"exec {BINARY} -c {tmp_path}/uvrfs.yaml --state-dir {tmp_path}/s "
+              f"--await-mount {tmp_path}/mnt'")
+    assert done.rc == 1 and "modprobe fuse" in done.err, done
+
+
 def check_config(tmp_path, text):
     path = tmp_path / "uvrfs.yaml"
     path.write_text(text)

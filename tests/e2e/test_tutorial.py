@@ -251,6 +251,14 @@ def test_script_without_a_mount(tmp_path):
     assert done.rc == 2 and "not mounted" in done.err
 
 
+def test_script_on_a_dead_mount(own):
+    own.replica("r")
+    own.kill9()
+    for name in "database/r", "database/other":
+        done = sh(f"UVR_ROOT={own.mnt} {SCRIPT} {name}")
+        assert done.rc == 2 and "is dead: systemctl restart" in done.err, done
+
+
 def test_script_failed(db):
     db.daemon.faults("dr-cluster", "final promote")
     done = failover(db, "database/production-db")
