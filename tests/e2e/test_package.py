@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from shell import sh
+from shell import sh, until
 from uvr import KUBECONFIG, ROOT, manifest
 
 # What README says under "Install it": build, install, edit, start.
@@ -142,6 +142,21 @@ def test_the_configuration(machine):
     assert len(must(machine, "grep -vE '^#|^$' /tmp/all.yaml").split()) > 20
     must(machine, "rm /etc/uvrfs/*.kubeconfig")
     assert path in must(machine, "dpkg-query -W -f '${Conffiles}' uvrfs")
+
+
+def test_the_samples(machine):
+    """What README tells to type for the tutorials."""
+    text = (ROOT / "README.md").read_text()
+    typed = re.search(r"^The package has no quickstart.*?^```\n(.*?)^```$", text,
+                      re.M | re.S)[1]
+    end = re.search(r"^`(fusermount3 .*?)` ends it", text, re.M)[1]
+    must(machine, f"set -e\n{typed}\ncd /; timeout 30 sync $UVR_ROOT/*/*/state; "
+                  "[ $(cat $UVR_ROOT/*/*/state | grep -c replica) = 3 ]; "
+                  "until grep -q ^allowed $UVR_ROOT/web/shop-images/plan/promoting"
+                  "; do sleep .1; done; "
+                  "head -n 1 $SIM/dr-cluster/web/shop-images-replica")
+    until(lambda: machine.run(end).rc == 0, "it is busy for a moment only")
+    until(lambda: machine.run("pgrep -x uvrfs").out == "", "it has ended")
 
 
 def test_the_mount_point(machine):
