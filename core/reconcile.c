@@ -183,8 +183,8 @@ static int record_intent(struct world *w, struct replication *r, enum act act)
 			.act = act,
 			.request = draft.request.id,
 			.serial = ++draft.last_serial,
-			.at = w->now,
 		};
+	draft.intent.at = w->now;
 	if (act == ACT_DEMOTE_PEER && draft.request.word == WORD_PROMOTING)
 		draft.request.asked_peer = true;
 	return commit_start(w, r, r->spec, &draft, NULL, "", &err);

@@ -434,6 +434,18 @@ void shared_show_stored(struct world *w, struct replication *r)
 	status_unref(before.status);
 }
 
+bool shared_acts_elsewhere(const struct world *w, const struct replication *r)
+{
+	const struct status *s = r->status;
+
+	return w->shared && !w->leads && s &&
+	       s->request.outcome == OUTCOME_PENDING &&
+	       s->intent.act != ACT_NONE &&
+	       s->intent.request == s->request.id &&
+	       s->failure_at < s->intent.at &&
+	       w->now - s->intent.at < w->config->act_timeout_ms;
+}
+
 const char *world_leader(const struct world *w)
 {
 	return w->shared ? w->leader : NULL;

@@ -352,6 +352,9 @@ void shared_published(struct world *w, struct replication *r,
 /* While the store is away: conditions that it can't be given; and back. */
 void shared_show(struct world *w, struct replication *r);
 void shared_show_stored(struct world *w, struct replication *r);
+/* A call to the storage may be under way at another daemon: the store tells when
+   that was about to begin, and when it has failed. */
+bool shared_acts_elsewhere(const struct world *w, const struct replication *r);
 /* Also one that is being removed, and has no name any more. */
 struct replication *shared_find(struct namespace *ns, const char *name);
 void shared_forget(struct replication *r);

@@ -156,6 +156,27 @@ START_TEST(an_act_keeps_its_number)
 }
 END_TEST
 
+/* Who does not lead knows of it by the store. */
+START_TEST(a_promotion_under_way_elsewhere_is_not_rolled_back)
+{
+	char text[200];
+
+	lead(false);
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	snprintf(text, sizeof text,
+		 "{\"status\": {\"intent\": {\"act\": \"promote\", "
+		 "\"request\": %u, \"serial\": 9, "
+		 "\"at\": \"1970-01-01T00:16:40Z\"}}}",
+		 (unsigned)the()->status->request.id);
+	patch(text);
+	ck_assert_int_eq(put(EDIT_STATE, "replica"), -EBUSY);
+	ck_assert_ptr_nonnull(strstr(the()->refusal.sentence,
+				     "is being carried out"));
+	advance(f->config.act_timeout_ms);
+	ck_assert_int_eq(put(EDIT_STATE, "replica"), 0);
+}
+END_TEST
+
 /* As long as the storage is at it nobody else may act. */
 START_TEST(a_call_that_outlasts_its_act_stays_behind_the_fence)
 {
@@ -227,6 +248,7 @@ int main(void)
 		an_act_is_not_tried_again_for_a_request_of_before,
 		nor_by_who_leads_from_now_on, an_act_keeps_its_number,
 		a_call_that_outlasts_its_act_stays_behind_the_fence,
+		a_promotion_under_way_elsewhere_is_not_rolled_back,
 		without_the_store,
 		what_a_daemon_asks_is_left_to_it_for_a_while, writes_are_few,
 	};
