@@ -61,7 +61,10 @@ void early_keep_gone(struct store_kube *k, const char *namespace,
 		    strcmp(o->name, name) != 0)
 			continue;
 		object_free(o);
-		k->found[i--] = k->found[--k->found_count];
+		/* Of two versions the newer one stays the later one. */
+		memmove(&k->found[i], &k->found[i + 1],
+			(--k->found_count - i) * sizeof *k->found);
+		i--;
 	}
 }
 

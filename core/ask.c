@@ -31,8 +31,9 @@ static bool wants(const struct replication *r)
 
 	if (!o || (r->status && r->status->request.word == WORD_REMOVE))
 		return false;
+	/* With a status it is born already, and lacked the memory for it. */
 	if (!r->spec)
-		return !o->deleting &&
+		return !o->deleting && !o->status &&
 		       r->work->shared->refused != o->generation;
 	/* Somebody may have replaced it without our finalizer, or emptied its
 	   status. */

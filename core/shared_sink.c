@@ -50,6 +50,16 @@ static void object_came(struct job *job)
 	free(j);
 }
 
+void shared_shift_waits(struct shared_part *part, int64_t by)
+{
+	if (part->ask_at)
+		part->ask_at -= by;
+	if (part->request_at)
+		part->request_at -= by;
+	if (part->conflict_since)
+		part->conflict_since -= by;
+}
+
 static void object_went(struct job *job)
 {
 	struct name_job *j = (struct name_job *)job;

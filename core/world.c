@@ -421,6 +421,9 @@ static void shift_waits(struct world *w, int64_t by)
 		work->retry_at -= by;
 		work->store_retry_at -= by;
 		work->look_at -= by;
+		work->peer_since -= by;
+		if (work->shared)
+			shared_shift_waits(work->shared, by);
 		if (work->timer.slot)
 			timer_arm(&w->timers, &work->timer,
 				  work->timer.due - by);

@@ -352,6 +352,8 @@ void shared_published(struct world *w, struct replication *r,
 /* While the store is away: conditions that it can't be given; and back. */
 void shared_show(struct world *w, struct replication *r);
 void shared_show_stored(struct world *w, struct replication *r);
+/* Its waits, when the clock was set back. */
+void shared_shift_waits(struct shared_part *part, int64_t by);
 /* A call to the storage may be under way at another daemon: the store tells when
    that was about to begin, and when it has failed. */
 bool shared_acts_elsewhere(const struct world *w, const struct replication *r);

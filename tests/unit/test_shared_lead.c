@@ -227,6 +227,21 @@ START_TEST(what_a_daemon_asks_is_left_to_it_for_a_while)
 }
 END_TEST
 
+/* It is a length of time, whatever the clock says. */
+START_TEST(and_for_no_longer_when_the_clock_is_set_back)
+{
+	f->now = 1767225600000;		/* 2026-01-01T00:00:00Z */
+	look();
+	patch("{\"metadata\": {\"annotations\": {\"uvrfs/asked-by\": "
+	      "\"them 2\"}}, "
+	      "\"spec\": {\"replicationState\": \"promoting\"}}");
+	ck_assert_str_eq(state(), "replica");
+	advance(-3600000);
+	advance(2500);
+	ck_assert_str_eq(state(), "promoting");
+}
+END_TEST
+
 /* One change at the storage is one write. */
 START_TEST(writes_are_few)
 {
@@ -250,7 +265,8 @@ int main(void)
 		a_call_that_outlasts_its_act_stays_behind_the_fence,
 		a_promotion_under_way_elsewhere_is_not_rolled_back,
 		without_the_store,
-		what_a_daemon_asks_is_left_to_it_for_a_while, writes_are_few,
+		what_a_daemon_asks_is_left_to_it_for_a_while,
+		and_for_no_longer_when_the_clock_is_set_back, writes_are_few,
 	};
 
 	return run_shared_tests("shared_lead", tests,
