@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from cluster_uvr import FINALIZER, Object, SAMPLES, running_lab
-from shell import background, never, until
+from shell import FACTOR, background, never, until
 from uvr import manifest, name_of
 
 pytestmark = pytest.mark.limit(120)
@@ -128,10 +128,21 @@ def sample(name):
     return SAMPLE.replace("production-db", name)
 
 
+def rows_until(watch, state):
+    """The rows of a `-w` up to the first that is Ready in this state; it ends by
+    itself when there is none."""
+    rows = []
+    while not rows or rows[-1].split()[1:5:3] != [state, "True"]:
+        row = watch.stdout.readline()
+        assert row, (rows, watch.stderr.read())
+        rows.append(row)
+    return rows
+
+
 # ---- the tutorial ----
 
 def by_mount(lab, name):
-    d = lab.main
+    d, sync = lab.main, f"timeout {10 * FACTOR} sync"
     at = d.mnt / "database" / name
 
     def run(command):
@@ -140,17 +151,17 @@ def by_mount(lab, name):
         return done.out
     os.mkdir(at)
     (lab.base / "sample.yaml").write_text(sample(name))
-    run(f"cp {lab.base}/sample.yaml spec.yaml && timeout 10 sync state")
+    run(f"cp {lab.base}/sample.yaml spec.yaml && {sync} state")
     r = d.uvr("database", name)
     r.peer_volume.write_bytes(DATA)
     assert run("cat state") == "replica\n"
     until(lambda: r.read("plan/promoting").startswith("allowed"),
           "the first copy")
-    run("echo promoting > state && timeout 10 sync state")
+    run(f"echo promoting > state && {sync} state")
     assert run("grep ^Ready conditions").split()[1] == "True"
-    run("echo source > state && timeout 10 sync state")
+    run(f"echo source > state && {sync} state")
     r.here_volume.write_bytes(DATA + b"written at DR\n")
-    run("echo swap > endpoints && timeout 10 sync endpoints")
+    run(f"echo swap > endpoints && {sync} endpoints")
     return r
 
 
@@ -160,10 +171,13 @@ def by_kubectl(lab, name, seen):
         done = lab.shell(command.replace("production-db", name))
         assert done.rc == 0, (command, done)
         return done.out
+
+    def wait(seconds):
+        run("kubectl wait --for=condition=Ready uvr/production-db -n database "
+            f"--timeout={int(seconds * FACTOR)}s")
     (lab.base / "sample.yaml").write_text(sample(name))
     run(f"kubectl apply -f {lab.base}/sample.yaml")
-    run("kubectl wait --for=condition=Ready uvr/production-db -n database "
-        "--timeout=10s")
+    wait(10)
     r = lab.main.uvr("database", name)
     r.peer_volume.write_bytes(DATA)
     out = run("kubectl get uvr production-db -n database").splitlines()
@@ -173,30 +187,29 @@ def by_kubectl(lab, name, seen):
     out = run("kubectl describe uvr production-db -n database")
     assert "Verified" in out
     assert re.search(r"Replication State: +replica", out)
+    lab.object(r).await_copy()
     watch = background(f"KUBECONFIG={lab.kubeconfig} exec kubectl get uvr "
                        f"{name} -n database -w")
     seen += [watch.stdout.readline(), watch.stdout.readline()]
     run("kubectl patch uvr production-db -n database --type='merge' -p '\n"
         "spec:\n  replicationState: promoting\n'")
-    run("kubectl wait --for=condition=Ready uvr/production-db -n database "
-        "--timeout=300s")
+    wait(300)
     ready = json.loads(run(
         "kubectl get uvr production-db -n database -o "
         "jsonpath='{.status.conditions[?(@.type==\"Ready\")]}'"))
     assert ready["status"] == "True" and ready["reason"] == "Verified"
     run("kubectl patch uvr production-db -n database --type='merge' -p '\n"
         "spec:\n  replicationState: source\n'")
-    run("kubectl wait --for=condition=Ready uvr/production-db -n database "
-        "--timeout=10s")
+    wait(10)
     assert run("kubectl get uvr production-db -n database").split("\n")[
         1].split()[1] == "source"
     r.here_volume.write_bytes(DATA + b"written at DR\n")
     run(f"kubectl patch uvr production-db -n database --type=merge -p "
         f"'{REVERSED}'")
-    run("kubectl wait --for=condition=Ready uvr/production-db -n database "
-        "--timeout=10s")
+    wait(10)
+    seen += rows_until(watch, "source")
     watch.terminate()
-    seen += watch.communicate(timeout=10)[0].splitlines()
+    seen += watch.communicate(timeout=10 * FACTOR)[0].splitlines()
     return r
 
 
@@ -856,8 +869,9 @@ def test_get_watch_during_a_failover(lab, d):
     lines = [watch.stdout.readline(), watch.stdout.readline()]
     hurt(d, r, r.here, "slow 100")
     r.go("promoting", "source")
+    lines += rows_until(watch, "source")
     watch.terminate()
-    lines += watch.communicate(timeout=10)[0].splitlines()
+    lines += watch.communicate(timeout=10 * FACTOR)[0].splitlines()
     rows = [tuple(line.split()[i] for i in (1, 4)) for line in lines[1:]]
     seen = [s for i, s in enumerate(rows) if rows[i - 1:i] != [s]]
     assert seen[0] == ("replica", "True")
