@@ -210,11 +210,10 @@ def test_flags(restarted):
 def test_freeze(cluster):
     cluster.freeze()
     try:
-        client = cluster.client(ADMIN, seconds=0.3)
-        assert goes(client) == TimeoutError
+        assert goes(cluster.client(ADMIN, seconds=0.3)) == TimeoutError
     finally:
         cluster.thaw()
-    assert goes(client) == 200
+    assert goes(cluster.client(ADMIN)) == 200
 
 
 def test_compact(cluster):
@@ -443,13 +442,13 @@ def test_delay(proxy, through):
     assert goes(through) == 403
 
 
-def test_hang(proxy):
-    client = proxy.client(seconds=0.3)
+def test_hang(proxy, through):
+    assert goes(through) == 200
+    through.kept.sock.settimeout(0.3)
     rule = proxy.rule(faults.hang(), count=1)
-    assert goes(client) == TimeoutError
-    assert rule.hits == 1
-    assert goes(client) == 200
-    client.close()
+    assert goes(through) == TimeoutError
+    until(lambda: rule.hits == 1, "what hangs has come")
+    assert goes(through) == 200
 
 
 def test_reset_and_close(proxy, through):
@@ -555,12 +554,13 @@ def test_kept_connections_are_closed(proxy, through):
 
 
 def test_pause(cluster, proxy):
-    client, late = proxy.client(seconds=0.3), proxy.client(seconds=0.3)
+    client, late = proxy.client(), proxy.client(seconds=0.3)
     events = proxy.client().watch(
         f"{MAPS}?watch=1&resourceVersion={version(cluster)}", seconds=10)
     path = config_map(cluster)
     next(events)
     assert goes(client) == 200
+    client.kept.sock.settimeout(0.3)
     proxy.pause()
     cluster.request("PATCH", path, {"data": {"a": "1"}})
     assert goes(client) == TimeoutError
