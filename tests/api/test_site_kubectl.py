@@ -40,9 +40,10 @@ class Typed:
         def check():
             one = self.get()
             ready = self.condition("Ready")
-            return one["status"].get("acceptedState") == state and \
+            return one.get("status", {}).get("acceptedState") == state and \
                 ready.get("status") == "True" and \
-                ready["observedGeneration"] == one["metadata"]["generation"]
+                ready.get("observedGeneration") == \
+                one["metadata"]["generation"]
         until(check, f"{state} to be verified: {self.condition('Ready')}",
               seconds)
 
