@@ -10,12 +10,12 @@ import subprocess
 import pytest
 
 import uvr
-from uvr import CONFIG, FACTOR, get, libc, manifest, sh, until
+from uvr import CONFIG, FACTOR, PATIENT, get, libc, manifest, sh, until
 
 # fusermount3 wants users who have a name: the guest is nobody.
 DBA, OPERATOR, GUEST = 2001, 2002, 65534
 TEAM = 2100
-ACCESS = CONFIG + f"""access:
+ACCESS = PATIENT + f"""access:
   - {{namespace: database, owner: {DBA}, group: {TEAM},
      directoryMode: "0775", fileMode: "0664"}}
   - {{namespace: guarded, owner: {DBA}, group: {TEAM},
