@@ -3,6 +3,8 @@
 import datetime
 import itertools
 import os
+import re
+import signal
 import time
 
 import pytest
@@ -26,18 +28,36 @@ def assert_idle(d, seconds=0.5):
     assert cpu(d) - used < 0.3 * seconds * FACTOR, "a busy daemon"
 
 
-def waiting_swap(d):
+def give(d, deadline):
+    """Those who ask from now on have so long."""
+    text, before = d.config.read_text(), len(d.stderr())
+    d.config.write_text(re.sub("minDeadline: [^}]*",
+                               f"minDeadline: {deadline}", text))
+    d.process.send_signal(signal.SIGHUP)
+    until(lambda: "read" in d.stderr()[before:], "the configuration")
+
+
+def before_swap(d):
     r = d.replica()
     d.lose(r.peer)
-    r.go("promoting", "source")
+    return r.go("promoting", "source")
+
+
+def waiting_swap(d):
+    r = before_swap(d)
     assert r.ask("swap") == 0
     return r
 
 
-def waiting_promotion(d):
+def before_promotion(d):
     r = d.replica()
     d.faults(r.here, "no-copy")
     r.peer_volume.write_bytes(b"newer\n")
+    return r
+
+
+def waiting_promotion(d):
+    r = before_promotion(d)
     assert r.ask("promoting") == 0
     return r
 
@@ -84,8 +104,10 @@ def test_it_does_not_spin(make, situation):
 
 
 def test_a_deadline_that_has_passed_does_not_spin(make):
-    d = make(config="site: here\n" + TIMEOUTS % "1s").start()
-    swap, promotion = waiting_swap(d), waiting_promotion(d)
+    d = make(config=PATIENT).start()
+    swap, promotion = before_swap(d), before_promotion(d)
+    give(d, "1s")
+    assert swap.ask("swap") == 0 and promotion.ask("promoting") == 0
     until(lambda: promotion.state == "failed", "the deadline", 8)
     assert_idle(d)
     # A swap waits for an absent peer as long as it takes.

@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from uvr import (CONFIG, TIMEOUTS, call, get, manifest, name_of, put, sh,
+from test_time import give
+from uvr import (CONFIG, PATIENT, call, get, manifest, name_of, put, sh,
                  until)
 
 SPEC = "schedule: {mode: continuous, rpo: %s}\n"
@@ -363,14 +364,16 @@ def test_policy_can_demand_force(make):
 
 def test_a_deadline_makes_failed(make):
     # Few attempts: many would open the cluster's circuit breaker.
-    d = make(config="site: here\n" + (TIMEOUTS % "1s").replace(
-        "50ms", "400ms").replace("200ms", "400ms")).start()
+    d = make(config=PATIENT.replace("50ms", "400ms").replace(
+        "200ms", "400ms")).start()
     r = d.replica()
     d.faults(r.here, "fail promote 100000")
+    give(d, "1s")
     assert r.ask("promoting") == 0
     until(lambda: r.state == "failed", "failed", 8)
     assert "promote failed" in r.error and "deadline" in r.error
     journal = r.journal()
     d.faults(r.here)
     assert r.state == "failed" and r.journal() == journal
+    give(d, "300s")
     r.go("promoting", "source")
