@@ -98,7 +98,7 @@ def test_programs_that_stop_by_themselves(r):
 @pytest.mark.parametrize("options, rc", [("", 124), ("-s INT", 124),
                                          ("-s KILL", 137)])
 def test_a_reader_can_be_ended(r, options, rc):
-    done = sh(f"timeout {options} 0.3 cat events; exit $?", cwd=r.path)
+    done = sh(f"timeout {options} {2 * FACTOR} cat events; exit $?", cwd=r.path)
     assert done.rc == rc and done.out == r.read("log")
 
 
