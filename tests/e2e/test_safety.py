@@ -267,10 +267,12 @@ def test_adoption_never_changes_a_role(make):
 def test_what_a_write_says_never_outruns_the_truth(patient):
     """A slow site: Ready is not True from the write on, until it is done."""
     r = patient.replica()
-    patient.faults(r.here, "slow 300")
+    patient.faults(r.here, "slow 300", "no-copy")
+    r.peer_volume.write_bytes(b"newer\n")
     assert r.ask("promoting") == 0
     assert r.ready.status != "True"
     assert r.conditions["Progressing"].status == "True"
+    patient.faults(r.here, "slow 300")
     r.done()
     assert r.ready.status == "True" and is_writable(r.here_volume)
 

@@ -182,7 +182,7 @@ def test_lag_counts_also_when_nobody_answers(d):
 
 def test_progress_of_a_copy_over_a_slow_line(d):
     r = d.replica(data=b"x")
-    d.faults(r.peer, "rate 200000")
+    d.faults(r.peer, "rate 20000")
     r.peer_volume.write_bytes(bytes(100000))
     seen = set()
 
