@@ -120,13 +120,22 @@ def test_help_is_one_screen_and_names_everything(d):
         assert word in text, word
 
 
+def timeless(status):
+    return re.sub(r'"(dataTime|updated|resourceVersion)": "[^"]*"', "", status)
+
+
 def test_mtime_moves_only_with_the_text(d, r):
     names = [n for n in os.listdir(r.path) if n not in ("plan", "lag", "log")]
     before = {n: (os.stat(r / n).st_mtime_ns, r.read(n)) for n in names}
     r.ask("source")                 # is refused
     assert put(r / "mode", "synchronous") == 0      # is there already
     for name in set(names) - {"error"}:
-        assert (os.stat(r / name).st_mtime_ns, r.read(name)) == before[name]
+        mtime, text = os.stat(r / name).st_mtime_ns, r.read(name)
+        if name == "status.json" and text != before[name][1]:
+            # The time of the replica's data has gone on meanwhile.
+            assert timeless(text) == timeless(before[name][1])
+        else:
+            assert (mtime, text) == before[name], name
     old = before["schedule"][0]
     assert put(r / "schedule", "mode: continuous\nrpo: 7m\n") == 0
     assert os.stat(r / "schedule").st_mtime_ns > old

@@ -199,8 +199,8 @@ def test_nothing_happens_nothing_is_told(d, r, watcher):
 
     def told():
         """The events while nothing changed; None when something did."""
-        quiet(r, watcher)
         before = texts()
+        quiet(r, watcher)
         assert still.ask("replica") == 0        # what it is already
         assert still.read("lag") and still.plan("promoting")
         assert still.sync() == 0
