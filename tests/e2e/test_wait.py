@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Waiting for the verification: `sync`, the wait file, many at once, crashes."""
+import contextlib
 import errno
 import os
 import signal
@@ -7,7 +8,7 @@ import threading
 
 import pytest
 
-from uvr import (PATIENT, background, call, get, is_dead, name_of, put, sh,
+from uvr import (FACTOR, PATIENT, background, call, get, is_dead, name_of, put, sh,
                  until)
 
 
@@ -35,11 +36,20 @@ def fail(r):
     r.daemon.faults(r.here, "final promote")
 
 
+def is_blocked(pid, r):
+    """True when it is in a close, or in a read of a file of the replication."""
+    with contextlib.suppress(OSError):
+        number, *args = get(f"/proc/{pid}/syscall").split()
+        return number == "3" or number == "0" and os.readlink(
+            f"/proc/{pid}/fd/{int(args[0], 16)}").startswith(str(r.path))
+    return False
+
+
 def await_waiters(r, number=1):
-    """Until so many processes sit in the close of the file."""
+    """Until so many processes sit in the close of the file, or in its read."""
     def blocked():
-        out = sh(f"pgrep -cf '^(sync|cat) {r.path}/.*(state|wait|spec.yaml)$'").out
-        return int(out) >= number
+        out = sh(f"pgrep -f '^(sync|cat) {r.path}/.*(state|wait|spec.yaml)$'").out
+        return sum(is_blocked(pid, r) for pid in out.split()) >= number
     until(blocked, f"{number} waiters", 20)
 
 
@@ -54,7 +64,7 @@ def test_sync_returns_when_it_is_verified(pending):
     await_waiters(pending)
     assert waiter.poll() is None
     let_go(pending)
-    assert waiter.wait(20) == 0
+    assert waiter.wait(20 * FACTOR) == 0
     assert pending.ready.status == "True"
 
 
@@ -62,7 +72,7 @@ def test_sync_returns_when_it_is_verified(pending):
 def test_sync_fails_when_it_fails(pending, name):
     waiter = background(f"sync {pending.path}/{name}")
     fail(pending)
-    out, err = waiter.communicate(timeout=20)
+    out, err = waiter.communicate(timeout=20 * FACTOR)
     assert waiter.returncode == 1 and "Input/output error" in err, (out, err)
     assert pending.state == "failed"
     again = sh(f"sync {name}", cwd=pending.path)
@@ -73,7 +83,7 @@ def test_sync_is_cancelled_when_the_request_is_replaced(pending):
     waiter = background(f"sync {pending.path}/state")
     await_waiters(pending)
     assert pending.ask("replica") == 0
-    out, err = waiter.communicate(timeout=20)
+    out, err = waiter.communicate(timeout=20 * FACTOR)
     assert waiter.returncode == 1 and "Operation canceled" in err, (out, err)
     pending.done()
 
@@ -92,7 +102,7 @@ def test_wait_reads_one_line_when_it_is_verified(pending):
     reader = background(f"cat {pending.path}/wait")
     await_waiters(pending)
     let_go(pending)
-    out, _ = reader.communicate(timeout=20)
+    out, _ = reader.communicate(timeout=20 * FACTOR)
     assert reader.returncode == 0
     assert len(out.splitlines()) == 1 and "promoting" in out
     assert sh("cat wait", cwd=pending.path, seconds=2).out == out
@@ -102,7 +112,7 @@ def test_wait_says_how_else_it_ended(pending):
     reader = background(f"cat {pending.path}/wait")
     await_waiters(pending)
     fail(pending)
-    out, err = reader.communicate(timeout=20)
+    out, err = reader.communicate(timeout=20 * FACTOR)
     assert reader.returncode == 1 and "Input/output error" in err and not out
     assert pending.ask("replica") == 0
     pending.done()
@@ -138,7 +148,7 @@ def test_two_hundred_waiters_at_once(pending):
     assert get(pending / "state") == "promoting\n"
     assert pending.plan("replica") and pending.conditions
     let_go(pending)
-    out, err = crowd.communicate(timeout=90)
+    out, err = crowd.communicate(timeout=90 * FACTOR)
     assert out == "bad=0\n", (out, err)
 
 
@@ -152,7 +162,7 @@ def test_writers_go_on_beside_waiters(pending):
     assert put(pending / "state", "sauce") == errno.EINVAL
     assert all(w.poll() is None for w in waiters)
     let_go(pending)
-    assert [w.wait(20) for w in waiters] == [0] * 5
+    assert [w.wait(20 * FACTOR) for w in waiters] == [0] * 5
 
 
 def test_editors_that_fsync_do_not_wait(pending):
@@ -205,7 +215,7 @@ def test_kill_9_leaves_nobody_hanging(make):
     for process in blocked:
         if "tail" in " ".join(process.args):
             process.terminate()
-        process.communicate(timeout=15)
+        process.communicate(timeout=15 * FACTOR)
         assert process.returncode != 124, process.args
     assert is_dead(d.mnt) or call(os.stat, d.mnt) == 0
     assert call(os.pread, held.fileno(), 10, 0) in (errno.ENOTCONN,
@@ -233,10 +243,10 @@ def test_term_answers_everybody_and_unmounts(make):
     await_waiters(r, 2)
     d.stop()
     for process in blocked:
-        process.communicate(timeout=15)
+        process.communicate(timeout=15 * FACTOR)
         assert process.returncode not in (0, 124)
     standing.terminate()
-    standing.wait(10)
+    standing.wait(10 * FACTOR)
 
 
 def test_readers_meet_the_crash_and_the_next_daemon(own):
