@@ -7,7 +7,8 @@ import pathlib
 import pytest
 
 from test_crash import no_act_is_done_twice
-from uvr import BINARY, call, get, libc, manifest, name_of, put, sh, until
+from uvr import (BINARY, PATIENT, call, get, libc, manifest, name_of, put, sh,
+                 until)
 
 HERE = pathlib.Path(__file__).resolve().parent
 MS_REMOUNT_RO, MS_BIND = 0x20 | 0x1000 | 0x1, 0x1000
@@ -42,7 +43,7 @@ class Disk:
 @pytest.fixture
 def d(make, library, monkeypatch):
     """A daemon whose disk can fail, until it is started again."""
-    daemon = make()
+    daemon = make(config=PATIENT)
     daemon.disk = Disk(daemon)
     with monkeypatch.context() as m:
         m.setenv("LD_PRELOAD", str(library))

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from uvr import FACTOR, call, put, until
+from uvr import FACTOR, PATIENT, call, put, until
 
 URGENT = select.POLLPRI | select.POLLERR
 SOON = 10000 * FACTOR
@@ -143,9 +143,10 @@ def test_one_of_many(module_daemon, r):
             os.close(fd)
 
 
-def test_streams_and_waits(module_daemon):
-    r = module_daemon.replica()
-    module_daemon.faults(r.here, "no-copy")
+def test_streams_and_waits(make):
+    d = make(config=PATIENT).start()
+    r = d.replica()
+    d.faults(r.here, "no-copy")
     r.peer_volume.write_bytes(b"newer\n")
     assert r.ask("promoting") == 0
     events = os.open(r / "events", os.O_RDONLY | os.O_NONBLOCK)
@@ -159,7 +160,7 @@ def test_streams_and_waits(module_daemon):
     assert put(r / "state", "sauce") != 0
     assert poll.poll(SOON) == [(events, select.POLLIN)]
     poll.unregister(events)
-    module_daemon.faults(r.here)
+    d.faults(r.here)
     assert poll.poll(SOON) == [(waiting, select.POLLIN)]
     assert os.read(waiting, 100) == b"verified: promoting\n"
     os.close(events)
