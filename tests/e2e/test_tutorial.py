@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from uvr import (CONFIG, PATIENT, ROOT, TIMEOUTS, background, get, sh, until)
+from uvr import (CONFIG, FACTOR, PATIENT, ROOT, TIMEOUTS, background, get, sh, until)
 
+SYNC = f"timeout {10 * FACTOR} sync"
 SCRIPT = os.environ.get("UVR_FAILOVER", str(ROOT / "mount/uvr-failover"))
 # Nothing is said of a site: it is the destination of each manifest.
 HERE_IS_DESTINATION = TIMEOUTS % "5s"
@@ -88,7 +89,7 @@ def test_every_step_of_the_tutorial(db):
     # Step 3: monitor it.
     assert run(db, "cat state") == "promoting\n"
     run(db, "cat progress conditions")
-    run(db, "timeout 10 sync state")
+    run(db, f"{SYNC} state")
     assert run(db, "grep ^Ready conditions").split()[1] == "True"
     # Step 4: complete it.
     run(db, "echo source > state")
@@ -106,7 +107,7 @@ def test_every_step_of_the_tutorial(db):
         f.write(b"written at DR\n")
     # Post-failover: establish reverse replication.
     run(db, f"echo {chr(39)}{REVERSED}{chr(39)} > endpoints")
-    run(db, "timeout 10 sync endpoints")
+    run(db, f"{SYNC} endpoints")
     assert db.source == {"cluster": "dr-cluster",
                                    "region": "us-west-1",
                                    "storageClass": "ceph-rbd"}
@@ -131,7 +132,7 @@ def test_rollback_during_promotion(db):
     until(lambda: "demote-peer" in db.acts(), "the peer steps down")
     assert run(db, "timeout 1 sync state", rc=124) == ""
     run(db, "echo replica > state")
-    run(db, "timeout 10 sync state")
+    run(db, f"{SYNC} state")
     assert run(db, "cat state") == "replica\n"
     # The peer has the source role back and can be written.
     assert os.stat(db.peer_volume).st_mode & 0o200
@@ -149,8 +150,8 @@ def test_unplanned_has_exactly_what_the_last_sync_had(db):
     assert run(db, "head -n 1 plan/promoting") == "allowed\n"
     plan = run(db, "cat plan/promoting")
     assert "unplanned" in plan and "lost" in plan
-    run(db, "echo promoting > state; timeout 10 sync state")
-    run(db, "echo source > state; timeout 10 sync state")
+    run(db, f"echo promoting > state; {SYNC} state")
+    run(db, f"echo source > state; {SYNC} state")
     assert db.here_volume.read_bytes() == DATA
     assert "unplanned" in run(db, "cat history")
 
@@ -174,7 +175,7 @@ def test_a_whole_site(make, how):
     view = d / ".uvrfs/by-source/there"
     assert sh(f"grep -L ^allowed {view}/*/plan/promoting").out == ""
     assert sh(how.format(view)).rc == 0
-    assert sh(f"timeout 30 sync {view}/*/state", seconds=40).rc == 0
+    assert sh(f"timeout {30 * FACTOR} sync {view}/*/state", seconds=40).rc == 0
     for r in made:
         assert r.state == "promoting" and r.ready.status == "True"
     assert sh(f"for f in {d.mnt}/.uvrfs/by-state/promoting/*/state; do "
@@ -304,7 +305,7 @@ def test_script_interrupted_harms_nothing(make, number):
         time.sleep(moment * 0.002)
         child, = children(running.pid)
         os.kill(child, number)
-        out, err = running.communicate(timeout=20)
+        out, err = running.communicate(timeout=20 * FACTOR)
         assert running.returncode not in (0, 124), (out, err)
         assert "interrupted" in err
         until(lambda: not waiters(d), "it has left no waiter behind")
@@ -325,10 +326,11 @@ def waiters(d):
 def test_two_scripts_at_once_fail_over_once(make):
     d = make(config=CONFIG).start()
     r = d.replica("twice", DATA)
-    command = f"env UVR_ROOT={d.mnt} {SCRIPT} --timeout 20 database/twice"
+    command = (f"env UVR_ROOT={d.mnt} {SCRIPT} --timeout {int(20 * FACTOR)} "
+               "database/twice")
     both = [background(command) for _ in range(2)]
     for one in both:
-        out, err = one.communicate(timeout=60)
+        out, err = one.communicate(timeout=60 * FACTOR)
         assert one.returncode == 0, (out, err)
     assert r.state == "source" and r.here_volume.read_bytes() == DATA
     assert len([a for a in r.acts() if "promote" in a]) == 1, r.acts()
