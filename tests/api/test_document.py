@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from pages import blocks_of
+from shell import until
 from uvr import BINARY, ROOT, Daemon
 
 CONFIG = """site: dr-cluster
@@ -66,7 +67,8 @@ def test_the_rights_are_enough(daemon):
         spec.write_text(sample.replace("namespace: database",
                                        "namespace: rights"))
         subprocess.run(["timeout", "60", "sync", str(spec)], check=True)
-        assert "phase: absent" in (spec.parent / "volumes").read_text()
+        until(lambda: "phase: absent" in (spec.parent / "volumes").read_text(),
+              "the claims are listed")
         subprocess.run(["timeout", "20", "rmdir", str(spec.parent)],
                        check=True)
         assert "answered 403" not in (other.mnt / ".uvrfs/log").read_text()
