@@ -120,8 +120,8 @@ def test_split_brain_when_the_old_primary_returns(lab):
 
 def test_resync_deletes_the_image_once(lab):
     split(lab)
-    lab.a.spec(replicationState="secondary", autoResync=True)
     created = lab.storage.volume("a", lab.handle).created
+    lab.a.spec(replicationState="secondary", autoResync=True)
     lab.a.until(lambda f: "Aborted" in f["status"]["message"], "Aborted")
     lab.a.reaches(REPLICA)
     until(lambda: lab.state("a") == REPLAYING, "replays")

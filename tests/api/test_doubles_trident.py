@@ -153,6 +153,7 @@ def test_promoting_shows_when_it_is_made_to(lab):
     lab.trident.faults.add("show-promoting", site="b", times=1)
     watch = lab.b.cluster.admin.watch(
         f"{crds.path('tmr', 'apps')}?watch=1", seconds=10)
+    next(watch)                 # as it is: from now on nothing is missed
     lab.b.spec(state="promoted")
     states = []
     for event in watch:
