@@ -250,6 +250,11 @@ def test_noexec_nosuid_nodev(make):
     assert done.rc == 126 and "denied" in done.err
 
 
+def has_device(pid):
+    """True once it has opened /dev/fuse."""
+    return "/dev/fuse" in sh(f"readlink /proc/{pid}/fd/*").out.splitlines()
+
+
 def test_mounted_from_outside(home):
     """The daemon has no rights at all, and others see its tree: root mounts."""
     start = f"{home}/uvrfs --await-mount -c {home}/uvrfs.yaml {home}/mnt"
@@ -259,6 +264,7 @@ def test_mounted_from_outside(home):
     try:
         until(lambda: (home / ".local/state/uvrfs/uvrfs.pid").exists(), "ready")
         pid = get(home / ".local/state/uvrfs/uvrfs.pid").strip()
+        until(lambda: has_device(pid), "it waits for a mount")
         mount = f"{home}/uvrfs --mount-for"
         none = sh(f"{mount} {os.getpid()} {home}/mnt")
         assert none.rc == 1 and "does not wait for a mount" in none.err, none
