@@ -153,7 +153,10 @@ def test_the_claim_of_the_volume_whatever_its_name(ceph):
 
 
 def again(one):
-    """What has failed for good is tried when somebody writes it."""
+    """What has failed for good is tried when somebody writes it; the claim that
+    was lacking has been seen by then, or it is for good again."""
+    until(lambda: not any("no PersistentVolumeClaim" in one.seen(side)["native"]
+                          for side in ("here", "peer")), "the claims are seen")
     assert one.ask("replica") == 0, one.error
     one.done(seconds=20)
 
