@@ -3,8 +3,9 @@
 import collections
 import json
 import shlex
+import time
 
-from shell import get, name_of, put, sh, until
+from shell import FACTOR, get, name_of, put, sh, until
 
 WORDS = ("source", "replica", "promoting", "demoting", "syncing", "failed")
 
@@ -106,8 +107,21 @@ class Uvr:
         assert rc == 0, f"sync {name}: {rc}\n{self.explain()}"
         return self
 
+    def await_look(self, seconds=5):
+        """Until both sides have been looked at: a daemon that has just started
+        on a slow machine may refuse a word for that.  Some can't be."""
+        end = time.monotonic() + seconds * FACTOR
+        while time.monotonic() < end:
+            seen = self.status["observation"]
+            if all(seen[side]["reach"] != "unknown"
+                   for side in ("here", "peer")):
+                break
+            time.sleep(0.01)
+        return self
+
     def go(self, *words):
         """Writes the words one after the other, each once the last is done."""
+        self.await_look()
         for word in words:
             code = self.ask(word)
             assert code == 0, f"{word}: {name_of(code)}\n{self.explain()}"
