@@ -121,7 +121,7 @@ def test_a_return_costs_no_writes(node, store):
             name, pvc=name))
     rs = [Uvr(node, NS, name) for name in names]
     for r in rs:
-        until(r.path.exists, "it is there", 20)
+        until((r.path / "state").exists, "it is there", 20)
         r.done(seconds=30)
         r.await_cond("Degraded", "False", seconds=20)
     node.proxy.down()

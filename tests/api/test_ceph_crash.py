@@ -176,7 +176,7 @@ def test_the_other_finishes_when_the_leader_is_killed(ceph, when, asked):
     one = pair.make(leader)
     pair.write("a", 2)
     follows = pair.at(other)
-    until(follows.path.exists, "that the other knows of it")
+    until((follows / "state").exists, "that the other knows of it")
     ceph.whole(pair, follows)
     stop = stop_at(ceph, "a", when)
     code = (one if asked == "at the leader" else follows).ask("promoting")
@@ -189,6 +189,6 @@ def test_the_other_finishes_when_the_leader_is_killed(ceph, when, asked):
     assert is_moved_once(ceph, pair, 2)
     leader.start()
     again = pair.at(leader)
-    until(lambda: again.path.exists() and again.state == "source" and
+    until(lambda: (again / "state").exists() and again.state == "source" and
           again.ready.status == "True", "the same at who was killed", 20)
     assert is_moved_once(ceph, pair, 2) and nodes.leads(other)

@@ -7,7 +7,7 @@ import yaml
 from cluster_uvr import running_lab
 from inotify import CLOSE_WRITE, MODIFY, Watcher, kinds
 from kube import ATTACHMENTS
-from shell import background, never, until
+from shell import FACTOR, background, never, until
 
 CLAIMS = "/api/v1/namespaces/database/persistentvolumeclaims"
 VOLUMES = "/api/v1/persistentvolumes"
@@ -138,7 +138,7 @@ def test_inotifywait(lab, d):
     assert "CLOSE_WRITE" in watch.stdout.readline()
     await_pvc(r, attachedTo="node-3")
     watch.terminate()
-    watch.communicate(timeout=10)
+    watch.communicate(timeout=10 * FACTOR)
 
 
 def test_no_change_no_event(lab, d, watcher):

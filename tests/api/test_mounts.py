@@ -22,7 +22,7 @@ def two(make_node):
 
 def on(node, r):
     other = Uvr(node, r.ns, r.name)
-    until(other.path.exists, "it is seen there")
+    until((other / "state").exists, "it is seen there")
     return other
 
 

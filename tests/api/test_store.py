@@ -356,7 +356,7 @@ def test_born_by_both_at_once(lab, d):
         writer.stdin.write(manifest(name))
         writer.stdin.close()
         status, _ = lab.cluster.request("POST", path, body)
-        code, said = writer.wait(20), writer.stderr.read()
+        code, said = writer.wait(20 * FACTOR), writer.stderr.read()
         o = Object(lab, "database", name)
         o.await_ready("True")
         assert status == 201 or code == 0

@@ -16,7 +16,7 @@ from daemons import (LEASE, NS, Node, body_of, configure, kept as agrees,
 from inotify import CLOSE_WRITE, CREATE, DELETE, Watcher
 from keeper import (Kept, Programs, await_requests, other,  # noqa: F401
                     outlasts)
-from shell import background, call, until
+from shell import FACTOR, background, call, until
 from uvr import Uvr, is_dead
 
 # How often the daemon ends while programs run in loops.
@@ -152,7 +152,7 @@ def test_a_write_that_was_accepted_is_not_asked_again(new, store):
     third.await_lead()
     r = kept.replica()
     far = Uvr(third, r.ns, r.name)
-    until(far.path.exists, "it is seen there")
+    until((far / "state").exists, "it is seen there")
     third.faults(r.here, "no-copy")
     kept.proxy.rule(hold, "PATCH", r"/status\?")
     echo = background("echo promoting > state", cwd=r.path)
@@ -162,7 +162,7 @@ def test_a_write_that_was_accepted_is_not_asked_again(new, store):
     kept.proxy.clear()
     assert far.ask("replica") == 0
     kept.start()
-    assert echo.wait(20) == 0
+    assert echo.wait(20 * FACTOR) == 0
     assert r.state == far.state == "replica"
     told = far.status["status"]["history"]
     assert [one["word"] for one in told] == ["replica", "promoting", "replica"]
@@ -176,7 +176,7 @@ def test_what_was_asked_of_nobody_is_asked_of_the_next(kept):
     await_requests(kept, 1)
     kept.kill9()
     kept.start()
-    assert echo.wait(20) == 0
+    assert echo.wait(20 * FACTOR) == 0
     kept.await_lead(20)
     r.done(seconds=20)
     once(r, "promoting", acts=("create", "demote-peer", "promote"))
@@ -217,7 +217,7 @@ def test_removed_while_nobody_runs(kept, store):
         kept.kill9()
         delete(store, r.name)
         kept.start()
-        out, errors = inside.communicate("\n", timeout=20)
+        out, errors = inside.communicate("\n", timeout=20 * FACTOR)
     assert out == "" and re.search("Stale|No such", errors), (out, errors)
     assert call(os.stat, r / "state") == call(os.stat, r.path) == errno.ENOENT
     assert kept.names() == [stays.name]
@@ -277,7 +277,7 @@ def test_no_api_server_at_the_takeover(kept, silence, back):
     getattr(kept.proxy, silence)()
     with pytest.raises(RuntimeError, match="within 30 s"):
         kept.start()
-    assert "onnect" in cat.communicate(timeout=20)[1] and cat.returncode == 1
+    assert "onnect" in cat.communicate(timeout=20 * FACTOR)[1] and cat.returncode == 1
     kept.hear_out()
     assert not kept.store and (is_dead(kept.mnt) or not os.listdir(kept.mnt))
     getattr(kept.proxy, back)()
@@ -298,7 +298,7 @@ def test_an_api_server_that_comes_back(kept):
         back = pool.submit(come_back)
         kept.start()
         back.result()
-    assert cat.communicate(timeout=20)[0] == "replica\n"
+    assert cat.communicate(timeout=20 * FACTOR)[0] == "replica\n"
     assert kept.minor == minor
 
 
@@ -314,7 +314,7 @@ def test_another_server(kept, store):
     cat = background(f"cat {r / 'state'}")
     configure(kept.config, store.kubeconfig("token"), kept.sim)
     kept.start()
-    assert cat.wait(20) == 1
+    assert cat.wait(20 * FACTOR) == 1
     assert r.state == "replica"
 
 

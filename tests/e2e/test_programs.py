@@ -12,7 +12,7 @@ import pytest
 import outcomes
 from outcomes import cell
 from programs import PATH, READERS, WRITERS
-from uvr import ROOT, background, get, manifest, put, sh, until
+from uvr import FACTOR, ROOT, background, get, manifest, put, sh, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OLD = {"state": "^.*", "spec.yaml": "^  schedule:.*"}
@@ -389,7 +389,7 @@ def test_watch(d):
             "/dev/null", cwd=r.path)
         until(mark.exists, "it has looked once")
         assert r.ask("promoting") == 0
-        out, err = watching.communicate(timeout=40)
+        out, err = watching.communicate(timeout=40 * FACTOR)
         assert watching.returncode == 0, (out, err)
 
 
@@ -411,7 +411,7 @@ def test_inotifywait(d):
     with cell(reader, "reads"):
         w = watcher("inotifywait -e close_write state", r.path, "established")
         assert r.ask("promoting") == 0
-        out, _ = w.communicate(timeout=20)
+        out, _ = w.communicate(timeout=20 * FACTOR)
         assert w.returncode == 0 and out == "state CLOSE_WRITE,CLOSE \n", out
 
 
@@ -429,7 +429,7 @@ def test_inotifywait_everywhere(d):
                 line = w.stdout.readline()
                 assert line, f"no {event}"
         w.terminate()
-        w.communicate(timeout=20)
+        w.communicate(timeout=20 * FACTOR)
 
 
 def test_inotify_from_c(d, tmp_path):
@@ -440,7 +440,7 @@ def test_inotify_from_c(d, tmp_path):
         quiet(sh(f"cc -Wall -Werror -o {program} {HERE}/await_change.c"))
         w = watcher(f"{program} state", r.path, "watching")
         assert r.ask("promoting") == 0
-        out, _ = w.communicate(timeout=20)
+        out, _ = w.communicate(timeout=20 * FACTOR)
         assert w.returncode == 0 and out == "promoting\n", out
 
 

@@ -48,8 +48,8 @@ def test_readers_go_on(kept):
         cat = background(f"cat {r / 'state'}")
         stat = background(f"stat -c %s {r / 'state'}")
         kept.start()
-        assert cat.communicate(timeout=20)[0] == "replica\n"
-        assert stat.communicate(timeout=20)[0] == "8\n"
+        assert cat.communicate(timeout=20 * FACTOR)[0] == "replica\n"
+        assert stat.communicate(timeout=20 * FACTOR)[0] == "8\n"
         f.seek(0)
         assert f.read() == "replica\n"
     assert kept.minor == minor
@@ -102,8 +102,8 @@ def test_waiters_go_on(new):
         await_requests(kept, 2)
         assert sync.poll() is None and wait.poll() is None
     kept.faults(r.here)
-    assert sync.wait(30) == 0, r.explain()
-    assert wait.communicate(timeout=20)[0]
+    assert sync.wait(30 * FACTOR) == 0, r.explain()
+    assert wait.communicate(timeout=20 * FACTOR)[0]
     assert r.state == "promoting" and r.acts().count("promote") == 1
 
 
@@ -119,7 +119,7 @@ def test_a_waiter_can_be_interrupted(new):
     kept.start()
     await_requests(kept, 1)
     sync.terminate()
-    assert sync.wait(20) == -signal.SIGTERM
+    assert sync.wait(20 * FACTOR) == -signal.SIGTERM
 
 
 def test_a_stream_goes_on(kept):
@@ -174,7 +174,7 @@ def test_what_was_asked_of_nobody_is_asked_of_the_next(kept):
     kept.kill9()
     assert echo.poll() is None
     kept.start()
-    assert echo.wait(20) == 0
+    assert echo.wait(20 * FACTOR) == 0
     r.done()
     assert r.state == "promoting" and r.acts().count("promote") == 1
 
@@ -222,7 +222,7 @@ def test_who_keeps_it_gives_up(kept):
     cat = background(f"cat {r / 'state'}")
     await_requests(kept, 1)
     kept.give_up()
-    assert "onnect" in cat.communicate(timeout=20)[1] and cat.returncode == 1
+    assert "onnect" in cat.communicate(timeout=20 * FACTOR)[1] and cat.returncode == 1
     assert is_dead(kept.mnt)
     kept.start()
     assert r.state == "replica"
@@ -265,7 +265,7 @@ def test_another_store(kept):
     cat = background(f"cat {r / 'state'}")
     kept.state = kept.base / "another"
     kept.start()
-    assert cat.wait(20) == 1
+    assert cat.wait(20 * FACTOR) == 1
     assert os.listdir(kept.mnt) == [".uvrfs"]
     kept.stop()
 
@@ -276,7 +276,7 @@ def test_what_is_mounted_there_now_stays(kept):
     assert kept.process.poll() is None
     sh(f"umount -l {kept.mnt} && mount -t tmpfs none {kept.mnt}")
     os.close(where)
-    kept.process.wait(20)
+    kept.process.wait(20 * FACTOR)
     assert os.path.ismount(kept.mnt) and not is_dead(kept.mnt)
     kept.give_up()
 
@@ -319,7 +319,7 @@ def test_descriptors_that_are_not_ours_are_closed(kept, tmp_path):
 def test_leaving_without_a_keeper_is_stopping(make):
     daemon = make(options=["-o", "basic"]).start()
     daemon.process.send_signal(signal.SIGUSR1)
-    assert daemon.process.wait(20) == 0
+    assert daemon.process.wait(20 * FACTOR) == 0
     assert daemon._minor() is None
 
 
