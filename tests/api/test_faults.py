@@ -348,6 +348,25 @@ def test_a_watch_is_cut_in_a_line(reader, node, size):
     until((reader.mnt / NS / later.name).exists, "of another one", 20)
 
 
+def test_a_removal_by_one_that_has_not_heard(reader, node):
+    """Another daemon has accepted a request, which it would take along."""
+    r = node.replica()
+    until(lambda: is_told(reader, r, "replica"), "it is told")
+    node.faults(r.here, "no-copy")
+    r.peer_volume.write_bytes(b"newer\n")
+    rule = reader.proxy.rule(faults.hang(), *WATCH)
+    cut(reader.proxy)
+    until(lambda: rule.hits, "it hears nothing")
+    there = reader.uvr(NS, r.name)
+    assert r.ask("promoting") == 0 and there.state == "replica"
+    assert call(os.rmdir, there.path) == errno.EBUSY
+    reader.proxy.clear()
+    cut(reader.proxy)
+    node.faults(r.here)
+    r.done(seconds=20)
+    once(r, "promoting")
+
+
 def test_a_watch_expires(reader, node):
     r = node.replica()
     rule = reader.proxy.rule(faults.gone_event(), *WATCH, count=1)
