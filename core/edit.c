@@ -45,21 +45,56 @@ void edit_free(struct edit *edit)
 	free(edit);
 }
 
-/* Reads `WORD` or `WORD force`. */
+/* Small letters and blanks: words are made of nothing else. */
+static bool read_words(const char *text, size_t len, char words[static 64])
+{
+	const char *p;
+
+	if (!text_trim(text, len, words, 64) || !*words)
+		return false;
+	for (p = words; *p; p++)
+		if (*p != ' ' && (*p < 'a' || *p > 'z'))
+			return false;
+	return true;
+}
+
+bool edit_is_words(const char *text, size_t len)
+{
+	char words[64];
+
+	return read_words(text, len, words);
+}
+
+/* Reads `WORD` or `WORD force`; WORD_NONE when it is neither. */
+static enum word parse_forced(const char *text, size_t len, bool *force)
+{
+	char words[64], first[32], second[32], rest[2];
+	int n = 0;
+
+	if (read_words(text, len, words))
+		n = sscanf(words, "%31s %31s %1s", first, second, rest);
+	*force = n == 2 && strcmp(second, "force") == 0;
+	return n == 1 || *force ? word_parse(first) : WORD_NONE;
+}
+
+bool edit_is_forced(const char *text, size_t len)
+{
+	bool force;
+
+	return parse_forced(text, len, &force) != WORD_NONE && force;
+}
+
 static int parse_words(const struct edit *e, enum word *word, bool *force,
 		       struct error *err)
 {
-	char text[64], first[32], second[32], rest[2];
-	int n;
+	char text[64];
 
 	if (!text_trim(e->text, e->len, text, sizeof text))
 		return fail(err, EINVAL, "that is no word: write one of source "
 					 "replica promoting demoting syncing, "
 					 "with ' force' after it to override");
-	n = sscanf(text, "%31s %31s %1s", first, second, rest);
-	*word = n > 0 ? word_parse(first) : WORD_NONE;
-	*force = n == 2 && strcmp(second, "force") == 0;
-	if (*word == WORD_NONE || n > 2 || (n == 2 && !*force))
+	*word = parse_forced(e->text, e->len, force);
+	if (*word == WORD_NONE)
 		return fail(err, EINVAL,
 			    "'%s' is not a word of ours: source replica "
 			    "promoting demoting syncing, with ' force' after it "
@@ -185,18 +220,6 @@ static int swap(struct world *w, struct replication *r, struct edit *e,
 	if (!spec)
 		return fail(err, ENOMEM, "out of memory");
 	return request_word(w, r, e, spec, WORD_SWAP, force, err);
-}
-
-bool edit_is_words(const char *text, size_t len)
-{
-	char word[64], *p;
-
-	if (!text_trim(text, len, word, sizeof word) || !*word)
-		return false;
-	for (p = word; *p; p++)
-		if (*p != ' ' && (*p < 'a' || *p > 'z'))
-			return false;
-	return true;
 }
 
 static int edit_endpoints(struct world *w, struct replication *r,

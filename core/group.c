@@ -135,6 +135,15 @@ struct replication *world_group_next(const struct replication *r,
 	return i < g->count ? g->list[i] : NULL;
 }
 
+/* Just loaded, it may be the first of them that is told of. */
+bool world_group_is_known(const struct replication *r)
+{
+	struct world *w = r->ns->world;
+
+	return !r->work->group || world_is_observed(w) ||
+	       w->now >= first_word_by(w);
+}
+
 void group_reconcile(struct world *w, struct replication *r)
 {
 	struct replication *other = NULL;
@@ -164,12 +173,10 @@ void group_list_unasked(const struct replication *r, enum word word, char *out,
 			size_t size)
 {
 	const struct replication *other = NULL;
-	struct world *w = r->ns->world;
 	size_t len = 0;
 
 	*out = '\0';
-	/* Just loaded, it may be the first of them that is told of. */
-	if (!world_is_observed(w) && w->now < first_word_by(w))
+	if (!world_group_is_known(r))
 		len = (size_t)snprintf(out, size, "those that were not looked "
 						  "at yet");
 	while ((other = world_group_next(r, other)))

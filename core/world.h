@@ -183,6 +183,9 @@ struct replication *world_next(struct world *w, uint64_t after);
 struct replication *world_group_next(const struct replication *r,
 				     const struct replication *after);
 
+/* False while more may be found to move with @r: the world was just loaded. */
+bool world_group_is_known(const struct replication *r);
+
 /* Clusters by index, NULL at the end. */
 struct cluster *world_cluster(struct world *w, size_t index);
 struct backend *world_backend(struct world *w, size_t index);
@@ -256,6 +259,9 @@ struct edit {
  * YAML file as a request and not as the start of a document.
  */
 bool edit_is_words(const char *text, size_t len);
+
+/* True when @text is read as `WORD force', by whatever takes words. */
+bool edit_is_forced(const char *text, size_t len);
 
 struct edit *edit_new(enum edit_kind kind, const char *text, size_t len,
 		      const struct who *who);

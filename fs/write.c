@@ -137,17 +137,7 @@ struct asked {
 	struct inode scratch;		/* whose text it is, or none */
 };
 
-/* `WORD force', which moves others of its group, too. */
-static bool is_forced(const struct asked *a)
-{
-	static const char force[] = " force";
-	const size_t n = sizeof force - 1;
-
-	return a->len > n && edit_is_words(a->text, a->len) &&
-	       memcmp(a->text + a->len - n, force, n) == 0;
-}
-
-/* May the caller write to all that it moves? */
+/* May the caller write to all that `WORD force' moves? */
 static int check_members(struct fs *fs, fuse_req_t req, const struct asked *a,
 			 struct error *err)
 {
@@ -155,8 +145,11 @@ static int check_members(struct fs *fs, fuse_req_t req, const struct asked *a,
 	struct replication *r = NULL;
 	int rc;
 
-	if (!is_forced(a))
+	if (!edit_is_forced(a->text, a->len))
 		return 0;
+	if (fuse_req_ctx(req)->uid && !world_group_is_known(a->r))
+		return fail(err, EBUSY, "this moves others as well, and not "
+			    "all were looked at yet: try again in a moment");
 	node.row = (unsigned)(file_find(&attribute_files, "state") -
 			      attribute_files.rows) + 1;
 	while ((r = world_group_next(a->r, r))) {

@@ -55,6 +55,7 @@ struct kernel {
 	uint64_t next_id;
 	int save_rc;		/* what the store answers */
 	int act_rc;		/* what the backend answers */
+	bool is_blind;		/* it tells nothing of what it serves */
 	bool audit_is_slow;	/* it takes a turn, as the others do */
 	unsigned invalidated;	/* notifications seen */
 	unsigned polled;	/* and those to pollers */
@@ -190,6 +191,8 @@ static int backend_track(struct backend *b, const struct target *t,
 {
 	struct kernel *k = of_backend(b);
 
+	if (k->is_blind)
+		return 0;
 	k->seen.at = world_now(k->world);
 	k->sink->observed(k->sink, t->spec->pvc_name, &k->seen);
 	return 0;
@@ -233,6 +236,8 @@ static int backend_observe(struct backend *b, const struct target *t,
 			   int timeout_ms, struct observation *o,
 			   struct error *err)
 {
+	if (of_backend(b)->is_blind)
+		return fail(err, EAGAIN, "the array tells nothing");
 	of_backend(b)->seen.at = world_now(of_backend(b)->world);
 	*o = of_backend(b)->seen;
 	return 0;
