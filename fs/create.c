@@ -82,7 +82,7 @@ static void open_attribute(struct fs *fs, fuse_req_t req, struct inode node,
 {
 	struct fuse_entry_param e;
 	struct handle *h;
-	int rc = change_check_write(fs, req, node);
+	int rc = change_check_write(fs, req, node), sent;
 
 	if (rc == 0) {
 		unlink_undo(fs, req, node);
@@ -95,7 +95,10 @@ static void open_attribute(struct fs *fs, fuse_req_t req, struct inode node,
 	}
 	fi->direct_io = 1;
 	fi->fh = h->link.key;
-	if (fuse_reply_create(req, &e, fi) == -ENOENT)
+	sent = fuse_reply_create(req, &e, fi);
+	if (sent == 0)
+		note_look_up(fs, node);
+	else if (sent == -ENOENT)
 		handle_close(fs, fi->fh);
 }
 

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So many look-ups that it is not known how many. */
+#define MANY UINT16_MAX
+
 struct note *note_find(const struct fs *fs, struct inode directory)
 {
 	return (struct note *)map_find(&fs->notes, inode_number(directory));
@@ -25,8 +28,9 @@ struct note *note_get(struct fs *fs, struct inode directory)
 	if (!n)
 		return NULL;
 	n->link.key = inode_number(directory);
-	/* A former daemon has counted: there may be one. */
-	n->lookups = fs->taken_over;
+	/* A former daemon has counted. */
+	if (fs->taken_over)
+		memset(n->lookups, 0xff, sizeof n->lookups);
 	if (map_add(&fs->notes, &n->link)) {
 		free(n);
 		return NULL;
@@ -121,10 +125,9 @@ static bool differs(struct fs *fs, const struct file *f,
 	       (x.len && memcmp(x.data, y.data, x.len) != 0);
 }
 
-/* A directory that the kernel has forgotten has no file that it knows. */
 static void touch_file(struct fs *fs, struct note *n, struct inode file)
 {
-	if (!n || n->lookups)
+	if (!n || note_is_known(n, file.row))
 		forget_attributes(fs, file);
 	if (!n)
 		return;
@@ -133,23 +136,45 @@ static void touch_file(struct fs *fs, struct note *n, struct inode file)
 	nudge_file(fs, file);
 }
 
-void note_look_up(struct fs *fs, struct inode node)
+static struct inode directory_with(struct inode node)
 {
-	struct note *n = NULL;
-
-	if (node.kind == KIND_REPLICATION)
-		n = note_get(fs, node);
-	if (n)
-		n->lookups++;
+	return (struct inode){.kind = KIND_REPLICATION, .id = node.id};
 }
 
-void note_forget(struct fs *fs, struct inode node, uint64_t lookups)
+/* Where look-ups of @node are counted, in a note; NULL: they are not. */
+static uint16_t *lookups_of(struct note *n, struct inode node)
 {
-	struct note *n = note_find(fs, node);
+	if (n && node.kind == KIND_REPLICATION)
+		return &n->lookups[0];
+	return n && node.kind == KIND_ATTRIBUTE && tree_file(node)
+		       ? &n->lookups[node.row] : NULL;
+}
 
-	if (n)
-		n->lookups -= lookups < n->lookups ? (uint32_t)lookups
-						    : n->lookups;
+void note_look_up(struct fs *fs, struct inode node)
+{
+	uint16_t *lookups = NULL;
+
+	if (node.kind == KIND_REPLICATION || node.kind == KIND_ATTRIBUTE)
+		lookups = lookups_of(note_get(fs, directory_with(node)), node);
+	if (lookups && *lookups < MANY)
+		(*lookups)++;
+}
+
+/* Mostly the kernel forgets all at once. */
+void note_forget(struct fs *fs, struct inode node, uint64_t count)
+{
+	struct note *n = note_find(fs, directory_with(node));
+	uint16_t *lookups = lookups_of(n, node);
+
+	if (lookups && (*lookups == MANY || count >= *lookups))
+		*lookups = 0;
+	else if (lookups)
+		*lookups -= (uint16_t)count;
+}
+
+bool note_is_known(const struct note *n, unsigned row)
+{
+	return n->lookups[0] || n->lookups[row];
 }
 
 int64_t note_version(struct fs *fs, struct inode node)
@@ -161,7 +186,7 @@ int64_t note_version(struct fs *fs, struct inode node)
 		return (int64_t)(log->gone.byte + log->len);
 	if (node.kind != KIND_ATTRIBUTE)
 		return 0;
-	n = note_find(fs, (struct inode){KIND_REPLICATION, node.id, 0});
+	n = note_find(fs, directory_with(node));
 	return n ? n->mtimes[node.row - 1] : 0;
 }
 
@@ -292,7 +317,7 @@ static void forget(struct fs *fs, uint64_t id)
 {
 	struct inode node = {.kind = KIND_REPLICATION, .id = id};
 
-	/* A directory that the kernel does not know has no files that it does. */
+	/* Where the kernel does not know the directory it hardly knows a file. */
 	if (forget_attributes(fs, node) == -ENOENT)
 		return;
 	node.kind = KIND_ATTRIBUTE;

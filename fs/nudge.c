@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What to tell the watchers of: the files that have changed, in directories
- * that the kernel knows, since one can't watch others.  The nudger (fs.h) does
- * the telling.
+ * What to tell the watchers of: the files that have changed, and that the kernel
+ * knows, or the directory of, since one can't watch others.  The nudger (fs.h)
+ * does the telling.
  */
 #include "tree.h"
 
@@ -85,7 +85,7 @@ void nudge_file(struct fs *fs, struct inode node)
 	const struct file *f = tree_file(node);
 	struct note *note = note_of(fs, node);
 
-	if (!note || !note->lookups || !f ||
+	if (!note || !f || !note_is_known(note, node.row) ||
 	    f->flags & (FILE_VOLATILE | FILE_UNLISTED))
 		return;
 	note->changes |= bit_of(node);

@@ -281,10 +281,7 @@ static void ops_release(fuse_req_t req, fuse_ino_t ino,
 
 static void ops_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
 {
-	struct inode node = inode_parse(ino);
-
-	if (node.kind == KIND_REPLICATION)
-		note_forget(fuse_req_userdata(req), node, lookups);
+	note_forget(fuse_req_userdata(req), inode_parse(ino), lookups);
 	fuse_reply_none(req);
 }
 

@@ -95,7 +95,9 @@ struct note {
 	struct handle *told;		/* whose readers follow changes here */
 	uint32_t changes;		/* by row: files to be nudged */
 	uint32_t writes;		/* not yet: a WRITE is not answered */
-	uint32_t lookups;		/* the kernel's references to it */
+	uint16_t lookups[ATTRIBUTE_MAX + 1];	/* the kernel's references to
+						   its files, by row, and to it
+						   itself, at 0 */
 	bool leaving;			/* an rmdir here has asked for that */
 	bool listed;			/* what the kernel keeps of its listing
 					   is as it is */
@@ -187,9 +189,18 @@ void arrive_told(struct fs *fs);	/* the first one is done */
 void arrive_again(struct fs *fs);	/* the nudger has ended */
 void arrive_finish(struct fs *fs);
 
-/* The kernel has been told of the directory @node, or forgets it. */
+/*
+ * The kernel has been told of @node, the directory of a replication or a file in
+ * it, or forgets it; others are not counted.
+ */
 void note_look_up(struct fs *fs, struct inode node);
 void note_forget(struct fs *fs, struct inode node, uint64_t lookups);
+
+/*
+ * May anybody watch the file @row of @n, or have its attributes?  A watch keeps
+ * what it is of, and neither the name that led there nor the files in it.
+ */
+bool note_is_known(const struct note *n, unsigned row);
 
 /* An open file. */
 struct handle {

@@ -109,6 +109,22 @@ def test_who_reads_after_the_event_reads_the_new_text(r, watcher):
         assert os.stat(r / "log").st_size == len(r.read("log"))
 
 
+def test_a_watch_of_a_file_survives_the_loss_of_its_name(d, r, watcher):
+    """Short of memory, the kernel keeps what is watched, not the way to it."""
+    peer = r.peer               # read now: to read it is to find the way again
+    watcher.add(r / "conditions")
+    try:
+        for _ in range(3):      # the file's name, then the directories'
+            with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as f:
+                f.write("2")
+    except OSError as why:
+        pytest.skip(f"caches can't be dropped here: {why}")
+    d.faults(peer, "down")
+    seen = watcher.until(r / "conditions", CLOSE_WRITE)
+    assert kinds(seen, r / "conditions") == BOTH
+    d.faults(peer)
+
+
 WRITERS = {
     "echo": "echo {} > mode", "append": "echo {} >> mode",
     "mv": "echo {} > mode.tmp && mv mode.tmp mode",

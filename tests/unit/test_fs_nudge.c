@@ -63,7 +63,7 @@ static void forget(struct kernel *k, uint64_t ino, uint64_t lookups)
 
 static uint32_t lookups_of(struct kernel *k, uint64_t dir)
 {
-	return note_find(k->fs, inode_parse(dir))->lookups;
+	return note_find(k->fs, inode_parse(dir))->lookups[0];
 }
 
 START_TEST(what_changed_is_told_once)
@@ -127,6 +127,61 @@ START_TEST(nobody_looks_nobody_is_told)
 	ck_assert_uint_eq(lookups_of(k, dir), 0);
 	forget(k, look(k, dir, "state"), 1);
 	forget(k, inode_number((struct inode){KIND_REPLICATION, 99, 0}), 1);
+	kernel_free(k);
+}
+END_TEST
+
+/* The kernel may forget the way to what is watched, or only have listed it. */
+START_TEST(a_file_is_known_without_its_directory)
+{
+	uint64_t dir, ino, ns;
+	struct kernel *k = watched_kernel(&dir);
+	const struct who who = {.command = "test"};
+	struct fuse_read_in in = {.size = 4096};
+	unsigned i;
+
+	ns = PATH("ns");
+	ino = look(k, dir, "error");
+	forget(k, dir, 1000);
+	world_refuse(k->world, world_next(k->world, 0), &who, "apple");
+	ck_assert_str_eq(flush(k), "ns/a/error ");
+	look(k, dir, "error");
+	forget(k, ino, 1);
+	world_refuse(k->world, world_next(k->world, 0), &who, "berry");
+	ck_assert_str_eq(flush(k), "ns/a/error ");
+	forget(k, ino, 1);
+	world_refuse(k->world, world_next(k->world, 0), &who, "cherry");
+	ck_assert_str_eq(flush(k), "");
+	/* A listing with attributes is a look-up of all in it. */
+	ask(k, FUSE_READDIRPLUS, dir, IN(PART(&in)));
+	world_refuse(k->world, world_next(k->world, 0), &who, "apple");
+	ck_assert_str_eq(flush(k), "ns/a/error ns/a/log ");
+	/* More often than is counted: until the kernel forgets all. */
+	for (i = 0; i <= UINT16_MAX; i++)
+		note_look_up(k->fs, inode_parse(ino));
+	forget(k, ino, UINT64_C(1) << 40);
+	world_refuse(k->world, world_next(k->world, 0), &who, "berry");
+	ck_assert_str_eq(flush(k), "ns/a/log ");
+	ck_assert_uint_ne(look(k, ns, "a"), 0);
+	kernel_free(k);
+}
+END_TEST
+
+/* `install`: the kernel knows what was made again by the answer to that. */
+START_TEST(a_file_that_is_made_again_is_known)
+{
+	uint64_t dir;
+	struct kernel *k = watched_kernel(&dir);
+	struct fuse_create_in in = {.flags = O_CREAT | O_EXCL | O_WRONLY};
+	uint64_t ino = look(k, dir, "state");
+
+	forget(k, dir, 1000);
+	forget(k, ino, 1000);
+	ck_assert_int_eq(ask_name(k, FUSE_UNLINK, dir, "state"), 0);
+	ck_assert_int_eq(answer(k, ask(k, FUSE_CREATE, dir,
+				       IN(PART(&in), NAME("state"))), NULL), 0);
+	nudge_file(k->fs, inode_parse(ino));
+	ck_assert_str_eq(flush(k), "ns/a/state ");
 	kernel_free(k);
 }
 END_TEST
@@ -337,6 +392,8 @@ int main(void)
 	tcase_add_test(c, what_changed_is_told_once);
 	tcase_add_test(c, what_did_not_change_is_not_told);
 	tcase_add_test(c, nobody_looks_nobody_is_told);
+	tcase_add_test(c, a_file_is_known_without_its_directory);
+	tcase_add_test(c, a_file_that_is_made_again_is_known);
 	tcase_add_test(c, a_listing_with_attributes_counts);
 	tcase_add_test(c, a_draft_that_becomes_real);
 	tcase_add_test(c, a_write_under_way_is_waited_for);
