@@ -23,7 +23,16 @@ struct access_rule {
 					   the others lose the write bits */
 };
 
-/* What a daemon that takes a mount over has to know of it. */
+/* What a daemon that takes a mount over has to know of an open file, */
+struct fs_kept_handle {
+	uint64_t fh;			/* 0: free */
+	uint64_t request;		/* what its reader or its close waits
+					   for; 0: for nothing */
+	uint64_t len, hash;		/* of the text that its reader has begun;
+					   hash 0: none */
+};
+
+/* and of the mount. */
 struct fs_kept {
 	uint64_t mount_id;		/* of this mount and no other */
 	uint64_t last_id;		/* the greatest that was ever shown */
@@ -39,6 +48,9 @@ struct fs_kept {
 		uint64_t call, id;
 	} removals[FS_REMOVALS_MAX];	/* of replications, the last ones */
 	unsigned removal_count;
+#define FS_HANDLES_MAX 4096
+	struct fs_kept_handle handles[FS_HANDLES_MAX];	/* by fh, about */
+	bool handles_lost;		/* there was no room for some */
 };
 
 struct fs_options {

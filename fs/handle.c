@@ -12,7 +12,6 @@
 
 #define MAY_MARK 1
 #define MAY_HOLD_TEXT 2
-#define SERIAL 4
 
 /*
  * Only sync(1) opens like this and goes on to fsync; a writer that fsyncs must
@@ -40,9 +39,24 @@ static bool collects(uint64_t ino, int flags)
 	return (flags & O_ACCMODE) != O_RDONLY && f && !(f->flags & FILE_WORD);
 }
 
+static uint64_t current_request(const struct fs *fs, uint64_t ino)
+{
+	const struct replication *r = tree_replication(fs, inode_parse(ino));
+
+	return r && r->status ? r->status->request.id : 0;
+}
+
+void handle_await(struct fs *fs, struct handle *h)
+{
+	struct fs_kept_handle *kept = takeover_keep_handle(fs, h->link.key);
+
+	h->request = current_request(fs, h->ino);
+	if (kept)
+		kept->request = h->request;
+}
+
 static struct handle *add(struct fs *fs, uint64_t ino, uint64_t fh)
 {
-	struct replication *r;
 	struct handle *h = calloc(1, sizeof *h);
 
 	if (!h)
@@ -52,9 +66,7 @@ static struct handle *add(struct fs *fs, uint64_t ino, uint64_t fh)
 	h->seen = note_version(fs, inode_parse(ino));
 	buf_init(&h->text, RENDER_MAX);
 	collect_init(&h->collect);
-	r = tree_replication(fs, inode_parse(ino));
-	if (r && r->status)
-		h->request = r->status->request.id;
+	h->request = current_request(fs, ino);
 	if (map_add(&fs->handles, &h->link)) {
 		free(h);
 		return NULL;
@@ -100,33 +112,6 @@ struct handle *handle_find(const struct fs *fs, uint64_t fh)
 	return (struct handle *)map_find(&fs->handles, fh);
 }
 
-/*
- * A handle of a former daemon may have been synced, so its close waits; a
- * marked one that was not costs a reader at most a wait that it can end.
- */
-struct handle *handle_get(fuse_req_t req, uint64_t ino, uint64_t fh)
-{
-	struct fs *fs = fuse_req_userdata(req);
-	const struct file *f = tree_file(inode_parse(ino));
-	struct handle *h = handle_find(fs, fh);
-
-	if (h)
-		return h;
-	h = add(fs, ino, fh);
-	if (!h)
-		return NULL;
-	h->marked = handle_may_mark(fh);
-	h->inherited = true;
-	h->seen = -1;	/* who polls is told that it may have changed */
-	/* Who has opened it is not known any more: who uses it first pays. */
-	if (holder_take(fs, h, fuse_req_ctx(req)->uid) < 0 ||
-	    (f && f->flags & FILE_STREAM && stream_open(fs, h))) {
-		handle_close(fs, fh);
-		h = NULL;
-	}
-	return h;
-}
-
 static void destroy(struct fs *fs, struct handle *h)
 {
 	map_remove(&fs->handles, &h->link);
@@ -138,19 +123,53 @@ static void destroy(struct fs *fs, struct handle *h)
 	free(h);
 }
 
+/*
+ * A handle of a former daemon may have been synced, so its close waits; a
+ * marked one that was not costs a reader at most a wait that it can end.
+ */
+struct handle *handle_get(fuse_req_t req, uint64_t ino, uint64_t fh)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	const struct file *f = tree_file(inode_parse(ino));
+	const struct fs_kept_handle *kept;
+	struct handle *h = handle_find(fs, fh);
+
+	if (h)
+		return h;
+	h = add(fs, ino, fh);
+	if (!h)
+		return NULL;
+	kept = takeover_handle(fs, fh);
+	if (kept && kept->request)
+		h->request = kept->request;
+	h->marked = handle_may_mark(fh);
+	h->inherited = true;
+	h->seen = -1;	/* who polls is told that it may have changed */
+	/* Who has opened it is not known any more: who uses it first pays. */
+	if (holder_take(fs, h, fuse_req_ctx(req)->uid) < 0 ||
+	    (f && f->flags & FILE_STREAM && stream_open(fs, h))) {
+		destroy(fs, h);
+		h = NULL;
+	}
+	return h;
+}
+
 struct handle *handle_open(fuse_req_t req, uint64_t ino, int flags)
 {
 	struct fs *fs = fuse_req_userdata(req);
+	const struct file *f = tree_file(inode_parse(ino));
 	struct handle *h;
 
-	fs->last_fh += SERIAL;
+	fs->last_fh += HANDLE_SERIAL;
 	h = add(fs, ino, fs->last_fh |
 			 (opened_like_sync(flags) ? MAY_MARK : 0) |
 			 (collects(ino, flags) ? MAY_HOLD_TEXT : 0));
 	if (h && holder_take(fs, h, fuse_req_ctx(req)->uid) < 0) {
 		destroy(fs, h);
-		h = NULL;
+		return NULL;
 	}
+	if (h && f && f->flags & FILE_WAIT)
+		handle_await(fs, h);
 	return h;
 }
 
@@ -160,6 +179,7 @@ void handle_close(struct fs *fs, uint64_t fh)
 
 	if (h)
 		destroy(fs, h);
+	takeover_drop_handle(fs, fh);
 }
 
 void handle_finish(struct fs *fs)

@@ -3,6 +3,7 @@
  * The table of operations, and those on files.  Each decodes, calls, and
  * answers exactly once, now or later.
  */
+#include "text.h"
 #include "tree.h"
 
 #include <errno.h>
@@ -164,6 +165,59 @@ static int renew(struct fs *fs, struct handle *h)
 	return holder_charge(h);
 }
 
+/* To compare more would take longer than to render it. */
+#define COMPARED_MAX 16384
+
+static uint64_t hash_of(const struct buf *text)
+{
+	return text_hash_bytes(text->data,
+			       text->len < COMPARED_MAX ? text->len : 0) | 1;
+}
+
+static int begin_text(struct fs *fs, struct handle *h)
+{
+	int rc = renew(fs, h);
+	struct fs_kept_handle *kept =
+		rc ? NULL : takeover_keep_handle(fs, h->link.key);
+
+	if (kept) {
+		kept->len = h->text.len;
+		kept->hash = hash_of(&h->text);
+	}
+	return rc;
+}
+
+/* May a former daemon have given the beginning of what we don't know? */
+static bool is_lost(const struct fs *fs, const struct handle *h)
+{
+	return h->inherited && fs->options.kept &&
+	       fs->options.kept->handles_lost;
+}
+
+/*
+ * What was begun at a former daemon goes on with the same text only: with
+ * another it would be torn.
+ */
+static int go_on(struct fs *fs, struct handle *h, uint64_t off)
+{
+	const struct fs_kept_handle *kept = takeover_handle(fs, h->link.key);
+	int rc;
+
+	if (!kept || !kept->hash)
+		return is_lost(fs, h) ? -EIO : begin_text(fs, h);
+	if (off >= kept->len)
+		return 0;		/* at its end, without a text */
+	rc = renew(fs, h);
+	if (rc)
+		return rc;
+	if (h->text.len == kept->len && kept->len < COMPARED_MAX &&
+	    hash_of(&h->text) == kept->hash)
+		return 0;
+	buf_finish(&h->text);
+	h->has_text = false;
+	return -EIO;
+}
+
 static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		     struct fuse_file_info *fi)
 {
@@ -197,8 +251,10 @@ static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		wait_read(fs, req, h, size, fi, off);
 		return;
 	}
-	if (off == 0 || !h->has_text)
-		rc = renew(fs, h);
+	if (off == 0)
+		rc = begin_text(fs, h);
+	else if (!h->has_text)
+		rc = go_on(fs, h, (uint64_t)off);
 	if (rc)
 		fuse_reply_err(req, -rc);
 	else
@@ -261,7 +317,7 @@ static void ops_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 		return;
 	if (handle_may_mark(fi->fh) && can_sync(ino) && r && r->status) {
 		h->marked = true;
-		h->request = r->status->request.id;
+		handle_await(fs, h);
 	}
 	fuse_reply_err(req, 0);
 }

@@ -137,6 +137,14 @@ void takeover_keep_nudger(const struct fs *fs, pid_t pid);
 bool takeover_was_nudger(const struct fs *fs, pid_t pid);
 
 /*
+ * What is kept of the open file @fh: NULL when nothing is; room for it, or NULL;
+ * nothing any more.
+ */
+struct fs_kept_handle *takeover_handle(const struct fs *fs, uint64_t fh);
+struct fs_kept_handle *takeover_keep_handle(const struct fs *fs, uint64_t fh);
+void takeover_drop_handle(const struct fs *fs, uint64_t fh);
+
+/*
  * The replication @id is about to be removed.  False: the call that is served
  * has removed one of that name already, and @id is another.
  */
@@ -227,6 +235,9 @@ struct handle {
 	struct handle **told_link;	/* NULL: in none */
 };
 
+/* Numbers of handles differ by so much; the bits below are handle.c's. */
+#define HANDLE_SERIAL 4
+
 /*
  * handle.c.  A number holds no pointer: a handle that a former daemon gave out
  * is made again when it is first seen.
@@ -235,6 +246,8 @@ struct handle *handle_open(fuse_req_t req, uint64_t ino, int flags);
 struct handle *handle_get(fuse_req_t req, uint64_t ino, uint64_t fh);
 struct handle *handle_find(const struct fs *fs, uint64_t fh);
 void handle_close(struct fs *fs, uint64_t fh);
+/* The request that is current now is what its user waits for. */
+void handle_await(struct fs *fs, struct handle *h);
 void handle_finish(struct fs *fs);
 bool handle_may_mark(uint64_t fh);
 bool handle_may_hold_text(uint64_t fh);

@@ -144,6 +144,46 @@ bool takeover_may_remove(const struct fs *fs, uint64_t id)
 	return true;
 }
 
+/* Numbers of handles count up, so that those of one time are side by side. */
+static struct fs_kept_handle *find_handle(const struct fs *fs, uint64_t fh,
+					  uint64_t as)
+{
+	struct fs_kept *k = fs->options.kept;
+	uint64_t at = fh / HANDLE_SERIAL;
+	unsigned i;
+
+	for (i = 0; k && i < 16; i++)
+		if (k->handles[(at + i) % FS_HANDLES_MAX].fh == as)
+			return &k->handles[(at + i) % FS_HANDLES_MAX];
+	return NULL;
+}
+
+struct fs_kept_handle *takeover_handle(const struct fs *fs, uint64_t fh)
+{
+	return find_handle(fs, fh, fh);
+}
+
+struct fs_kept_handle *takeover_keep_handle(const struct fs *fs, uint64_t fh)
+{
+	struct fs_kept_handle *h = takeover_handle(fs, fh);
+
+	if (!h)
+		h = find_handle(fs, fh, 0);
+	if (h)
+		h->fh = fh;
+	else if (fs->options.kept)
+		fs->options.kept->handles_lost = true;
+	return h;
+}
+
+void takeover_drop_handle(const struct fs *fs, uint64_t fh)
+{
+	struct fs_kept_handle *h = takeover_handle(fs, fh);
+
+	if (h)
+		*h = (struct fs_kept_handle){.fh = 0};
+}
+
 /*
  * The kernel has introduced itself to the first daemon and does not do so again.
  * What libfuse takes from this is how large requests can be; the answer goes to

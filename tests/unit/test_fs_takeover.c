@@ -372,6 +372,113 @@ START_TEST(a_text_that_was_accepted_is)
 }
 END_TEST
 
+/* What @fh reads from @off, or an errno. */
+static const char *read_at(struct kernel *k, uint64_t ino, uint64_t fh,
+			   uint64_t off)
+{
+	static char text[1 << 16];
+	const struct reply *r = NULL;
+	int rc = answer(k, start_read(k, ino, fh, off, 0), &r);
+
+	if (rc)
+		snprintf(text, sizeof text, "%d", rc);
+	else
+		snprintf(text, sizeof text, "%.*s", (int)r->len, r->data);
+	forget_replies(k, 0);
+	return text;
+}
+
+/* Two daemons have two texts, of which a reader sees one. */
+START_TEST(what_was_begun_is_not_ended_by_another_text)
+{
+	struct kernel *k = kernel_kept();
+	uint64_t dir = make_replication(k), ino = look(k, dir, "state");
+	uint64_t fh = do_open(k, ino, O_RDONLY), late;
+
+	late = do_open(k, ino, O_RDONLY);
+	ck_assert_str_eq(read_at(k, ino, fh, 0), "replica\n");
+	restart(k);
+	/* The same goes on. */
+	ck_assert_str_eq(read_at(k, ino, fh, 3), "lica\n");
+	restart(k);
+	ask_in_vain(k, dir);
+	ck_assert_str_eq(read_at(k, ino, fh, 8), "");
+	ck_assert_str_eq(read_at(k, ino, fh, 3), "-5");
+	ck_assert_str_eq(read_at(k, ino, fh, 8), "");
+	ck_assert_str_eq(read_at(k, ino, fh, 0), "promoting\n");
+	ck_assert_str_eq(read_at(k, ino, fh, 8), "g\n");
+	/* What was not begun begins anywhere. */
+	ck_assert_str_eq(read_at(k, ino, late, 8), "g\n");
+	late = do_open(k, ino, O_RDONLY);
+	ck_assert_str_eq(read_at(k, ino, late, 8), "g\n");
+	kernel_free(k);
+}
+END_TEST
+
+START_TEST(what_is_closed_is_not_kept)
+{
+	struct kernel *k = kernel_kept();
+	uint64_t dir = make_replication(k), ino = look(k, dir, "state");
+	uint64_t first = do_open(k, ino, O_RDONLY);
+	uint64_t second = do_open(k, ino, O_RDONLY);
+	unsigned i, count = 0;
+
+	ck_assert_str_eq(read_at(k, ino, first, 0), "replica\n");
+	ck_assert_str_eq(read_at(k, ino, second, 0), "replica\n");
+	ck_assert_ptr_nonnull(takeover_handle(k->fs, first));
+	do_release(k, ino, first);
+	ck_assert_ptr_null(takeover_handle(k->fs, first));
+	restart(k);
+	do_release(k, ino, second);
+	for (i = 0; i < FS_HANDLES_MAX; i++)
+		count += kept.handles[i].fh != 0;
+	ck_assert_uint_eq(count, 0);
+	/* Without room only the daemon that began may go on. */
+	memset(kept.handles, 0xff, sizeof kept.handles);
+	first = do_open(k, ino, O_RDONLY);
+	ck_assert_str_eq(read_at(k, ino, first, 0), "replica\n");
+	ck_assert_str_eq(read_at(k, ino, first, 3), "lica\n");
+	restart(k);
+	ck_assert_str_eq(read_at(k, ino, first, 3), "-5");
+	kernel_free(k);
+}
+END_TEST
+
+static int close_of(struct kernel *k, uint64_t ino, uint64_t fh)
+{
+	return answer(k, start_flush(k, ino, fh), NULL);
+}
+
+/* They wait for a request, not for whatever is current at the next daemon. */
+START_TEST(who_waits_waits_for_the_same)
+{
+	struct kernel *k = kernel_kept();
+	uint64_t dir = make_replication(k), ino = look(k, dir, "state");
+	uint64_t wait = look(k, dir, "wait"), synced, waits, same, u;
+
+	ask_in_vain(k, dir);
+	synced = do_open(k, ino, O_RDONLY | O_NONBLOCK);
+	ck_assert_int_eq(do_fsync(k, ino, synced), 0);
+	waits = do_open(k, wait, O_RDONLY);
+	same = do_open(k, wait, O_RDONLY);
+	ck_assert_int_eq(close_of(k, ino, synced), NO_REPLY);
+	u = start_read(k, wait, same, 0, 0);
+	ck_assert_int_eq(answer(k, u, NULL), NO_REPLY);
+	restart(k);
+	ck_assert_int_eq(answer(k, start_read(k, wait, same, 0, 0), NULL),
+			 NO_REPLY);
+	/* Another node's, which is verified at once. */
+	k->act_rc = 0;
+	ck_assert_int_eq(write_file(k, dir, "state", "replica"), 0);
+	settle(k);
+	ck_assert_str_eq(read_file(k, dir, "wait"), "verified: replica\n");
+	ck_assert_int_eq(close_of(k, ino, synced), -ECANCELED);
+	ck_assert_int_eq(answer(k, start_read(k, wait, waits, 0, 0), NULL),
+			 -ECANCELED);
+	kernel_free(k);
+}
+END_TEST
+
 /* The next daemon may have been started with -o ro. */
 START_TEST(what_is_open_may_be_read_only_now)
 {
@@ -518,6 +625,9 @@ int main(void)
 	tcase_add_test(c, the_end_of_a_line_is_no_word);
 	tcase_add_test(c, a_word_among_yaml_is_whole);
 	tcase_add_test(c, a_text_that_was_accepted_is);
+	tcase_add_test(c, what_was_begun_is_not_ended_by_another_text);
+	tcase_add_test(c, what_is_closed_is_not_kept);
+	tcase_add_test(c, who_waits_waits_for_the_same);
 	tcase_add_test(c, what_is_open_may_be_read_only_now);
 	tcase_add_test(c, a_store_from_a_backup_is_no_heir);
 	tcase_add_test(c, waiters_are_left_to_the_next);
