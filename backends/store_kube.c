@@ -342,6 +342,7 @@ static const struct store_ops ops = {
 	.type = "kubernetes",
 	.load = load,
 	.new_id = store_kube_new_id,
+	.last_id = store_kube_last_id,
 	.save = store_kube_save,
 	.remove = store_kube_remove,
 	.mkdir = make_namespace,

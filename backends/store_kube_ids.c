@@ -273,6 +273,11 @@ uint64_t store_kube_new_id(struct store *s, struct error *err)
 	return ++((struct store_kube *)s)->ids.last;
 }
 
+uint64_t store_kube_last_id(const struct store *s)
+{
+	return ((const struct store_kube *)s)->ids.last;
+}
+
 uint64_t store_kube_known_id(struct store *s, const char *uid, bool *told)
 {
 	return kube_ids_find(&((struct store_kube *)s)->ids, uid, told);

@@ -151,6 +151,7 @@ uint64_t kube_ids_lost(struct kube_ids *ids, const char **path);
 int store_kube_load_namespaces(struct store_kube *k, struct store_visitor *v);
 /* As struct store_ops has them. */
 uint64_t store_kube_new_id(struct store *s, struct error *err);
+uint64_t store_kube_last_id(const struct store *s);
 uint64_t store_kube_known_id(struct store *s, const char *uid, bool *told);
 void store_kube_note_id(struct store *s, uint64_t id, const char *namespace,
 			const struct object *o);

@@ -102,6 +102,9 @@ struct store_ops {
 	 */
 	uint64_t (*new_id)(struct store *s, struct error *err);
 
+	/* All that were given until now are not above this.  Event loop. */
+	uint64_t (*last_id)(const struct store *s);
+
 	/*
 	 * worker: makes this version durable.  -ECANCELED when the store holds
 	 * another than the expected one; -EUCLEAN when it can't be told which

@@ -149,6 +149,11 @@ static uint64_t new_id(struct store *s, struct error *err)
 	return ids_next((struct local *)s, err);
 }
 
+static uint64_t last_id(const struct store *s)
+{
+	return ((const struct local *)s)->next_id - 1;
+}
+
 static int make_namespace(struct store *s, const char *namespace, uint64_t id,
 			  struct error *err)
 {
@@ -202,6 +207,7 @@ static const struct store_ops ops = {
 	.type = "local",
 	.load = local_load,
 	.new_id = new_id,
+	.last_id = last_id,
 	.save = save,
 	.remove = remove_file,
 	.mkdir = make_namespace,

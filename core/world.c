@@ -265,9 +265,9 @@ void world_stop(struct world *w)
 	record_retry(w);
 }
 
-uint64_t world_new_id(struct world *w, struct error *err)
+uint64_t world_last_id(const struct world *w)
 {
-	return w->store->ops->new_id(w->store, err);
+	return w->store->ops->last_id(w->store);
 }
 
 /* ---- replications ---- */

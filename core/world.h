@@ -146,8 +146,8 @@ const char *world_store_silence(const struct world *w);
 void world_tick(struct world *w, int64_t now);
 int64_t world_now(const struct world *w);
 
-/* An id above all that were ever given out, or 0. */
-uint64_t world_new_id(struct world *w, struct error *err);
+/* No id that was ever given out is above this; nothing is written for it. */
+uint64_t world_last_id(const struct world *w);
 
 /*
  * The next that a former daemon gave to a directory that is gone now; each once,

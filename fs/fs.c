@@ -196,7 +196,8 @@ void fs_leave(struct fs *fs)
 {
 	fs->leaving = true;
 	fs_abandon(fs);
-	close_session(fs);
+	if (fs->session)
+		close_session(fs);
 }
 
 void fs_free(struct fs *fs)

@@ -88,7 +88,8 @@ bool fs_can_be_taken_over(const struct fs *fs);
 
 /*
  * In the place of fs_mount: goes on with the mount behind @fd, which it owns.
- * -ESTALE when what that mount has shown is not known to the world.
+ * -ESTALE when nobody can go on with it: what it has shown is not known to the
+ * world, or the kernel has given it up.  With any other error the next one may.
  */
 int fs_take_over(struct fs *fs, int fd, struct error *err);
 

@@ -294,14 +294,18 @@ int server_start(struct server *s, struct error *err)
 	rc = make_world(s, err);
 	if (rc < 0 && s->keep.fd >= 0 && s->config.kube.cluster)
 		end_former(s);
-	if (rc == 0)
-		rc = state_dir_write_pid(s->state_dir, err);
-	if (rc == 0)
-		await_first_look(s);
-	if (rc == 0 && s->mountpoint)
+	if (rc < 0)
+		return rc;
+	/* Those who would want it find us without. */
+	if (state_dir_write_pid(s->state_dir, err) < 0)
+		log_print(&s->log, LOG_WARNING, "%s", err->msg);
+	await_first_look(s);
+	if (s->mountpoint)
 		rc = make_tree(s, err);
-	else if (rc == 0)
+	else
 		listen_to_world(s);
+	/* What is wrong with us need not be wrong with the next one. */
+	s->leaves = rc < 0 && s->keep.kept && rc != -ESTALE;
 	return rc;
 }
 

@@ -6,6 +6,7 @@ import pathlib
 
 import pytest
 
+from keeper import Kept, other     # noqa: F401 pylint: disable=unused-import
 from test_crash import no_act_is_done_twice
 from uvr import (BINARY, PATIENT, call, get, libc, manifest, name_of, put, sh,
                  until)
@@ -40,16 +41,21 @@ class Disk:
         self.order.unlink()
 
 
+def fail_by(monkeypatch, library, disk):
+    """What is started now has that disk."""
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    monkeypatch.setenv("UVRFS_FAIL_DISK", str(disk.order))
+    monkeypatch.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") +
+                       ":verify_asan_link_order=0")
+
+
 @pytest.fixture
 def d(make, library, monkeypatch):
     """A daemon whose disk can fail, until it is started again."""
     daemon = make(config=PATIENT)
     daemon.disk = Disk(daemon)
     with monkeypatch.context() as m:
-        m.setenv("LD_PRELOAD", str(library))
-        m.setenv("UVRFS_FAIL_DISK", str(daemon.disk.order))
-        m.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") +
-                 ":verify_asan_link_order=0")
+        fail_by(m, library, daemon.disk)
         daemon.start()
     return daemon
 
@@ -213,3 +219,32 @@ def test_torn_files(own):
         assert own.uvr("database", name).state == "replica"
     own.uvr("database", names[-1]).done().await_copy()
     assert good.state == "source" and good.read("hold") == "on\n"
+
+
+@pytest.mark.parametrize("end", ["kill9", "leave"])
+def test_a_takeover_needs_no_disk(library, monkeypatch, other, end):
+    """Who had the tree open goes on reading, whatever can't be written."""
+    daemon = Kept().start()
+    try:
+        if not daemon.store:
+            pytest.skip("this kernel does not send requests again")
+        disk, minor, r = Disk(daemon), daemon.minor, daemon.replica()
+        fd = other("open", r / "state", os.O_RDONLY)
+        sink = other("open", "/dev/null", os.O_WRONLY)
+        getattr(daemon, end)()
+        disk.breaks(errno.ENOSPC, "write", where="*uvrfs.yaml*")
+        pid = daemon.state / "uvrfs.pid"
+        pid.unlink(missing_ok=True)
+        pid.mkdir()
+        with monkeypatch.context() as m:
+            fail_by(m, library, disk)
+            daemon.start()
+        assert daemon.minor == minor
+        assert other("sendfile", sink, fd, 0, 20) == len("replica\n")
+        assert call(os.mkdir, daemon / "more") == errno.ENOSPC
+        assert "uvrfs.pid" in daemon.stderr()
+        disk.works()
+        assert call(os.mkdir, daemon / "more") == 0
+        pid.rmdir()
+    finally:
+        daemon.destroy()

@@ -80,6 +80,11 @@ static uint64_t store_new_id(struct store *s, struct error *err)
 	return ++of_store(s)->next_id;
 }
 
+static uint64_t store_last_id(const struct store *s)
+{
+	return ((const struct kernel *)s)->next_id;
+}
+
 static int store_rc(struct store *s, struct error *err)
 {
 	int rc = of_store(s)->save_rc;
@@ -121,6 +126,7 @@ static const struct store_ops store_table = {
 	.type = "memory",
 	.load = store_load,
 	.new_id = store_new_id,
+	.last_id = store_last_id,
 	.save = store_save,
 	.remove = store_remove,
 	.mkdir = store_mkdir,
