@@ -95,7 +95,8 @@ void nudge_file(struct fs *fs, struct inode node)
 
 void nudge_hold(struct fs *fs, struct inode node)
 {
-	struct note *note = note_of(fs, node);
+	struct note *note =
+		note_get(fs, (struct inode){KIND_REPLICATION, node.id, 0});
 
 	if (note)
 		note->writes |= bit_of(node);

@@ -244,6 +244,27 @@ START_TEST(a_write_under_way_is_waited_for)
 }
 END_TEST
 
+/* The kernel has cached all names: the next daemon hears of the WRITE first. */
+START_TEST(the_first_write_after_a_takeover_is_told_once)
+{
+	uint64_t dir, ino, fh, u;
+	struct kernel *k = watched_kernel(&dir);
+	const char *text;
+
+	ino = look(k, dir, "state");
+	k->fs->taken_over = true;
+	note_drop(k->fs, inode_parse(dir));
+	fh = do_open(k, ino, O_WRONLY);
+	u = start_write(k, ino, fh, 0, "promoting");
+	settle(k);
+	ck_assert_int_eq(answer(k, u, NULL), 0);
+	text = flush(k);
+	ck_assert(has(text, "ns/a/status.json "));
+	ck_assert(!has(text, "ns/a/state "));
+	kernel_free(k);
+}
+END_TEST
+
 START_TEST(a_rename_is_told)
 {
 	uint64_t dir, u;
@@ -397,6 +418,7 @@ int main(void)
 	tcase_add_test(c, a_listing_with_attributes_counts);
 	tcase_add_test(c, a_draft_that_becomes_real);
 	tcase_add_test(c, a_write_under_way_is_waited_for);
+	tcase_add_test(c, the_first_write_after_a_takeover_is_told_once);
 	tcase_add_test(c, a_rename_is_told);
 	tcase_add_test(c, only_so_much_at_once);
 	tcase_add_test(c, no_more_than_can_be_remembered);
