@@ -10,7 +10,7 @@
 void collect_init(struct collect *c)
 {
 	buf_init(&c->text, MANIFEST_MAX);
-	c->dirty = false;
+	c->dirty = c->broken = false;
 }
 
 void collect_finish(struct collect *c)
@@ -21,7 +21,13 @@ void collect_finish(struct collect *c)
 
 uint64_t collect_end(const struct collect *c)
 {
-	return c->text.len;
+	return c->broken ? UINT64_MAX : c->text.len;
+}
+
+void collect_drop(struct collect *c)
+{
+	c->broken = c->broken || c->text.len;
+	collect_finish(c);
 }
 
 int collect_add(struct collect *c, uint64_t offset, const void *data, size_t n,
@@ -29,10 +35,16 @@ int collect_add(struct collect *c, uint64_t offset, const void *data, size_t n,
 {
 	uint64_t end = c->text.len;
 
-	if (offset == 0)
+	if (offset == 0) {
 		buf_reset(&c->text);
-	if (offset != 0 && offset != end) {
+		c->broken = false;
+	} else if (c->broken) {
+		return fail(err, EINVAL,
+			    "what was written before this was refused: write "
+			    "the whole text again from its beginning");
+	} else if (offset != end) {
 		collect_finish(c);
+		c->broken = true;
 		return fail(err, EINVAL,
 			    "a write at offset %" PRIu64 " where %" PRIu64
 			    " was expected: write the whole text in order "
@@ -44,6 +56,7 @@ int collect_add(struct collect *c, uint64_t offset, const void *data, size_t n,
 		int code = c->text.failed;
 
 		collect_finish(c);
+		c->broken = true;
 		return fail(err, code,
 			    code == EFBIG ? "the text is longer than %d bytes"
 					  : "no memory for a text of %d bytes",

@@ -14,6 +14,7 @@
 struct collect {
 	struct buf text;
 	bool dirty;	/* there is text that was not taken yet */
+	bool broken;	/* what came before was dropped */
 };
 
 void collect_init(struct collect *c);
@@ -23,11 +24,15 @@ void collect_finish(struct collect *c);
  * Adds the @n bytes at @data, written at @offset.  Offset 0 begins a new text;
  * any other offset must be the end of what is there (a descriptor that appends
  * has no offset: pass collect_end).  A gap (EINVAL) or too much (EFBIG) drops
- * all of it, so that the flush which follows applies no half text.
+ * all of it, so that the flush which follows applies no half text; nothing but
+ * offset 0 is taken then, not the rest of what somebody appends.
  */
 int collect_add(struct collect *c, uint64_t offset, const void *data, size_t n,
 		struct error *err);
 uint64_t collect_end(const struct collect *c);
+
+/* The same when there is no room for it. */
+void collect_drop(struct collect *c);
 
 /*
  * True when there is text to apply; it then counts as applied, so that a second

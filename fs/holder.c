@@ -32,7 +32,7 @@ int holder_charge(struct handle *h)
 	if (!who->link.key || who->bytes <= HOLDER_BYTES)
 		return 0;
 	buf_finish(&h->text);
-	collect_finish(&h->collect);
+	collect_drop(&h->collect);
 	h->has_text = false;
 	who->bytes += cost_of(h) - h->charged;
 	h->charged = cost_of(h);

@@ -329,7 +329,7 @@ static void write_bytes(struct fs *fs, fuse_req_t req, struct asked *a,
 		write_to_word_file(fs, req, h, a);
 		return;
 	}
-	if (!h->collect.dirty && is_word(f, a, off, fi->flags)) {
+	if (!h->collect.dirty && !h->collect.broken && is_word(f, a, off, fi->flags)) {
 		h->inherited = false;
 		write_word(fs, req, f, a);
 		return;

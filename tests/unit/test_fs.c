@@ -167,6 +167,36 @@ START_TEST(collect_refuses_gaps)
 }
 END_TEST
 
+/* Who appends goes on after an error: that is the rest of a text. */
+START_TEST(collect_takes_no_rest)
+{
+	static char most[MANIFEST_MAX];
+	struct collect c;
+	struct error err;
+
+	collect_init(&c);
+	memset(most, ' ', sizeof most);
+	ck_assert_int_eq(collect_add(&c, 0, most, sizeof most, &err), 0);
+	add(&c, collect_end(&c), "x", -EFBIG);
+	add(&c, collect_end(&c), "spec:\n", -EINVAL);
+	ck_assert(!collect_take(&c));
+	add(&c, 0, "abc", 0);
+	add(&c, collect_end(&c), "d", 0);
+	ck_assert(collect_take(&c));
+	ck_assert_str_eq(buf_str(&c.text), "abcd");
+	collect_drop(&c);
+	add(&c, collect_end(&c), "e", -EINVAL);
+	ck_assert(!collect_take(&c));
+	collect_finish(&c);
+	collect_init(&c);
+	/* Nothing was begun. */
+	collect_drop(&c);
+	add(&c, collect_end(&c), "e", 0);
+	ck_assert(collect_take(&c));
+	collect_finish(&c);
+}
+END_TEST
+
 START_TEST(collect_refuses_too_much)
 {
 	static char half[MANIFEST_MAX / 2 + 1];
@@ -261,6 +291,7 @@ int main(void)
 	tcase_add_test(c, suggestions);
 	tcase_add_test(c, collect_in_order);
 	tcase_add_test(c, collect_refuses_gaps);
+	tcase_add_test(c, collect_takes_no_rest);
 	tcase_add_test(c, collect_refuses_too_much);
 	tcase_add_test(c, map_grows);
 	tcase_add_test(c, help_fits_a_screen);
