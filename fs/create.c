@@ -88,9 +88,10 @@ static void open_attribute(struct fs *fs, fuse_req_t req, struct inode node,
 		unlink_undo(fs, req, node);
 		rc = dir_entry(fs, node, &e);
 	}
-	h = rc ? NULL : handle_open(req, e.ino, fi->flags);
-	if (!h) {
-		fuse_reply_err(req, rc ? -rc : ENOMEM);
+	if (rc == 0)
+		rc = handle_open(req, e.ino, fi->flags, &h);
+	if (rc) {
+		fuse_reply_err(req, -rc);
 		return;
 	}
 	fi->direct_io = 1;

@@ -123,54 +123,64 @@ static void destroy(struct fs *fs, struct handle *h)
 	free(h);
 }
 
+/* Charges the caller for it, and opens what it reads; or it is no more. */
+static int take(fuse_req_t req, struct handle *h)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	const struct file *f = tree_file(inode_parse(h->ino));
+	int rc = holder_take(fs, h, fuse_req_ctx(req)->uid);
+
+	if (rc == 0 && f && f->flags & FILE_STREAM)
+		rc = stream_open(fs, h);
+	if (rc)
+		destroy(fs, h);
+	return rc;
+}
+
 /*
  * A handle of a former daemon may have been synced, so its close waits; a
  * marked one that was not costs a reader at most a wait that it can end.
  */
-struct handle *handle_get(fuse_req_t req, uint64_t ino, uint64_t fh)
+int handle_get(fuse_req_t req, uint64_t ino, uint64_t fh, struct handle **out)
 {
 	struct fs *fs = fuse_req_userdata(req);
-	const struct file *f = tree_file(inode_parse(ino));
-	const struct fs_kept_handle *kept;
-	struct handle *h = handle_find(fs, fh);
+	const struct fs_kept_handle *kept = takeover_handle(fs, fh);
+	struct handle *h = *out = handle_find(fs, fh);
+	int rc;
 
 	if (h)
-		return h;
+		return 0;
 	h = add(fs, ino, fh);
 	if (!h)
-		return NULL;
-	kept = takeover_handle(fs, fh);
+		return -ENOMEM;
 	if (kept && kept->request)
 		h->request = kept->request;
 	h->marked = handle_may_mark(fh);
 	h->inherited = true;
 	h->seen = -1;	/* who polls is told that it may have changed */
 	/* Who has opened it is not known any more: who uses it first pays. */
-	if (holder_take(fs, h, fuse_req_ctx(req)->uid) < 0 ||
-	    (f && f->flags & FILE_STREAM && stream_open(fs, h))) {
-		destroy(fs, h);
-		h = NULL;
-	}
-	return h;
+	rc = take(req, h);
+	if (rc == 0)
+		*out = h;
+	return rc;
 }
 
-struct handle *handle_open(fuse_req_t req, uint64_t ino, int flags)
+int handle_open(fuse_req_t req, uint64_t ino, int flags, struct handle **out)
 {
 	struct fs *fs = fuse_req_userdata(req);
 	const struct file *f = tree_file(inode_parse(ino));
 	struct handle *h;
+	int rc;
 
 	fs->last_fh += HANDLE_SERIAL;
 	h = add(fs, ino, fs->last_fh |
 			 (opened_like_sync(flags) ? MAY_MARK : 0) |
 			 (collects(ino, flags) ? MAY_HOLD_TEXT : 0));
-	if (h && holder_take(fs, h, fuse_req_ctx(req)->uid) < 0) {
-		destroy(fs, h);
-		return NULL;
-	}
-	if (h && f && f->flags & FILE_WAIT)
+	rc = h ? take(req, h) : -ENOMEM;
+	*out = rc ? NULL : h;
+	if (rc == 0 && f && f->flags & FILE_WAIT)
 		handle_await(fs, h);
-	return h;
+	return rc;
 }
 
 void handle_close(struct fs *fs, uint64_t fh)

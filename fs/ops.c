@@ -95,6 +95,7 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	const struct file *f = tree_file(node);
 	bool writes = (fi->flags & O_ACCMODE) != O_RDONLY;
 	struct handle *h;
+	int rc;
 
 	if (tree_check(fs, node)) {
 		fuse_reply_err(req, ESTALE);
@@ -116,13 +117,9 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_err(req, EACCES);
 		return;
 	}
-	h = handle_open(req, ino, fi->flags);
-	if (h && f && f->flags & FILE_STREAM && stream_open(fs, h)) {
-		handle_close(fs, h->link.key);
-		h = NULL;
-	}
-	if (!h) {
-		fuse_reply_err(req, ENOMEM);
+	rc = handle_open(req, ino, fi->flags, &h);
+	if (rc) {
+		fuse_reply_err(req, -rc);
 		return;
 	}
 	/* The kernel's page cache tears when size and content change. */
@@ -226,15 +223,15 @@ static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	const struct lines *lines = tree_lines(fs, node);
 	const struct file *f = tree_file(node);
 	struct handle *h;
-	int rc = 0;
+	int rc;
 
 	if (scratch_get(fs, node)) {
 		scratch_read(req, scratch_get(fs, node), size, off);
 		return;
 	}
-	h = handle_get(req, ino, fi->fh);
-	if (!h) {
-		fuse_reply_err(req, ENOMEM);
+	rc = handle_get(req, ino, fi->fh, &h);
+	if (rc) {
+		fuse_reply_err(req, -rc);
 		return;
 	}
 	if (f && f->flags & FILE_STREAM) {
@@ -286,9 +283,14 @@ static void ops_flush(fuse_req_t req, fuse_ino_t ino,
 {
 	struct fs *fs = fuse_req_userdata(req);
 	struct handle *h = handle_find(fs, fi->fh);
+	int rc = 0;
 
 	if (!h && (handle_may_mark(fi->fh) || handle_may_hold_text(fi->fh)))
-		h = handle_get(req, ino, fi->fh);
+		rc = handle_get(req, ino, fi->fh, &h);
+	if (rc) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
 	if (h && write_apply(fs, req, h))
 		return;
 	if (h && h->marked && can_sync(ino))
@@ -303,14 +305,15 @@ static void ops_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 	struct fs *fs = fuse_req_userdata(req);
 	struct replication *r = tree_replication(fs, inode_parse(ino));
 	struct handle *h;
+	int rc;
 
 	if (scratch_get(fs, inode_parse(ino))) {
 		fuse_reply_err(req, 0);
 		return;
 	}
-	h = handle_get(req, ino, fi->fh);
-	if (!h) {
-		fuse_reply_err(req, ENOMEM);
+	rc = handle_get(req, ino, fi->fh, &h);
+	if (rc) {
+		fuse_reply_err(req, -rc);
 		return;
 	}
 	if (write_apply(fs, req, h))

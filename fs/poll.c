@@ -102,7 +102,7 @@ void poll_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	struct handle *h = NULL;
 
 	if (!scratch_get(fs, node))
-		h = handle_get(req, ino, fi->fh);
+		handle_get(req, ino, fi->fh, &h);
 	if (h && ph && !tree_check(fs, node) && !handle_follow(fs, h)) {
 		poll_drop(h);
 		h->poll = ph;

@@ -240,10 +240,10 @@ struct handle {
 
 /*
  * handle.c.  A number holds no pointer: a handle that a former daemon gave out
- * is made again when it is first seen.
+ * is made again when it is first seen.  0, or -ENOMEM or -EDQUOT and no handle.
  */
-struct handle *handle_open(fuse_req_t req, uint64_t ino, int flags);
-struct handle *handle_get(fuse_req_t req, uint64_t ino, uint64_t fh);
+int handle_open(fuse_req_t req, uint64_t ino, int flags, struct handle **out);
+int handle_get(fuse_req_t req, uint64_t ino, uint64_t fh, struct handle **out);
 struct handle *handle_find(const struct fs *fs, uint64_t fh);
 void handle_close(struct fs *fs, uint64_t fh);
 /* The request that is current now is what its user waits for. */

@@ -319,10 +319,11 @@ static void write_bytes(struct fs *fs, fuse_req_t req, struct asked *a,
 			uint64_t ino)
 {
 	const struct file *f = tree_file(inode_parse(ino));
-	struct handle *h = handle_get(req, ino, fi->fh);
+	struct handle *h;
+	int rc = handle_get(req, ino, fi->fh, &h);
 
-	if (!h) {
-		fuse_reply_err(req, ENOMEM);
+	if (rc) {
+		fuse_reply_err(req, -rc);
 		return;
 	}
 	if (f->flags & FILE_WORD) {

@@ -230,6 +230,44 @@ START_TEST(what_is_held_is_held_against_its_user)
 }
 END_TEST
 
+/* So much that there is no room for another handle; one more, meanwhile. */
+START_TEST(too_much_is_told_as_such)
+{
+	static char text[(128 << 10) + 1];
+	struct kernel *k = kernel_kept();
+	uint64_t dir = make_replication(k), ino = look(k, dir, "spec.yaml");
+	uint64_t fh = 0, before;
+	unsigned i;
+	int rc = 0;
+
+	before = do_open(k, ino, O_WRONLY);
+	restart(k);
+	memset(text, ' ', sizeof text - 1);
+	k->uid = 1000;
+	for (i = 0; i < 1000 && rc == 0; i++) {
+		rc = try_open(k, ino, O_WRONLY, &fh);
+		if (rc == 0)
+			rc = answer(k, start_write(k, ino, fh, 0, text), NULL);
+		forget_replies(k, 0);
+	}
+	ck_assert_int_eq(rc, -EDQUOT);
+	/* Small ones take what is left. */
+	for (rc = 0; rc == 0; forget_replies(k, 0))
+		rc = try_open(k, look(k, dir, "state"), O_RDONLY, &fh);
+	ck_assert_int_eq(rc, -EDQUOT);
+	ck_assert_int_eq(answer(k, start_read(k, ino, before, 0, 0), NULL),
+			 -EDQUOT);
+	ck_assert_int_eq(answer(k, start_write(k, ino, before, 0, "x"), NULL),
+			 -EDQUOT);
+	ck_assert_int_eq(do_fsync(k, ino, before), -EDQUOT);
+	/* Not a success for what he may have written. */
+	ck_assert_int_eq(answer(k, start_flush(k, ino, before), NULL), -EDQUOT);
+	k->uid = 0;
+	ck_assert_int_eq(answer(k, start_flush(k, ino, before), NULL), -EIO);
+	kernel_free(k);
+}
+END_TEST
+
 START_TEST(what_was_made_or_removed_is)
 {
 	struct kernel *k = kernel_kept();
@@ -618,6 +656,7 @@ int main(void)
 	tcase_add_test(c, what_was_removed_takes_no_other_along);
 	tcase_add_test(c, a_dead_nudger_changes_nothing);
 	tcase_add_test(c, what_is_held_is_held_against_its_user);
+	tcase_add_test(c, too_much_is_told_as_such);
 	suite_add_tcase(s, c);
 	c = tcase_create("handles");
 	tcase_add_test(c, a_text_that_was_lost_is_an_error);
