@@ -61,8 +61,7 @@ static void derive(struct world *w, struct replication *r,
 	memcpy(s->conditions, conditions, sizeof conditions);
 }
 
-void commit_derive(struct world *w, struct replication *r,
-		   struct status *draft,
+void commit_derive(struct world *w, struct replication *r, struct status *draft,
 		   struct condition_text text[CONDITION_COUNT])
 {
 	derive(w, r, r->spec, draft, text);
@@ -408,6 +407,8 @@ int commit_start(struct world *w, struct replication *r,
 		return fail(err, ENOMEM, "out of memory");
 	c->expected = draft->resource_version++;
 	draft->updated = w->now;
+	if (!r->spec || !spec_equal_but_state(r->spec, spec))
+		draft->spec_changed = w->now;
 	if (edit && edit->kind == EDIT_ASK)
 		draft->generation = r->work->shared->object->generation;
 	else if (!w->shared && (!r->spec || !spec_equal(r->spec, spec)))

@@ -105,6 +105,8 @@ struct status {
 	const char *uid;		/* metadata.uid, a UUID */
 	int64_t created;
 	int64_t updated;		/* of this version */
+	int64_t spec_changed;		/* the spec, its state aside; 0: not
+					   known */
 	int64_t generation;		/* counts changes of spec */
 	uint64_t resource_version;	/* counts versions of both */
 	const char *version;		/* what the store calls this version, when

@@ -17,6 +17,7 @@ static const struct field of_status[] = {
 	{"holdsPVC", FIELD_BOOL, offsetof(struct status, holds_pvc)},
 	{"created", FIELD_TIME, offsetof(struct status, created)},
 	{"updated", FIELD_TIME, offsetof(struct status, updated)},
+	{"specChanged", FIELD_TIME, offsetof(struct status, spec_changed)},
 	{"hold", FIELD_TEXT, offsetof(struct status, hold)},
 	{"refused", FIELD_TEXT, offsetof(struct status, refused)},
 	{"refusedReason", FIELD_TEXT, offsetof(struct status, refused_reason)},

@@ -60,6 +60,7 @@ static int start_anew(struct loading *l, struct file_content *c,
 		.uid = uid,
 		.created = l->now,
 		.updated = l->now,
+		.spec_changed = l->now,
 		.generation = 1,
 		.resource_version = 1,
 	};
@@ -124,6 +125,7 @@ static int mend_version(struct loading *l, const struct place *p,
 				 (long long)draft.generation + 1);
 		draft.generation++;
 		draft.resource_version++;
+		draft.spec_changed = l->now;
 	}
 	if (!draft.created)
 		draft.created = l->now;

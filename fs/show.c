@@ -146,8 +146,9 @@ static int64_t mtime_of_attribute(struct fs *fs, struct inode node,
 		return note->mtimes[node.row - 1];
 	if (!r->status)
 		return note ? note->changed : fs->started;
-	return f->facets == FACET_SPEC ? r->status->created
-				       : r->status->updated;
+	/* Where that was not kept, a time that no former text had. */
+	return f->facets == FACET_SPEC && r->status->spec_changed
+		       ? r->status->spec_changed : r->status->updated;
 }
 
 /*

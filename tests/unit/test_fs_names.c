@@ -140,6 +140,37 @@ START_TEST(mtime_moves_with_the_text)
 }
 END_TEST
 
+/* What the next daemon shows, which was told of no change. */
+static void forget_changes(struct kernel *k, uint64_t dir)
+{
+	note_drop(k->fs, inode_parse(dir));
+}
+
+START_TEST(mtime_is_kept_with_the_text)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k), mode = mtime(k, dir, "mode"), old;
+	uint64_t state = mtime(k, dir, "state");
+
+	world_tick(k->world, world_now(k->world) + 60000);
+	ck_assert_int_eq(write_file(k, dir, "mode", "synchronous"), 0);
+	ck_assert_uint_ge(mtime(k, dir, "mode"), mode + 60);
+	forget_changes(k, dir);
+	ck_assert_uint_ge(mtime(k, dir, "mode"), mode + 60);
+	ck_assert_uint_ge(mtime(k, dir, "schedule"), mode + 60);
+	world_tick(k->world, world_now(k->world) + 60000);
+	ck_assert_int_eq(write_file(k, dir, "state", "promoting"), 0);
+	forget_changes(k, dir);
+	ck_assert_uint_ge(mtime(k, dir, "state"), state + 120);
+	ck_assert_uint_lt(mtime(k, dir, "mode"), mode + 120);
+	/* As of a daemon that did not keep it. */
+	old = (uint64_t)world_next(k->world, 0)->status->updated / 1000;
+	world_next(k->world, 0)->status->spec_changed = 0;
+	ck_assert_uint_eq(mtime(k, dir, "mode"), old);
+	kernel_free(k);
+}
+END_TEST
+
 START_TEST(listing_with_attributes)
 {
 	struct kernel *k = kernel_new(false);
@@ -178,6 +209,7 @@ int main(void)
 	tcase_add_test(c, names_that_are_never_made);
 	tcase_add_test(c, attributes_can_be_set_to_no_effect);
 	tcase_add_test(c, mtime_moves_with_the_text);
+	tcase_add_test(c, mtime_is_kept_with_the_text);
 	tcase_add_test(c, listing_with_attributes);
 	suite_add_tcase(s, c);
 	return run_suite(s);

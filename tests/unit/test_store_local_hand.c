@@ -48,6 +48,7 @@ START_TEST(edited_by_hand)
 	ck_assert_uint_eq(only()->status->resource_version, 2);
 	ck_assert_int_eq(only()->status->request.outcome, OUTCOME_PENDING);
 	ck_assert(only()->status->updated > 1700000000123);
+	ck_assert_int_eq(only()->status->spec_changed, only()->status->updated);
 	again();
 	ck_assert_str_eq(found.complaints, "");
 	ck_assert_int_eq(only()->status->generation, 2);
