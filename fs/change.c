@@ -21,8 +21,13 @@ static void make_draft(struct fs *fs, fuse_req_t req, struct namespace *ns,
 	struct caller c;
 	struct error err;
 	struct inode node = {.kind = KIND_REPLICATION};
-	struct pending *p = pending_new(fs, req);
+	struct pending *p;
 
+	if (fuse_req_ctx(req)->uid && !note_has_room(fs, ns)) {
+		fuse_reply_err(req, EDQUOT);
+		return;
+	}
+	p = pending_new(fs, req);
 	if (!p) {
 		fuse_reply_err(req, ENOMEM);
 		return;
@@ -36,6 +41,7 @@ static void make_draft(struct fs *fs, fuse_req_t req, struct namespace *ns,
 	node.id = r->id;
 	note_touch(fs, node);
 	note_touch(fs, tree_parent(fs, node));
+	note_draft(fs, r, true);
 	fs->version++;
 	p->made_in = tree_parent(fs, node);
 	snprintf(p->made, sizeof p->made, "%s", name);

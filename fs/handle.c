@@ -115,9 +115,9 @@ struct handle *handle_find(const struct fs *fs, uint64_t fh)
 static void destroy(struct fs *fs, struct handle *h)
 {
 	map_remove(&fs->handles, &h->link);
-	holder_release(fs, h);
 	handle_unfollow(h);
 	poll_drop(h);
+	holder_release(fs, h);
 	buf_finish(&h->text);
 	collect_finish(&h->collect);
 	free(h);
@@ -153,8 +153,11 @@ int handle_get(fuse_req_t req, uint64_t ino, uint64_t fh, struct handle **out)
 	h = add(fs, ino, fh);
 	if (!h)
 		return -ENOMEM;
+	/* For want of room: not what is current, which may be another's. */
 	if (kept && kept->request)
 		h->request = kept->request;
+	else if (takeover_lost_handles(fs))
+		h->request = 0;
 	h->marked = handle_may_mark(fh);
 	h->inherited = true;
 	h->seen = -1;	/* who polls is told that it may have changed */

@@ -10,10 +10,12 @@
 #include <stdlib.h>
 
 #define HOLDER_BYTES (128u << 20)
+#define HOLDER_POLLS (FS_POLLED_MAX / 4)
 
 struct holder {
 	struct map_link link;		/* its key is the uid */
 	size_t bytes;			/* 0: about to go */
+	unsigned polls;			/* noted for the next daemon */
 };
 
 static size_t cost_of(const struct handle *h)
@@ -55,6 +57,23 @@ int holder_take(struct fs *fs, struct handle *h, uid_t uid)
 	}
 	h->holder = who;
 	return holder_charge(h);
+}
+
+bool holder_add_poll(struct handle *h)
+{
+	struct holder *who = h->holder;
+
+	if (who && who->link.key && who->polls >= HOLDER_POLLS)
+		return false;
+	if (who)
+		who->polls++;
+	return true;
+}
+
+void holder_drop_poll(struct handle *h)
+{
+	if (h->holder)
+		h->holder->polls--;
 }
 
 void holder_release(struct fs *fs, struct handle *h)

@@ -203,6 +203,29 @@ static bool has_moved(const struct replication *r,
 	       !endpoint_equal(&r->spec->source, &before->spec->source);
 }
 
+static struct inode namespace_of(const struct namespace *ns)
+{
+	return (struct inode){.kind = KIND_NAMESPACE, .id = ns->id};
+}
+
+void note_draft(struct fs *fs, const struct replication *r, bool is_one)
+{
+	struct note *n = note_find(fs, directory_of(r));
+	struct note *in = note_find(fs, namespace_of(r->ns));
+
+	if (!n || !in || n->is_draft == is_one)
+		return;
+	n->is_draft = is_one;
+	in->drafts += is_one ? 1 : -1;
+}
+
+bool note_has_room(const struct fs *fs, const struct namespace *ns)
+{
+	const struct note *in = note_find(fs, namespace_of(ns));
+
+	return !in || in->drafts < DRAFTS_MAX;
+}
+
 static struct fs *told(struct world_listener *l)
 {
 	struct fs *fs = (struct fs *)l;
@@ -263,7 +286,7 @@ static void touch_all(struct fs *fs, const struct replication *r)
 	for (; node.row <= attribute_files.count; node.row++)
 		touch_file(fs, n, node);
 	note_touch(fs, directory_of(r));
-	note_touch(fs, (struct inode){KIND_NAMESPACE, r->ns->id, 0});
+	note_touch(fs, namespace_of(r->ns));
 	/* Others have made the namespace with it, it may be. */
 	if (r->ns->count <= 1)
 		note_touch(fs, (struct inode){.kind = KIND_ROOT});
@@ -274,6 +297,7 @@ static void appeared(struct world_listener *l, struct replication *r)
 {
 	struct fs *fs = told(l);
 
+	note_draft(fs, r, false);
 	arrive_made(fs, r);
 	touch_all(fs, r);
 }
@@ -282,6 +306,7 @@ static void vanishing(struct world_listener *l, struct replication *r)
 {
 	struct fs *fs = told(l);
 
+	note_draft(fs, r, false);
 	arrive_gone(fs, r);
 	touch_all(fs, r);
 	note_drop(fs, directory_of(r));
@@ -343,7 +368,7 @@ void note_take_over(struct fs *fs)
 	uint64_t id;
 
 	while ((ns = world_next_namespace(fs->world, ns ? ns->id : 0)))
-		forget_attributes(fs, (struct inode){KIND_NAMESPACE, ns->id, 0});
+		forget_attributes(fs, namespace_of(ns));
 	/* Others have removed it meanwhile: who has cached its name and
 	   attributes asks again, and is told ESTALE. */
 	while ((id = world_lost_id(fs->world, &path))) {

@@ -184,13 +184,6 @@ static int begin_text(struct fs *fs, struct handle *h)
 	return rc;
 }
 
-/* May a former daemon have given the beginning of what we don't know? */
-static bool is_lost(const struct fs *fs, const struct handle *h)
-{
-	return h->inherited && fs->options.kept &&
-	       fs->options.kept->handles_lost;
-}
-
 /*
  * What was begun at a former daemon goes on with the same text only: with
  * another it would be torn.
@@ -200,8 +193,10 @@ static int go_on(struct fs *fs, struct handle *h, uint64_t off)
 	const struct fs_kept_handle *kept = takeover_handle(fs, h->link.key);
 	int rc;
 
+	if ((!kept || !kept->hash) && h->inherited && takeover_lost_handles(fs))
+		return -EIO;
 	if (!kept || !kept->hash)
-		return is_lost(fs, h) ? -EIO : begin_text(fs, h);
+		return begin_text(fs, h);
 	if (off >= kept->len)
 		return 0;		/* at its end, without a text */
 	rc = renew(fs, h);

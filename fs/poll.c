@@ -36,8 +36,10 @@ void poll_drop(struct handle *h)
 	if (h->poll)
 		fuse_pollhandle_destroy(h->poll);
 	h->poll = NULL;
-	if (h->polled)
+	if (h->polled) {
 		*h->polled = 0;
+		holder_drop_poll(h);
+	}
 	h->polled = NULL;
 }
 
@@ -49,7 +51,7 @@ static void note_polled(struct fs *fs, struct handle *h)
 
 	while (polled && i < FS_POLLED_MAX && polled[i])
 		i++;
-	if (!polled || i == FS_POLLED_MAX)
+	if (!polled || i == FS_POLLED_MAX || !holder_add_poll(h))
 		return;
 	polled[i] = fs->poll_number;
 	h->polled = &polled[i];

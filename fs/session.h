@@ -101,6 +101,8 @@ struct note {
 	bool leaving;			/* an rmdir here has asked for that */
 	bool listed;			/* what the kernel keeps of its listing
 					   is as it is */
+	bool is_draft;			/* counted in its namespace's */
+	uint16_t drafts;		/* of a namespace */
 	uint8_t plans;			/* what its plan/ was listed for; 0: not */
 	struct note *nudge_next, **nudge_link;	/* NULL: in no list */
 	struct scratch *scratch;	/* the files of this directory */
@@ -143,6 +145,7 @@ bool takeover_was_nudger(const struct fs *fs, pid_t pid);
 struct fs_kept_handle *takeover_handle(const struct fs *fs, uint64_t fh);
 struct fs_kept_handle *takeover_keep_handle(const struct fs *fs, uint64_t fh);
 void takeover_drop_handle(const struct fs *fs, uint64_t fh);
+bool takeover_lost_handles(const struct fs *fs);	/* there was none for some */
 
 /*
  * The replication @id is about to be removed.  False: the call that is served
@@ -155,6 +158,14 @@ struct note *note_find(const struct fs *fs, struct inode directory);
 struct note *note_get(struct fs *fs, struct inode directory);	/* or NULL */
 void note_drop(struct fs *fs, struct inode directory);
 void note_touch(struct fs *fs, struct inode directory);
+
+/*
+ * Drafts are in memory only.  @r is one, or no more; may a user who is not root
+ * make another in @ns?
+ */
+#define DRAFTS_MAX 1024
+void note_draft(struct fs *fs, const struct replication *r, bool is_one);
+bool note_has_room(const struct fs *fs, const struct namespace *ns);
 
 /* What the kernel has is from a former daemon, and watchers were told by it. */
 void note_take_over(struct fs *fs);
@@ -258,6 +269,9 @@ bool handle_may_hold_text(uint64_t fh);
  */
 int holder_take(struct fs *fs, struct handle *h, uid_t uid);
 int holder_charge(struct handle *h);
+/* It is noted for the next daemon that he polls; false: too many of his are. */
+bool holder_add_poll(struct handle *h);
+void holder_drop_poll(struct handle *h);
 void holder_release(struct fs *fs, struct handle *h);
 
 /* poll_ and stream_ functions see this handle from now on: 0 or -ENOMEM. */

@@ -184,6 +184,11 @@ void takeover_drop_handle(const struct fs *fs, uint64_t fh)
 		*h = (struct fs_kept_handle){.fh = 0};
 }
 
+bool takeover_lost_handles(const struct fs *fs)
+{
+	return fs->options.kept && fs->options.kept->handles_lost;
+}
+
 /*
  * The kernel has introduced itself to the first daemon and does not do so again.
  * What libfuse takes from this is how large requests can be; the answer goes to

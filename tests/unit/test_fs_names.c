@@ -171,6 +171,34 @@ START_TEST(mtime_is_kept_with_the_text)
 }
 END_TEST
 
+/* Drafts are in memory: one user may not take all of it. */
+START_TEST(there_are_only_so_many_drafts)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t ns;
+	char name[16];
+	unsigned i;
+
+	make_replication(k);		/* a draft no more */
+	ns = PATH("ns");
+	k->uid = 1000;
+	for (i = 0; i < DRAFTS_MAX; i++) {
+		snprintf(name, sizeof name, "d%u", i);
+		ck_assert_int_eq(answer(k, start_mkdir(k, ns, name), NULL), 0);
+		forget_replies(k, 0);
+	}
+	ck_assert_int_eq(answer(k, start_mkdir(k, ns, "more"), NULL), -EDQUOT);
+	k->uid = 0;
+	ck_assert_int_eq(answer(k, start_mkdir(k, ns, "root"), NULL), 0);
+	ck_assert_int_eq(ask_name(k, FUSE_RMDIR, ns, "root"), 0);
+	k->uid = 1000;
+	ck_assert_int_eq(ask_name(k, FUSE_RMDIR, ns, "d7"), 0);
+	ck_assert_int_eq(answer(k, start_mkdir(k, ns, "more"), NULL), 0);
+	ck_assert_int_eq(answer(k, start_mkdir(k, ns, "d7"), NULL), -EDQUOT);
+	kernel_free(k);
+}
+END_TEST
+
 START_TEST(listing_with_attributes)
 {
 	struct kernel *k = kernel_new(false);
@@ -210,6 +238,7 @@ int main(void)
 	tcase_add_test(c, attributes_can_be_set_to_no_effect);
 	tcase_add_test(c, mtime_moves_with_the_text);
 	tcase_add_test(c, mtime_is_kept_with_the_text);
+	tcase_add_test(c, there_are_only_so_many_drafts);
 	tcase_add_test(c, listing_with_attributes);
 	suite_add_tcase(s, c);
 	return run_suite(s);

@@ -476,8 +476,11 @@ START_TEST(what_is_closed_is_not_kept)
 	first = do_open(k, ino, O_RDONLY);
 	ck_assert_str_eq(read_at(k, ino, first, 0), "replica\n");
 	ck_assert_str_eq(read_at(k, ino, first, 3), "lica\n");
+	second = do_open(k, look(k, dir, "wait"), O_RDONLY);
 	restart(k);
 	ck_assert_str_eq(read_at(k, ino, first, 3), "-5");
+	ck_assert_int_eq(answer(k, start_read(k, look(k, dir, "wait"), second,
+					      0, 0), NULL), -ECANCELED);
 	kernel_free(k);
 }
 END_TEST
@@ -615,6 +618,38 @@ START_TEST(more_pollers_than_room)
 }
 END_TEST
 
+static unsigned polled(void)
+{
+	unsigned i, count = 0;
+
+	for (i = 0; i < FS_POLLED_MAX; i++)
+		count += kept.polled[i] != 0;
+	return count;
+}
+
+/* There is room left for others. */
+START_TEST(pollers_of_one_user)
+{
+	struct kernel *k = kernel_kept();
+	uint64_t dir = make_replication(k), ino = look(k, dir, "mode"), fh = 0;
+	unsigned i;
+
+	k->uid = 1000;
+	for (i = 0; i <= FS_POLLED_MAX; i++) {
+		fh = do_open(k, ino, O_RDONLY);
+		do_poll(k, ino, fh, 71 + i);
+		if (i == 0)
+			do_release(k, ino, fh);
+		forget_replies(k, 0);
+	}
+	ck_assert_uint_eq(polled(), FS_POLLED_MAX / 4);
+	k->uid = 1001;
+	do_poll(k, ino, do_open(k, ino, O_RDONLY), 70);
+	ck_assert_uint_eq(polled(), FS_POLLED_MAX / 4 + 1);
+	kernel_free(k);
+}
+END_TEST
+
 /* What the kernel holds of a former daemon counts, until it is forgotten. */
 START_TEST(watchers_are_told_by_the_next)
 {
@@ -672,6 +707,7 @@ int main(void)
 	tcase_add_test(c, waiters_are_left_to_the_next);
 	tcase_add_test(c, pollers_are_woken_by_the_next);
 	tcase_add_test(c, more_pollers_than_room);
+	tcase_add_test(c, pollers_of_one_user);
 	tcase_add_test(c, watchers_are_told_by_the_next);
 	suite_add_tcase(s, c);
 	return run_suite(s);
