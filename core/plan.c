@@ -236,6 +236,15 @@ static void wait_for_circuit(const struct plan_input *in, struct planning *p)
 	p->out->look_at = until;
 }
 
+/* What it would wait for is what it is to keep from happening. */
+static bool takes_back(const struct planning *p)
+{
+	const struct request *req = &p->in->status->request;
+
+	return p->here->promotes &&
+	       row_for(req->from, req->word) == &plan_roll_back;
+}
+
 void plan_progress(const struct plan_input *in, struct plan *out)
 {
 	const struct request *req = &in->status->request;
@@ -258,8 +267,9 @@ void plan_progress(const struct plan_input *in, struct plan *out)
 	}
 	/* One action at a time, also one whose answer we never got; but for one
 	   that is not waited for any more. */
-	if (p.here->busy ||
-	    (p.peer->busy && !(p.overrides & OVERRIDE_STEP_DOWN)))
+	if (!takes_back(&p) &&
+	    (p.here->busy ||
+	     (p.peer->busy && !(p.overrides & OVERRIDE_STEP_DOWN))))
 		plan_wait(&p, REASON_BUSY, "an action runs at %s%s%s",
 			  p.here->busy ? in->here : in->peer,
 			  *busy->native ? ": " : "", busy->native);

@@ -396,6 +396,9 @@ static void roll_back_checks(struct planning *p)
 			  p->in->here);
 		return;
 	}
+	if (p->here->promotes)
+		plan_pass(p, "promotion", "%s is not asked for it any more",
+			  p->in->here);
 	if (!p->asked_peer)
 		plan_pass(p, "peer", "%s was not asked to step down",
 			  p->in->peer);
@@ -464,7 +467,7 @@ static void roll_back_steps(struct planning *p)
 	if (here_may_be_writable(p)) {
 		roll_back_writable(p);
 	} else if (p->here->promotes) {
-		/* It failed, and would be tried again behind our back. */
+		/* It would be done, or tried again, behind our back. */
 		plan_step(p, ACT_DEMOTE);
 	} else if (p->asked_peer && !peer_is_source(p)) {
 		give_back(p);

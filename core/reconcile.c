@@ -126,6 +126,25 @@ static void doubt(struct world *w, struct replication *r,
 		 act_text(result->act));
 }
 
+#define ASKED_STILL "the storage is asked for the promotion still, and may carry " \
+		    "it out: write replica"
+
+/* What it would still be promoted for has ended by its deadline. */
+static int end_promotion(struct world *w, struct replication *r,
+			 const struct act_result *result)
+{
+	const char *last = r->status->failure;
+	char why[PLAN_TEXT_MAX + 32];
+
+	if (result->rc == 0)
+		snprintf(why, sizeof why, "%.700s; the storage is not asked for "
+			 "the promotion any more", last ? last : "");
+	else
+		snprintf(why, sizeof why, "%.480s; " ASKED_STILL " (%.300s)",
+			 last ? last : "", result->sentence);
+	return conclude(w, r, OUTCOME_FAILED, why);
+}
+
 /* Takes what came of an act, if there is something, into the record. */
 static int take_result(struct world *w, struct replication *r)
 {
@@ -139,6 +158,9 @@ static int take_result(struct world *w, struct replication *r)
 	ours = result.request == draft.request.id &&
 	       draft.request.outcome == OUTCOME_PENDING;
 	answered = result.rc == 0 || backend_error_is_final(result.rc);
+	if (ours && result.act == ACT_DEMOTE &&
+	    draft.request.word == WORD_PROMOTING)
+		return end_promotion(w, r, &result);
 	if (ours && result.rc < 0 && answered)
 		return conclude(w, r, OUTCOME_FAILED, result.sentence);
 	/* An act without an answer may run still: it keeps its name, so that
@@ -169,11 +191,12 @@ static bool is_intended(const struct replication *r, enum act act)
 }
 
 /*
- * Keeps the intent before the act.  One that is there already is kept again, by
- * whoever was not the last to write: somebody else may have put another request
- * in its place, and the news of it be late.
+ * Keeps the intent before the act; @why: what it is made for, or NULL.  One that
+ * is there already is kept again, by whoever was not the last to write: somebody
+ * else may have put another request in its place, and the news of it be late.
  */
-static int record_intent(struct world *w, struct replication *r, enum act act)
+static int record_intent(struct world *w, struct replication *r, enum act act,
+			 const char *why)
 {
 	struct status draft = *r->status;
 	struct error err;
@@ -187,6 +210,10 @@ static int record_intent(struct world *w, struct replication *r, enum act act)
 	draft.intent.at = w->now;
 	if (act == ACT_DEMOTE_PEER && draft.request.word == WORD_PROMOTING)
 		draft.request.asked_peer = true;
+	if (why) {
+		draft.failure = why;
+		draft.failure_at = w->now;
+	}
 	return commit_start(w, r, r->spec, &draft, NULL, "", &err);
 }
 
@@ -212,19 +239,6 @@ static int64_t deadline_of(const struct replication *r)
 		return 0;
 	again = r->work->peer_since + (req->deadline - req->accepted);
 	return again > end ? again : end;
-}
-
-static int give_up(struct world *w, struct replication *r,
-		    const struct plan *plan)
-{
-	char why[PLAN_TEXT_MAX + 32];
-
-	snprintf(why, sizeof why, "the deadline passed; last: %s",
-		 plan->waits_for    ? plan->waits_text
-		 : r->status->failure ? r->status->failure
-		 : plan->step_count ? act_text(plan->steps[0])
-				    : "not verified");
-	return conclude(w, r, OUTCOME_FAILED, why);
 }
 
 /* Asks the storage, as one call among the few that a cluster is given. */
@@ -260,7 +274,8 @@ void look_again(struct world *w, struct replication *r)
 		look(w, r);
 }
 
-static int begin(struct world *w, struct replication *r, enum act act)
+static int begin(struct world *w, struct replication *r, enum act act,
+		 const char *why)
 {
 	bool is_ours = r->work->confirmed || !w->shared;
 	struct cluster *c;
@@ -273,9 +288,31 @@ static int begin(struct world *w, struct replication *r, enum act act)
 	if (circuit_allows(c, w->now))
 		return is_ours && is_intended(r, act)
 			       ? act_begin(w, r, act)
-			       : record_intent(w, r, act);
+			       : record_intent(w, r, act, why);
 	r->work->retry_at = w->now + w->config->retry_first_ms;
 	return 0;
+}
+
+static int give_up(struct world *w, struct replication *r,
+		    const struct plan *plan)
+{
+	char why[PLAN_TEXT_MAX + 160];
+	struct observation seen;
+
+	snprintf(why, sizeof why, "the deadline passed; last: %s",
+		 plan->waits_for    ? plan->waits_text
+		 : r->status->failure ? r->status->failure
+		 : plan->step_count ? act_text(plan->steps[0])
+				    : "not verified");
+	sight_read(r->seen, &seen);
+	/* Nothing more is to happen by itself, unless others want the same. */
+	if (seen.here.promotes && r->status->request.word == WORD_PROMOTING) {
+		if (!*seen.group)
+			return begin(w, r, ACT_DEMOTE, why);
+		snprintf(why + strlen(why), sizeof why - strlen(why),
+			 "; " ASKED_STILL);
+	}
+	return conclude(w, r, OUTCOME_FAILED, why);
 }
 
 /* Does the next thing about a request that is not decided. */
@@ -300,7 +337,7 @@ static int step(struct world *w, struct replication *r,
 	if (plan->look_at > work->retry_at)
 		work->retry_at = plan->look_at;
 	if (act != ACT_NONE && !act_is_wait(act) && w->now >= work->retry_at)
-		return begin(w, r, act);
+		return begin(w, r, act, NULL);
 	if (plan->waits_for)
 		look_again(w, r);
 	return 0;

@@ -192,6 +192,85 @@ START_TEST(the_deadline_fails_a_request_that_waits)
 }
 END_TEST
 
+/* The storage has been told to, and tells nothing of it. */
+static void promote_in_vain(void)
+{
+	lose_peer();
+	f->act_rc = -EAGAIN;
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	f->truth.here.promotes = f->truth.here.busy = true;
+	f->truth.here.fact = ROLE_UNKNOWN;
+	strcpy(f->truth.here.native, "not done yet");
+	look();
+	ck_assert(is_acted(ACT_FORCE_PROMOTE, ACT_NONE, ACT_NONE));
+	f->acts = 0;
+	f->act_rc = 0;
+}
+
+START_TEST(the_deadline_takes_back_what_may_be_done_yet)
+{
+	promote_in_vain();
+	advance(800000);
+	ck_assert_uint_eq(f->acts, 0);
+	advance(100001);
+	ck_assert(is_acted(ACT_DEMOTE, ACT_NONE, ACT_NONE));
+	ck_assert_int_eq(outcome(), OUTCOME_FAILED);
+	ck_assert_int_eq(replication_state(the()), STATE_FAILED);
+	ck_assert_ptr_nonnull(strstr(the()->status->failure, "not done yet"));
+	ck_assert_ptr_nonnull(strstr(the()->status->failure, "not asked for"));
+	advance(10000000);
+	ck_assert_uint_eq(f->acts, 1);
+}
+END_TEST
+
+static const int refusals[] = {-EAGAIN, -EPERM};
+
+/* What can't be taken back is told. */
+START_TEST(the_deadline_tells_what_may_be_done_yet)
+{
+	promote_in_vain();
+	f->act_rc = refusals[_i];
+	advance(900001);
+	ck_assert(is_acted(ACT_DEMOTE, ACT_NONE, ACT_NONE));
+	ck_assert_int_eq(outcome(), OUTCOME_FAILED);
+	ck_assert_ptr_nonnull(strstr(the()->status->failure, "not done yet"));
+	ck_assert_ptr_nonnull(strstr(the()->status->failure, "write replica"));
+	/* Which does so, whatever it waits for. */
+	f->act_rc = 0;
+	f->acts = 0;
+	ck_assert_int_eq(put(EDIT_STATE, "replica"), 0);
+	ck_assert(did(ACT_DEMOTE));
+}
+END_TEST
+
+START_TEST(a_death_after_the_deadline_takes_back_nothing_less)
+{
+	promote_in_vain();
+	f->now += 900001;
+	world_tick(f->world, f->now);
+	while (the()->status->intent.act != ACT_DEMOTE)
+		ck_assert(run_one());
+	restart();
+	look();
+	ck_assert(did(ACT_DEMOTE));
+	ck_assert_int_eq(outcome(), OUTCOME_FAILED);
+	ck_assert_ptr_nonnull(strstr(the()->status->failure, "not done yet"));
+}
+END_TEST
+
+/* Others that move along may want it still. */
+START_TEST(a_deadline_takes_nothing_back_from_a_group)
+{
+	promote_in_vain();
+	strcpy(f->truth.group, "a group");
+	look();
+	advance(900001);
+	ck_assert_uint_eq(f->acts, 0);
+	ck_assert_int_eq(outcome(), OUTCOME_FAILED);
+	ck_assert_ptr_nonnull(strstr(the()->status->failure, "write replica"));
+}
+END_TEST
+
 static const struct {
 	enum reach reach;
 	const char *site, *peer;
@@ -327,6 +406,10 @@ int main(void)
 	tcase_add_test(c, transient_errors_are_retried_with_the_same_serial);
 	tcase_add_test(c, a_final_error_fails_and_can_be_retried);
 	tcase_add_test(c, the_deadline_fails_a_request_that_waits);
+	tcase_add_test(c, the_deadline_takes_back_what_may_be_done_yet);
+	tcase_add_loop_test(c, the_deadline_tells_what_may_be_done_yet, 0, 2);
+	tcase_add_test(c, a_death_after_the_deadline_takes_back_nothing_less);
+	tcase_add_test(c, a_deadline_takes_nothing_back_from_a_group);
 	tcase_add_loop_test(c, a_wait_says_what_it_waits_for, 0,
 			    sizeof silences / sizeof *silences);
 	tcase_add_test(c, a_robot_with_yesterdays_manifest_changes_nothing);
