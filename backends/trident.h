@@ -99,6 +99,10 @@ void tmr_read(const struct csi_view *v, struct tmr *t);
 /* Says `promoted', stands by it, and is not in use any more by its own word. */
 bool tmr_has_stepped_down(const struct tmr *t);
 
+/* A mirror that was asked to be promoted, and has not been for all that is told:
+   it is any moment, when Trident comes to it or starts anew. */
+bool tmr_may_be_promoted(const struct tmr *t);
+
 /* The values of the three notes, for what is written now.  @out is returned. */
 #define TRIDENT_NOTE_MAX 512
 const char *tmr_note_written(const struct csi_call *c, const struct tmr *t,

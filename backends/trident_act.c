@@ -185,10 +185,14 @@ static int take_back(struct trident_deed *d)
 	return trident_note(d, true, json_pack("{s:n}", TRIDENT_STEPPED));
 }
 
-/* The other side failed to be promoted, and is asked for it still. */
+/*
+ * The other side was not promoted when it was asked to be, and is asked still: once
+ * the role is taken back here there would be two.
+ */
 static bool may_be_promoted_yet(const struct trident_deed *d)
 {
-	return d->other.phase == TMR_FAILED && asks_for(&d->other, PROMOTED);
+	return tmr_may_be_promoted(&d->other) ||
+	       (d->other.phase == TMR_FAILED && asks_for(&d->other, PROMOTED));
 }
 
 static int cancel_other(struct trident_deed *d)
@@ -262,16 +266,31 @@ static int promote(struct trident_deed *d)
 		return 0;
 	if (own_failure(d) && d->at.phase != TMR_PENDING)
 		return say_failed(d, own_failure(d));
+	/* One that is being promoted now is not held up: somebody wants that. */
+	if (d->at.phase == TMR_SOURCE && d->other.phase != TMR_PENDING &&
+	    may_be_promoted_yet(d))
+		return cancel_other(d);
 	rc = check_other(d);
 	if (rc < 0)
 		return rc;
 	if (d->at.phase == TMR_SOURCE)
-		return may_be_promoted_yet(d) ? cancel_other(d) : take_back(d);
+		return take_back(d);
 	/* Without a mirror nothing comes here: first that, and then the rest. */
 	if (d->at.phase == TMR_FAILED)
 		return asked_by_us(d) ? failed(d)
 				      : trident_ask(d, ESTABLISHED, NULL, NULL);
 	return d->at.phase == TMR_FOLLOWS ? promote_mirror(d) : not_now(d);
+}
+
+/* A side that answers, and can't be told, is not waited for. */
+static int take_back_by_force(struct trident_deed *d)
+{
+	int rc = 1;
+
+	d->lacking = true;
+	if (may_be_promoted_yet(d))
+		rc = trident_pass_over(d, cancel_other(d));
+	return rc <= 0 ? rc : take_back(d);
 }
 
 static int force_promote(struct trident_deed *d)
@@ -288,7 +307,7 @@ static int force_promote(struct trident_deed *d)
 	if (rc)
 		return rc;
 	if (at->phase == TMR_SOURCE)
-		return take_back(d);
+		return take_back_by_force(d);
 	if (at->phase == TMR_UNCLEAR || at->phase == TMR_PENDING ||
 	    (at->phase == TMR_STUCK && asks_for(at, PROMOTED)))
 		return not_now(d);

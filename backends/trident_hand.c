@@ -278,6 +278,10 @@ int trident_step_down(struct trident_deed *d)
 	const char *handle = "";
 	int rc;
 
+	/* A mirror is asked to be what it is: whatever has become of it meanwhile,
+	   that does no harm. */
+	if (seen->here.promotes)
+		return trident_ask(d, "established", NULL, NULL);
 	if (seen->here.claim == ROLE_REPLICA)
 		return 0;
 	if (d->at.phase != TMR_SOURCE)

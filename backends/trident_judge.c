@@ -362,6 +362,7 @@ static void judge_side(const struct csi_view *v, const struct csi_view *other,
 		judge_pending(&j);
 	else if (j.at.phase == TMR_FAILED || j.at.phase == TMR_STUCK)
 		judge_halted(&j);
+	side->promotes = tmr_may_be_promoted(&j.at);
 	put_native(&j);
 }
 

@@ -314,6 +314,13 @@ bool tmr_has_stepped_down(const struct tmr *t)
 	return t->phase == TMR_SOURCE && t->stepped.valid;
 }
 
+bool tmr_may_be_promoted(const struct tmr *t)
+{
+	return (t->phase == TMR_PENDING || t->phase == TMR_STUCK ||
+		t->phase == TMR_FAILED) &&
+	       is_promoted(t->asked) && t->past == TMR_WAS_MIRROR;
+}
+
 /* ---- what we made ---- */
 
 const char *trident_final_handle(const struct csi_view *v)

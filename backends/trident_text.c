@@ -128,6 +128,10 @@ static void put_stepped(struct buf *out, const struct csi_view *v,
 
 static void step_down(struct text *t)
 {
+	if (tmr_may_be_promoted(&t->here)) {
+		put_spec(t, "established", json_object());
+		return;
+	}
 	put_final(t->out, t->at, t->other, &t->there);
 	put_note(t->out, t->other, t->there.name,
 		 json_pack("{s:s}", TRIDENT_COPIED,
