@@ -360,6 +360,9 @@ static int resync(struct trident_deed *d)
 	rc = check_remote(d);
 	if (rc < 0)
 		return rc;
+	if (at->diverged && !(overrides(d) & OVERRIDE_DATA))
+		return fail(d->err, EBUSY, "%s has, or may have, writes that %s "
+			    "lacks", here(d), there(d));
 	if (d->at.phase == TMR_FAILED && asked_by_us(d) &&
 	    asks_for(&d->at, REESTABLISHED))
 		return failed(d);

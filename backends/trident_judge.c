@@ -56,6 +56,13 @@ static bool final_was_taken(const struct tmr *t, const struct tmr *other)
 		       handle) == 0);
 }
 
+/* What was written since is in no snapshot.  Who uses it in the moment of a look
+   goes on after it. */
+static bool was_used_since(const struct csi_view *v, const struct tmr *t)
+{
+	return v->used_at && v->used_at >= t->stepped.at;
+}
+
 /* Trident could not make it follow, and has left it as it was. */
 static bool is_still_stepped_down(const struct tmr *t)
 {
@@ -108,7 +115,8 @@ static void judge_stepped(struct judging *j)
 	s->fact = facts[j->view->in_use];
 	s->busy = j->final == STAGE_RUNS;
 	s->complete = true;
-	s->diverged = went_on && !final_was_taken(&j->at, &j->other);
+	s->diverged = went_on && (!final_was_taken(&j->at, &j->other) ||
+				  was_used_since(j->view, &j->at));
 	/* Nobody has taken over, so nobody has more. */
 	s->caught_up = copies_from(&j->other, &j->at) && !went_on;
 	s->has_last_copy = !is_source(&j->other);

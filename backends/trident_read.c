@@ -161,8 +161,9 @@ static const char *put_stepped(const char *mark, int64_t at,
 {
 	char time[TIME_TEXT_MAX];
 
+	/* It is compared with when the volume was last seen in use. */
 	snprintf(out, TRIDENT_NOTE_MAX, "%s %s %s %s", mark,
-		 time_text(at, time), s->label, *s->handle ? s->handle : "-");
+		 time_text_ms(at, time), s->label, *s->handle ? s->handle : "-");
 	return out;
 }
 

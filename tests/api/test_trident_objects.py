@@ -296,6 +296,11 @@ def test_somebody_who_uses_the_old_source_again_is_shown(trident):
     assert len(trident.written()) == before
     trident.double.release("a", NS, pair.claim)
     until(lambda: one.conditions["Degraded"].reason != "SplitBrain", "its end")
+    # What was written then is in no snapshot.
+    assert one.ask("swap") == errno.EBUSY and "force" in one.error
+    assert len(trident.written()) == before and pair.is_writable("a")
+    one.go("swap force")
+    assert not pair.is_writable("a")
 
 
 # ---- what is missing, or in use ----

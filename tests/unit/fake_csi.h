@@ -26,6 +26,7 @@
 struct fake_site {
 	enum reach reach;
 	enum tri in_use;
+	int64_t used_at;		/* the last look that saw it in use */
 	bool no_claim;
 	bool no_snapshots;
 	json_t *objects;		/* of all kinds, each with "_kind" */
@@ -294,8 +295,11 @@ void csi_take_group(struct csi_look *l, const char *group,
 static inline void fake_look(int site, void (*gather)(struct csi_look *),
 			     struct csi_view *v)
 {
-	const struct fake_site *s = &fake_sites[site];
+	struct fake_site *s = &fake_sites[site];
 	struct csi_look l = {site, v};
+
+	if (s->in_use == TRI_YES)
+		s->used_at = fake_now;
 
 	*v = (struct csi_view){
 		.cluster = site ? "site-b" : "site-a",
@@ -305,6 +309,7 @@ static inline void fake_look(int site, void (*gather)(struct csi_look *),
 		.claim_name = "db",
 		.claim = s->no_claim ? NULL : fake_claim,
 		.in_use = s->in_use,
+		.used_at = s->used_at,
 		.can_snapshot = !s->no_snapshots,
 		.snapshot_class = "netapp",
 	};

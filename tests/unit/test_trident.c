@@ -21,6 +21,9 @@ START_TEST(to_resync)
 	fake_sites[A].in_use = TRI_YES;
 	ck_assert_int_eq(act_at(ACT_RESYNC_PEER, A), -EBUSY);
 	fake_sites[A].in_use = TRI_NO;
+	/* What was written then is nowhere else. */
+	ck_assert_int_eq(act_at(ACT_RESYNC_PEER, A), -EBUSY);
+	overrides = OVERRIDE_DATA;
 	ck_assert_int_eq(act_at(ACT_RESYNC_PEER, A), 0);
 	ck_assert_str_eq(fake_log, "a patch db to reestablished\n");
 	ck_assert_str_eq(fake_text(fake_mapping(A), "remoteVolumeHandle"),
@@ -96,6 +99,8 @@ START_TEST(a_resync_that_fails)
 	judge();
 	ck_role(o.here, ROLE_REPLICA, ROLE_SOURCE);
 	fake_sites[A].in_use = TRI_NO;
+	ck_assert_int_eq(act_at(ACT_RESYNC_PEER, A), -EBUSY);
+	overrides = OVERRIDE_DATA;
 	ck_assert_int_eq(act_at(ACT_RESYNC_PEER, A), -EINVAL);
 	ck_says(err.msg, "Could not reestablish mirror");
 	request++;

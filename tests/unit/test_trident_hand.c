@@ -80,6 +80,56 @@ START_TEST(stepped_down_and_used)
 }
 END_TEST
 
+/* B, verified, of what A handed over. */
+static void fail_over(void)
+{
+	verified_pair();
+	drive(B, STATE_REPLICA, WORD_PROMOTING, false);
+	ck_role(o.peer, ROLE_SOURCE, ROLE_SOURCE);
+	ck_assert(!o.here.diverged);
+}
+
+START_TEST(what_was_written_after_the_failover_is_not_there)
+{
+	fail_over();
+	fake_sites[A].in_use = TRI_YES;
+	fake_volumes[A].data = 77;
+	judge();
+	ck_role(o.here, ROLE_REPLICA, ROLE_SOURCE);
+	fake_now += 1;
+	fake_sites[A].in_use = TRI_NO;
+	judge();
+	ck_role(o.here, ROLE_REPLICA, ROLE_REPLICA);
+	ck_assert(o.here.diverged);
+	ck_assert_int_eq(act_at(ACT_RESYNC_PEER, A), -EBUSY);
+	ck_says(err.msg, "writes that site-b lacks");
+	/* What has gone on is asked: it alone makes writes of others' lost. */
+	fake_sites[B].reach = REACH_SILENT;
+	judge();
+	ck_assert(!o.here.diverged);
+	fake_sites[B].reach = REACH_OK;
+	drive(B, STATE_SOURCE, WORD_SWAP, true);
+	ck_assert(o.here.following && !o.here.diverged);
+	ck_assert(!fake_volumes[A].writable);
+}
+END_TEST
+
+/* Until it stepped down it was used, and that is there. */
+START_TEST(what_was_written_before_the_failover_is_there)
+{
+	verified_pair();
+	fake_sites[A].in_use = TRI_YES;
+	judge();
+	fake_sites[A].in_use = TRI_NO;
+	/* Also when all of it is within a second. */
+	fake_now += 1;
+	drive(B, STATE_REPLICA, WORD_PROMOTING, false);
+	ck_assert(!o.here.diverged);
+	drive(B, STATE_SOURCE, WORD_SWAP, false);
+	ck_assert(o.here.following);
+}
+END_TEST
+
 START_TEST(what_is_in_use_stays)
 {
 	verified_pair();
@@ -538,6 +588,8 @@ int main(void)
 
 	add(c, the_stages_of_stepping_down);
 	add(c, stepped_down_and_used);
+	add(c, what_was_written_after_the_failover_is_not_there);
+	add(c, what_was_written_before_the_failover_is_there);
 	add(c, what_is_in_use_stays);
 	add(c, the_used_is_fetched_once_more);
 	add(c, what_is_needed_to_step_down);
