@@ -96,6 +96,9 @@ struct tmr {
 
 void tmr_read(const struct csi_view *v, struct tmr *t);
 
+/* It says that it has failed, of what it was asked for before. */
+bool tmr_has_failed_before(const struct tmr *t);
+
 /* Says `promoted', stands by it, and is not in use any more by its own word. */
 bool tmr_has_stepped_down(const struct tmr *t);
 

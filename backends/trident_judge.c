@@ -312,11 +312,13 @@ static void put_native(const struct judging *j)
 		break;
 	case TMR_PENDING:
 	case TMR_STUCK:
-		snprintf(out, size, "asked for %.20s, %s (it says %.20s)%s",
+		snprintf(out, size, "asked for %.20s, %s (it says %.20s%s%.300s)%s",
 			 *j->at.asked ? j->at.asked : "nothing",
 			 j->at.phase == TMR_STUCK ? "not done for long"
 						  : "not done yet",
 			 *j->at.says ? j->at.says : "nothing",
+			 tmr_has_failed_before(&j->at) ? ", of before: " : "",
+			 tmr_has_failed_before(&j->at) ? j->at.message : "",
 			 j->view->claim ? ""
 					: ": no PersistentVolumeClaim");
 		break;

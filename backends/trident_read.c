@@ -17,7 +17,9 @@
 /* Trident that comes to what it has said already says nothing: after this it is
    believed. */
 #define SETTLE_MS (2 * 60 * 1000)
-/* Its controller looks again after 1000 s at the latest. */
+/* Its controller looks again after 1000 s at the latest, */
+#define AGAIN_MS (17 * 60 * 1000)
+/* and takes no longer than this, all in all. */
 #define STUCK_MS (20 * 60 * 1000)
 
 /* ---- words ---- */
@@ -251,10 +253,23 @@ static bool has_reached(const struct tmr *t)
 				   : is_promoted(t->says);
 }
 
+/*
+ * How long what it said before is no answer.  A failure of before ends what may
+ * be under way still, so it has all its time; but for a mirror that is to be what
+ * it is, of which nothing is lost.
+ */
+static int64_t patience(const struct tmr *t)
+{
+	if (has_reached(t))
+		return SETTLE_MS;
+	if (is_terminal(t->says))
+		return strcmp(t->asked, "established") == 0 ? SETTLE_MS
+							    : AGAIN_MS;
+	return STUCK_MS;
+}
+
 static enum tmr_phase phase_of(const struct csi_view *v, const struct tmr *t)
 {
-	bool unanswered = is_unanswered(t);
-	bool said_before = is_terminal(t->says) || has_reached(t);
 	int64_t ms = waited(v, t);
 
 	if (!t->object)
@@ -262,7 +277,7 @@ static enum tmr_phase phase_of(const struct csi_view *v, const struct tmr *t)
 	if (v->part[TRIDENT_PART_SECOND].object ||
 	    csi_is_going(t->object))
 		return TMR_UNCLEAR;
-	if (unanswered && ms < (said_before ? SETTLE_MS : STUCK_MS))
+	if (is_unanswered(t) && ms < patience(t))
 		return TMR_PENDING;
 	if (is_terminal(t->says))
 		return TMR_FAILED;
@@ -308,6 +323,11 @@ void tmr_read(const struct csi_view *v, struct tmr *t)
 	read_copied(o, &t->copied);
 	t->phase = phase_of(v, t);
 	t->past = past_of(t);
+}
+
+bool tmr_has_failed_before(const struct tmr *t)
+{
+	return t->phase == TMR_PENDING && is_terminal(t->says);
 }
 
 bool tmr_has_stepped_down(const struct tmr *t)

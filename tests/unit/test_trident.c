@@ -107,7 +107,10 @@ START_TEST(a_resync_that_fails)
 	ck_assert_int_eq(act_at(ACT_RESYNC_PEER, A), 0);
 	controllers();
 	/* Trident that fails again says nothing new. */
-	fake_now += CSI_PATIENCE_MS;
+	fake_now += 17 * 60 * 1000 - 2000;
+	judge();
+	ck_assert(o.here.busy);
+	fake_now += 2000;
 	judge();
 	ck_role(o.here, ROLE_REPLICA, ROLE_REPLICA);
 	request++;

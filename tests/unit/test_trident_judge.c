@@ -445,9 +445,12 @@ START_TEST(a_failure_that_stays)
 					      "promotedSnapshotHandle"));
 	judge();
 	ck_assert(o.peer.busy);
-	fake_now += 2 * 60 * 1000 - 1;
+	ck_says(o.peer.native, "asked for promoted, not done yet (it says "
+			       "failed, of before: Could not promote mirror)");
+	/* For as long as Trident takes to look again: it may be at it. */
+	fake_now += 17 * 60 * 1000 - 1;
 	judge();
-	ck_assert(o.peer.busy);
+	ck_assert(o.peer.busy && o.peer.promotes);
 	ck_assert_int_eq(act_at(ACT_FORCE_PROMOTE, B), 0);
 	ck_assert_str_eq(fake_log, "");
 	/* It failed again, of which Trident says nothing. */
@@ -476,6 +479,23 @@ START_TEST(a_failure_that_stays)
 	ck_assert_str_eq(fake_log, "b patch db to promoted\n");
 	fake_tridents[B].off = false;
 	controllers();
+	judge();
+	ck_role(o.peer, ROLE_SOURCE, ROLE_UNKNOWN);
+}
+END_TEST
+
+/* ONTAP was not ready, of which Trident says nothing. */
+START_TEST(a_retry_that_takes_its_time)
+{
+	fail_to_promote();
+	request++;
+	ck_assert_int_eq(act_at(ACT_FORCE_PROMOTE, B), 0);
+	fake_now += 16 * 60 * 1000;
+	ck_assert_int_eq(act_at(ACT_FORCE_PROMOTE, B), 0);
+	ck_assert_str_eq(fake_log, "");
+	fake_tridents[B].off = false;
+	controllers();
+	ck_assert(fake_volumes[B].writable);
 	judge();
 	ck_role(o.peer, ROLE_SOURCE, ROLE_UNKNOWN);
 }
@@ -560,6 +580,7 @@ int main(void)
 	add(c, a_failure_is_final_for_its_request);
 	add(c, a_failure_half_way);
 	add(c, a_failure_that_stays);
+	add(c, a_retry_that_takes_its_time);
 	add(c, a_failure_of_others_making);
 	add(c, a_copy_on_its_way);
 	return run_suite(suite);
