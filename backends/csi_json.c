@@ -130,3 +130,10 @@ int64_t csi_time(const json_t *map, const char *key)
 	}
 	return ms > 0 ? ms : 0;
 }
+
+void csi_note_stand(struct csi_stand *kept, struct csi_view *v)
+{
+	if (v->stand != kept->what)
+		*kept = (struct csi_stand){v->stand, v->now};
+	v->stands_since = kept->since;
+}

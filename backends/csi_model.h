@@ -110,6 +110,7 @@ struct csi_pair {
 	struct csi_asked *asked;	/* topics, the last time it was judged */
 	size_t asked_count, asked_cap;
 	int64_t used_at[2];		/* of each end: last seen in use */
+	struct csi_stand stand[2];	/* of each end */
 	bool was_incomplete[2];		/* as last judged with both answering */
 	int64_t known_time[2];		/* newest data_time of each end */
 	/* Of each end: objects that the last call for them did not bring, though

@@ -74,6 +74,10 @@ struct csi_view {
 	char in_use_by[SIDE_TEXT_MAX];
 	int64_t used_at;		/* ms: when it was last seen in use, since
 					   this daemon began; 0: never */
+	/* Of what the product asks and says, hashed; 0: it does not tell.  And ms:
+	   the first look of this daemon at which it was this. */
+	uint64_t stand;
+	int64_t stands_since;
 	bool can_snapshot;		/* VolumeSnapshots are installed, and there
 					   is a class for the volume's driver */
 	char snapshot_class[CSI_NAME_MAX];
@@ -88,6 +92,15 @@ struct csi_view {
 	int64_t known_time;		/* ms: data_time that is kept with the
 					   replication, 0: none */
 };
+
+/* What a pair keeps of the stand of a side. */
+struct csi_stand {
+	uint64_t what;
+	int64_t since;
+};
+
+/* The look of @v is the next one. */
+void csi_note_stand(struct csi_stand *kept, struct csi_view *v);
 
 /* ---- looking: with the lock held, on any thread; see csi_cache.c ---- */
 

@@ -294,6 +294,7 @@ void csi_view_fill(struct csi_pair *p, int end, struct csi_view *v)
 	if (v->in_use == TRI_YES)
 		p->used_at[end] = v->now;
 	v->used_at = p->used_at[end];
+	csi_note_stand(&p->stand[end], v);
 }
 
 void csi_view_finish(struct csi_view *v)

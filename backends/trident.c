@@ -91,12 +91,13 @@ static void gather_updates(struct csi_look *l, const json_t *tmr)
 
 static void gather(struct csi_look *l)
 {
-	const struct csi_view *v = csi_look_view(l);
+	struct csi_view *v = csi_look_view(l);
 	const json_t *tmr = csi_next(l, TRIDENT_TMR, NULL, "claim %s/%s",
 				     v->namespace, v->claim_name);
 
 	csi_take(l, TRIDENT_PART_TMR, TRIDENT_TMR, tmr);
 	if (tmr) {
+		v->stand = tmr_stand(tmr);
 		csi_take(l, TRIDENT_PART_SECOND, TRIDENT_TMR,
 			 csi_next(l, TRIDENT_TMR, tmr, "claim %s/%s",
 				  v->namespace, v->claim_name));

@@ -52,6 +52,7 @@ enum tmr_past { TMR_WAS_UNKNOWN, TMR_WAS_MIRROR, TMR_WAS_SOURCE };
 /* The last change of spec that we made. */
 struct tmr_written {
 	bool known;
+	bool last;				/* nobody has changed it since */
 	int64_t at;				/* ms */
 	char request[TRIDENT_REQUEST_MAX];	/* whose it was */
 	char state[TRIDENT_WORD_MAX];		/* what Trident told until then, */
@@ -95,6 +96,9 @@ struct tmr {
 };
 
 void tmr_read(const struct csi_view *v, struct tmr *t);
+
+/* What it is asked for and what it says: see struct csi_view. */
+uint64_t tmr_stand(const json_t *object);
 
 /* It says that it has failed, of what it was asked for before. */
 bool tmr_has_failed_before(const struct tmr *t);

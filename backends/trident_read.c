@@ -74,23 +74,6 @@ static const char *const pasts[] = {
 	[TMR_WAS_SOURCE] = "source",
 };
 
-static void read_written(const json_t *object, struct tmr_written *w)
-{
-	char uid[CSI_MARK_MAX], time[TIME_TEXT_MAX], past[8];
-
-	if (sscanf(csi_annotation(object, TRIDENT_WRITTEN),
-		   "%79s %31s %31s %39s %39s %7s", uid, time, w->request,
-		   w->state, w->since, past) != 6 ||
-	    strcmp(uid, csi_meta(object, "uid")) != 0)
-		return;
-	w->at = time_parse(time);
-	w->known = w->at > 0;
-	if (strcmp(past, pasts[TMR_WAS_MIRROR]) == 0)
-		w->past = TMR_WAS_MIRROR;
-	else if (strcmp(past, pasts[TMR_WAS_SOURCE]) == 0)
-		w->past = TMR_WAS_SOURCE;
-}
-
 /* It is of this very object. */
 static bool is_of_object(const char *mark, const json_t *object)
 {
@@ -104,6 +87,26 @@ static bool is_current(const char *mark, const json_t *object)
 	char now[CSI_MARK_MAX];
 
 	return strcmp(mark, csi_mark(object, now)) == 0;
+}
+
+static void read_written(const json_t *object, struct tmr_written *w)
+{
+	char mark[CSI_MARK_MAX], time[TIME_TEXT_MAX], past[8];
+
+	/* Earlier releases wrote the uid alone. */
+	if (sscanf(csi_annotation(object, TRIDENT_WRITTEN),
+		   "%79s %31s %31s %39s %39s %7s", mark, time, w->request,
+		   w->state, w->since, past) != 6 ||
+	    (strcmp(mark, csi_meta(object, "uid")) != 0 &&
+	     !is_of_object(mark, object)))
+		return;
+	w->last = is_current(mark, object);
+	w->at = time_parse(time);
+	w->known = w->at > 0;
+	if (strcmp(past, pasts[TMR_WAS_MIRROR]) == 0)
+		w->past = TMR_WAS_MIRROR;
+	else if (strcmp(past, pasts[TMR_WAS_SOURCE]) == 0)
+		w->past = TMR_WAS_SOURCE;
 }
 
 static void read_stepped(const json_t *object, struct tmr_stepped *s)
@@ -136,24 +139,24 @@ static void read_copied(const json_t *object, struct tmr_copied *c)
 	undash(c->handle);
 }
 
-const char *tmr_note_written(const struct csi_call *c, const struct tmr *t,
-			     char out[static TRIDENT_NOTE_MAX])
-{
-	char state[TRIDENT_WORD_MAX], since[TRIDENT_WORD_MAX];
-	char time[TIME_TEXT_MAX];
-
-	snprintf(out, TRIDENT_NOTE_MAX, "%.79s %s %016" PRIx64 " %s %s %s",
-		 csi_meta(t->object, "uid"), time_text_ms(c->at->now, time),
-		 c->order->request, word_of(t->says, state),
-		 word_of(t->since_text, since), pasts[t->past]);
-	return out;
-}
-
 /* The mark that it has once its spec is changed. */
 static const char *next_mark(const json_t *object, char out[static CSI_MARK_MAX])
 {
 	snprintf(out, CSI_MARK_MAX, "%" PRId64 "/%.50s",
 		 csi_generation(object) + 1, csi_meta(object, "uid"));
+	return out;
+}
+
+const char *tmr_note_written(const struct csi_call *c, const struct tmr *t,
+			     char out[static TRIDENT_NOTE_MAX])
+{
+	char state[TRIDENT_WORD_MAX], since[TRIDENT_WORD_MAX];
+	char mark[CSI_MARK_MAX], time[TIME_TEXT_MAX];
+
+	snprintf(out, TRIDENT_NOTE_MAX, "%s %s %016" PRIx64 " %s %s %s",
+		 next_mark(t->object, mark), time_text_ms(c->at->now, time),
+		 c->order->request, word_of(t->says, state),
+		 word_of(t->since_text, since), pasts[t->past]);
 	return out;
 }
 
@@ -235,15 +238,20 @@ static bool is_unanswered(const struct tmr *t)
 	       strcmp(word_of(t->since_text, since), t->written.since) == 0;
 }
 
-/* How long it has had time to answer: -1 when that can't be told. */
+/*
+ * How long it has had time to answer: -1 when that can't be told.  When others
+ * have asked it nobody knows, but how long it stands so for all that was seen.
+ */
 static int64_t waited(const struct csi_view *v, const struct tmr *t)
 {
 	int64_t claim = csi_age(v, v->claim), ms = -1;
 
-	if (t->written.known)
-		ms = v->now - t->written.at;
-	else if (!*t->since_text)
+	if (!t->written.known && !*t->since_text)
 		ms = csi_age(v, t->object);
+	else if (t->written.last || t->written.at > v->stands_since)
+		ms = v->now - t->written.at;
+	else if (v->stands_since)
+		ms = v->now - v->stands_since;
 	return ms < claim ? ms : claim;
 }
 
@@ -302,14 +310,30 @@ static enum tmr_past past_of(const struct tmr *t)
 						   : TMR_WAS_UNKNOWN;
 }
 
+static const json_t *told_by(const json_t *object)
+{
+	return json_array_get(json_object_get(csi_status(object), "conditions"),
+			      0);
+}
+
+uint64_t tmr_stand(const json_t *object)
+{
+	const json_t *told = told_by(object);
+	char mark[CSI_MARK_MAX], text[256];
+
+	snprintf(text, sizeof text, "%s %.80s %.80s", csi_mark(object, mark),
+		 json_text_at(told, "state"),
+		 json_text_at(told, "lastTransitionTime"));
+	return text_hash(text);
+}
+
 void tmr_read(const struct csi_view *v, struct tmr *t)
 {
-	const json_t *o = v->part[TRIDENT_PART_TMR].object, *told;
+	const json_t *o = v->part[TRIDENT_PART_TMR].object, *told = told_by(o);
 
 	*t = (struct tmr){.object = o};
 	t->mapping = json_array_get(json_object_get(json_object_get(o, "spec"),
 						    "volumeMappings"), 0);
-	told = json_array_get(json_object_get(csi_status(o), "conditions"), 0);
 	t->name = csi_meta(o, "name");
 	t->asked = csi_spec(o, "state");
 	t->says = json_text_at(told, "state");

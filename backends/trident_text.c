@@ -76,7 +76,7 @@ static void put_spec(struct text *t, const char *state, json_t *changes)
 	put_patch(t->out, t->at, t->here.name,
 		  json_pack("{s:{s:{s:s, s:n}}, s:{s:s, s:[o]}}", "metadata",
 			    "annotations", TRIDENT_WRITTEN,
-			    "UID TIME REQUEST STATE SINCE PAST",
+			    "GENERATION/UID TIME REQUEST STATE SINCE PAST",
 			    TRIDENT_STEPPED, "spec", "state", state,
 			    "volumeMappings", mapping));
 }

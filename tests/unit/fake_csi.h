@@ -27,6 +27,7 @@ struct fake_site {
 	enum reach reach;
 	enum tri in_use;
 	int64_t used_at;		/* the last look that saw it in use */
+	struct csi_stand stand;
 	bool no_claim;
 	bool no_snapshots;
 	json_t *objects;		/* of all kinds, each with "_kind" */
@@ -317,6 +318,7 @@ static inline void fake_look(int site, void (*gather)(struct csi_look *),
 		snprintf(v->in_use_by, sizeof v->in_use_by, "pod ns/app on n1");
 	if (gather)
 		gather(&l);
+	csi_note_stand(&s->stand, v);
 }
 
 static inline void fake_forget(struct csi_view *v)

@@ -351,6 +351,59 @@ START_TEST(trident_gives_no_answer)
 }
 END_TEST
 
+static bool a_is_waited_for(void)
+{
+	judge();
+	return o.here.busy;
+}
+
+/* Nobody knows when they did it, but from when on it was seen. */
+START_TEST(others_ask_and_trident_gives_no_answer)
+{
+	struct drive d = {.here = B, .word = WORD_PROMOTING,
+			  .from = STATE_REPLICA, .force = true};
+
+	verified_pair();
+	fake_tridents[A].off = true;
+	fake_now += 86400000;
+	fake_edit(fake_tmr(A), "{\"spec\": {\"state\": \"established\"}}");
+	ck_assert(a_is_waited_for());
+	fake_now += 20 * 60 * 1000 - 1;
+	ck_assert(a_is_waited_for());
+	/* Whatever else is written there is no news. */
+	fake_edit(fake_tmr(A), "{\"metadata\": {\"labels\": {\"a\": \"b\"}}}");
+	fake_now++;
+	ck_assert(!a_is_waited_for());
+	ck_role(o.here, ROLE_UNKNOWN, ROLE_UNKNOWN);
+	request_word(&d);
+	carry_out(&d, 30);
+	ck_assert_msg(d.plan.done, "%s", d.plan.waits_text);
+	/* Asked once more, it has time once more. */
+	fake_edit(fake_tmr(A), "{\"spec\": {\"state\": \"reestablished\"}}");
+	ck_assert(a_is_waited_for());
+}
+END_TEST
+
+/* What was written by us long before that says nothing of it. */
+START_TEST(others_ask_after_us)
+{
+	verified_pair();
+	fake_sites[A].reach = REACH_SILENT;
+	ck_assert_int_eq(act_at(ACT_FORCE_PROMOTE, B), 0);
+	controllers();
+	fake_now += 86400000;
+	fake_tridents[B].off = true;
+	fake_edit(fake_tmr(B), "{\"spec\": {\"state\": \"reestablished\"}}");
+	judge();
+	ck_assert(o.peer.busy);
+	ck_says(o.peer.native, "not done yet");
+	fake_now += 20 * 60 * 1000;
+	judge();
+	ck_assert(!o.peer.busy);
+	ck_says(o.peer.native, "not done for long");
+}
+END_TEST
+
 /* B fails to be promoted, for this request. */
 static void fail_to_promote(void)
 {
@@ -577,6 +630,8 @@ int main(void)
 	add(c, a_promotion_that_was_none);
 	add(c, back_and_forth);
 	add(c, trident_gives_no_answer);
+	add(c, others_ask_and_trident_gives_no_answer);
+	add(c, others_ask_after_us);
 	add(c, a_failure_is_final_for_its_request);
 	add(c, a_failure_half_way);
 	add(c, a_failure_that_stays);
