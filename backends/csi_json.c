@@ -5,8 +5,11 @@
 #include "json_parts.h"
 #include "text.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+
+/* Of YYYY-MM-DDTHH:MM:SS. */
+#define SECONDS_LENGTH 19
 
 const char *csi_meta(const json_t *object, const char *key)
 {
@@ -112,23 +115,48 @@ bool csi_is_newer(const json_t *object, const json_t *than)
 			       csi_meta(than, "creationTimestamp")) >= 0;
 }
 
-/* metav1.MicroTime has a fraction of six digits, metav1.Time none. */
+/* The seconds that a zone is ahead of UTC: "Z", or "+01:00". */
+static bool read_zone(const char *text, int *ahead)
+{
+	int hours, minutes;
+
+	*ahead = 0;
+	if (strcmp(text, "Z") == 0)
+		return true;
+	if ((*text != '+' && *text != '-') || strlen(text) != 6 ||
+	    strspn(text + 1, "0123456789") != 2 || text[3] != ':' ||
+	    strspn(text + 4, "0123456789") != 2 ||
+	    sscanf(text + 1, "%d:%d", &hours, &minutes) != 2 ||
+	    hours > 23 || minutes > 59)
+		return false;
+	*ahead = (hours * 60 + minutes) * (*text == '-' ? -60 : 60);
+	return true;
+}
+
+/* metav1.MicroTime has a fraction of six digits, metav1.Time none; what is no
+   metav1 may be of any zone. */
 int64_t csi_time(const json_t *map, const char *key)
 {
-	const char *text = json_text_at(map, key), *dot = strchr(text, '.');
+	const char *text = json_text_at(map, key), *rest;
 	char whole[TIME_TEXT_MAX];
 	int64_t ms;
+	int ahead, unit;
 
-	if (dot && (size_t)(dot - text) + 2 < sizeof whole) {
-		memcpy(whole, text, (size_t)(dot - text));
-		memcpy(whole + (dot - text), "Z", 2);
-		ms = time_parse(whole);
-		if (ms > 0)
-			ms += (int64_t)(strtod(dot, NULL) * 1000);
-	} else {
-		ms = *text ? time_parse(text) : 0;
+	if (strlen(text) <= SECONDS_LENGTH)
+		return 0;
+	snprintf(whole, sizeof whole, "%.*sZ", SECONDS_LENGTH, text);
+	ms = time_parse(whole);
+	if (ms <= 0)
+		return 0;
+	rest = text + SECONDS_LENGTH;
+	if (*rest == '.') {
+		unit = 100;
+		for (rest++; *rest >= '0' && *rest <= '9'; rest++, unit /= 10)
+			ms += (*rest - '0') * unit;
 	}
-	return ms > 0 ? ms : 0;
+	if (!read_zone(rest, &ahead) || ms <= ahead * INT64_C(1000))
+		return 0;
+	return ms - ahead * INT64_C(1000);
 }
 
 void csi_note_stand(struct csi_stand *kept, struct csi_view *v)

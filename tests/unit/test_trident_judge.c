@@ -133,6 +133,65 @@ START_TEST(a_word_is_no_fact)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	int64_t ms;
+} times[] = {
+	{"2026-09-21T14:13:20Z", FAKE_START},
+	{"2026-09-21T14:13:20.000Z", FAKE_START},
+	{"2026-09-21T14:13:20.1234567Z", FAKE_START + 123},
+	{"2026-09-21T14:13:20.5Z", FAKE_START + 500},
+	{"2026-09-21T16:13:20+02:00", FAKE_START},
+	{"2026-09-21T19:58:20+05:45", FAKE_START},
+	{"2026-09-21T14:13:20-00:00", FAKE_START},
+	{"2026-09-20T23:13:20.25-15:00", FAKE_START + 250},
+	{"", 0},
+	{"2026-09-21T14:13:20", 0},
+	{"2026-09-21T14:13:20.5", 0},
+	{"2026-09-21T14:13:20+0200", 0},
+	{"2026-09-21T14:13:20+02:0", 0},
+	{"2026-09-21T14:13:20+02:00Z", 0},
+	{"2026-09-21T14:13:20+-2:00", 0},
+	{"2026-09-21T14:13:20+02:-1", 0},
+	{"2026-09-21T14:13:20+24:00", 0},
+	{"2026-09-21T14:13:20 02:00", 0},
+	{"2026-02-30T14:13:20+02:00", 0},
+	{"2026-9-21T14:13:20+02:000", 0},
+	{"never", 0},
+	{"never, and that is long ago.5Z", 0},
+	{"1970-01-01T01:00:00+02:00", 0},
+	{"2026-02-30T14:13:20.5Z", 0},
+};
+
+START_TEST(times_of_any_zone)
+{
+	json_t *map = json_pack("{s:s}", "time", times[_i].text);
+
+	ck_assert_int_eq(csi_time(map, "time"), times[_i].ms);
+	json_decref(map);
+}
+END_TEST
+
+/* Trident tells the time of its pod. */
+START_TEST(trident_has_a_zone)
+{
+	verified_pair();
+	fake_edit(fake_tmr(A), "{\"status\": {\"conditions\": [{\"state\": "
+			       "\"promoted\", \"localVolumeHandle\": \"svm_a:vol\", "
+			       "\"lastTransitionTime\": "
+			       "\"2026-09-21T10:13:20-04:00\"}]}}");
+	judge();
+	ck_role(o.here, ROLE_SOURCE, ROLE_SOURCE);
+	/* That copy is of before it was promoted. */
+	fake_edit(fake_tmr(A), "{\"status\": {\"conditions\": [{\"state\": "
+			       "\"promoted\", \"localVolumeHandle\": \"svm_a:vol\", "
+			       "\"lastTransitionTime\": "
+			       "\"2026-09-21T14:13:20-04:00\"}]}}");
+	judge();
+	ck_role(o.here, ROLE_SOURCE, ROLE_UNKNOWN);
+}
+END_TEST
+
 START_TEST(what_was_copied_before_is_no_fact)
 {
 	verified_pair();
@@ -622,6 +681,9 @@ int main(void)
 	add(c, there_is_none);
 	add(c, there_are_two);
 	add(c, a_word_is_no_fact);
+	tcase_add_loop_test(c, times_of_any_zone, 0,
+			    sizeof times / sizeof *times);
+	add(c, trident_has_a_zone);
 	add(c, what_was_copied_before_is_no_fact);
 	add(c, updates_of_others_count);
 	add(c, an_update_fails);
