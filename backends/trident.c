@@ -170,11 +170,6 @@ static int check(const struct spec *spec, struct error *err)
 		return fail(err, EINVAL,
 			    "spec.replicationMode: Trident can't be asked for a "
 			    "final copy of what is mirrored synchronously");
-	if (strcmp(spec->source.cluster, spec->destination.cluster) == 0)
-		return fail(err, EINVAL,
-			    "spec.destinationEndpoint.cluster: the same cluster "
-			    "as the source's: this backend tells the two sides "
-			    "apart by their clusters");
 	return 0;
 }
 

@@ -20,7 +20,7 @@
 struct hand {
 	struct trident_deed *deed;
 	const struct csi_view *from, *to;
-	const struct tmr *source, *mirror;
+	const struct tmr *mirror;
 };
 
 static unsigned overrides(const struct trident_deed *d)
@@ -200,7 +200,6 @@ int trident_final_copy(struct trident_deed *d, bool to_at, const char **handle)
 		.deed = d,
 		.from = to_at ? d->call->other : d->call->at,
 		.to = to_at ? d->call->at : d->call->other,
-		.source = to_at ? &d->other : &d->at,
 		.mirror = to_at ? &d->at : &d->other,
 	};
 	char label[TRIDENT_REQUEST_MAX], why[NATIVE_MAX];
@@ -313,7 +312,6 @@ static int verify_mirror(struct trident_deed *d)
 		.deed = d,
 		.from = d->call->other,
 		.to = d->call->at,
-		.source = &d->other,
 		.mirror = &d->at,
 	};
 	const json_t *made = h.to->part[TRIDENT_PART_MADE].object;

@@ -27,6 +27,18 @@ static void put_class(struct api *a, const char *name, const char *driver,
 
 #define RBD "rbd.csi.ceph.com"
 
+/* Of every product: the clusters tell the two sides apart. */
+START_TEST(both_sides_in_one_cluster)
+{
+	struct spec s = t.spec;
+
+	ck_assert_int_eq(backend_check(t.b, &s, &t.err), 0);
+	s.destination.cluster = s.source.cluster;
+	ck_assert_int_eq(backend_check(t.b, &s, &t.err), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(t.err.msg, "between two clusters"));
+}
+END_TEST
+
 START_TEST(nobody_guesses_a_class)
 {
 	REFUSES(ACT_CREATE, EINVAL);
@@ -336,6 +348,7 @@ int main(void)
 
 	tcase_add_checked_fixture(c, setup, teardown_clusters);
 	tcase_set_timeout(c, 60);
+	tcase_add_test(c, both_sides_in_one_cluster);
 	tcase_add_test(c, nobody_guesses_a_class);
 	tcase_add_test(c, the_mode_chooses_the_class);
 	tcase_add_test(c, there_is_no_class_without_a_volume);

@@ -407,9 +407,6 @@ START_TEST(which_manifests)
 	s.source.cluster = "one";
 	s.destination.cluster = "two";
 	ck_assert_int_eq(csi_trident.check(&s, &err), 0);
-	s.destination.cluster = "one";
-	ck_assert_int_eq(csi_trident.check(&s, &err), -EINVAL);
-	s.destination.cluster = "two";
 	s.mode = MODE_SYNCHRONOUS;
 	ck_assert_int_eq(csi_trident.check(&s, &err), -EINVAL);
 	ck_says(err.msg, "spec.replicationMode");
