@@ -169,6 +169,47 @@ def test_source_without_any_replica(trident):
     assert not trident.list("b", "tmr")
 
 
+# ---- a promotion that nobody wants any more ----
+
+def promote_in_vain(trident, name, **config):
+    """It is asked for, and Trident's controller sleeps."""
+    pair, one = lost(trident, name, **config)
+    trident.double.stop("b")
+    return pair, one
+
+
+def is_taken_back(trident, pair):
+    """Whatever Trident finds when it wakes up."""
+    trident.tmr("b", pair.name).until(
+        lambda f: f["spec"]["state"] == "established", "the withdrawal")
+    assert ("promoted", "") in trident.diary.wanted("b")
+    trident.double.start("b")
+    never(lambda: pair.is_writable("b") or trident.acts("break"),
+          "a promotion behind one's back", 3)
+    return True
+
+
+def test_rolled_back_before_trident_has_looked_at_it(trident):
+    pair, one = promote_in_vain(trident, "rolled")
+    assert one.ask("promoting") == 0, one.error
+    trident.tmr("b", pair.name).until(
+        lambda f: f["spec"]["state"] == "promoted", "the promotion")
+    trident.find_again("a")
+    await_verdict(one, "replica", "allowed")
+    assert one.ask("replica") == 0, one.error
+    assert is_taken_back(trident, pair)
+    assert pair.is_writable("a")
+
+
+def test_the_deadline_passes_before_trident_has_looked_at_it(trident):
+    pair, one = promote_in_vain(trident, "late")
+    trident.give(one.daemon, "3s")
+    assert one.ask("promoting") == 0, one.error
+    await_state(one, "failed")
+    assert "not asked for the promotion any more" in one.error
+    assert is_taken_back(trident, pair)
+
+
 # ---- words that stay what they were ----
 
 def test_failed_that_fails_again(trident):
