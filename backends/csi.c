@@ -180,9 +180,9 @@ static void touch(struct csi_pair *p)
 	char key[320];
 
 	snprintf(key, sizeof key, "%s/%s", p->claim_namespace, p->claim_name);
-	csi_touch(p->site[p->holder], CSI_CLAIM, key);
+	csi_touch(p->site[p->holder], key);
 	snprintf(key, sizeof key, "%s/%s", p->volume_namespace, p->claim_name);
-	csi_touch(p->site[1 - p->holder], CSI_CLAIM, key);
+	csi_touch(p->site[1 - p->holder], key);
 }
 
 static int csi_track(struct backend *b, const struct target *t,

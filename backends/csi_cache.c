@@ -352,13 +352,21 @@ void csi_drop_kind(struct csi_site *s, int kind)
 	free(sweep.list);
 }
 
-void csi_touch(struct csi_site *s, int kind, const char *key)
+void csi_touch(struct csi_site *s, const char *key)
 {
-	struct csi_object *o = object_find(s, kind, key);
-	size_t i;
+	static const char *const topics[] = {
+		[CSI_CLAIM] = "=", [CSI_VOLUME] = "claim"};
+	char text[TOPIC_MAX];
+	struct csi_topic *t;
+	size_t i, j, kind;
 
-	for (i = 0; o && i < o->topic_count; i++)
-		mark_all(o->topics[i]);
+	for (kind = 0; kind < sizeof topics / sizeof *topics; kind++) {
+		snprintf(text, sizeof text, "%s %s", topics[kind], key);
+		t = topic_find(s, (int)kind, text);
+		for (i = 0; t && i < t->object_count; i++)
+			for (j = 0; j < t->objects[i]->topic_count; j++)
+				mark_all(t->objects[i]->topics[j]);
+	}
 }
 
 void csi_cache_free(struct csi_site *s)
@@ -376,8 +384,8 @@ void csi_cache_free(struct csi_site *s)
  */
 static void tell_members(struct csi_site *s, const struct csi_topic *t)
 {
-	if (t->kind == CSI_CLAIM && t->object_count && *t->text == '=')
-		csi_touch(s, CSI_CLAIM, t->objects[0]->key);
+	if (t->kind == CSI_CLAIM && *t->text == '=')
+		csi_touch(s, t->text + 2);
 }
 
 static struct csi_site *site_of(const struct csi_pair *p,

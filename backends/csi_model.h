@@ -203,8 +203,9 @@ void csi_drop(struct csi_site *s, int kind, const char *key, const char *uid);
 void csi_drop_kind(struct csi_site *s, int kind);
 void csi_cache_free(struct csi_site *s);
 
-/* Brings up who has asked for anything about it. */
-void csi_touch(struct csi_site *s, int kind, const char *key);
+/* Brings up who has asked for anything about that claim, or about a volume that
+   is reserved for it. */
+void csi_touch(struct csi_site *s, const char *key);
 
 /* Some pair that is tracked is for that claim. */
 bool csi_has_replication(struct csi_site *s, const char *namespace,

@@ -86,7 +86,8 @@ struct csi_view {
 	char group[SIDE_TEXT_MAX];	/* "": this volume alone */
 	unsigned member_count;
 	char strangers[SIDE_TEXT_MAX];	/* members that no replication is for:
-					   NAMESPACE/NAME, ... */
+					   NAMESPACE/NAME, ...; without a
+					   claimRef the volume's name */
 	bool was_incomplete;		/* when the other side last answered, there
 					   was no whole copy here */
 	int64_t known_time;		/* ms: data_time that is kept with the
@@ -123,8 +124,8 @@ void csi_take(struct csi_look *l, unsigned part, int kind,
 	      const json_t *object);
 
 /*
- * The pair is one of several volumes, those with claims under this topic: fills
- * group, member_count, strangers, and in_use by any of them.
+ * The pair is one of several volumes, those under this topic themselves or by
+ * their claims: fills group, member_count, strangers, and in_use by any of them.
  */
 void csi_take_group(struct csi_look *l, const char *group,
 		    const char *topic_fmt, ...)

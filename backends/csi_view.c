@@ -368,41 +368,70 @@ static void add_member(struct csi_look *l, const char *namespace,
 
 	v->member_count++;
 	look_at_use(l, namespace, name, volume);
-	if (!csi_has_replication(l->site, namespace, name))
-		snprintf(v->strangers + len, sizeof v->strangers - len,
-			 "%s%s/%s", len ? ", " : "", namespace, name);
+	if (csi_has_replication(l->site, namespace, name))
+		return;
+	/* One that no claim may have is called by its own name. */
+	snprintf(v->strangers + len, sizeof v->strangers - len, "%s%s%s%s",
+		 len ? ", " : "", namespace, *namespace ? "/" : "",
+		 *namespace ? name : volume);
 }
 
-/* At a site where nobody has claimed them there are only the volumes. */
+static const json_t *claim_of(const json_t *volume)
+{
+	return json_object_get(json_object_get(volume, "spec"), "claimRef");
+}
+
+/* The volumes move, whether there are claims for all of them, some or none. */
 static void add_volumes(struct csi_look *l, const char *topic)
 {
 	const json_t *volume = NULL, *ref;
 
 	while ((volume = csi_next(l, CSI_VOLUME, volume, "%s", topic))) {
-		ref = json_object_get(json_object_get(volume, "spec"),
-				      "claimRef");
+		ref = claim_of(volume);
 		add_member(l, json_text_at(ref, "namespace"),
 			   json_text_at(ref, "name"), csi_meta(volume, "name"));
 	}
+}
+
+/* Its volume is in the group, and reserved for it. */
+static bool is_added(struct csi_look *l, const json_t *claim,
+		     const char *topic)
+{
+	const json_t *volume = csi_get(l, CSI_VOLUME, "",
+				       csi_spec(claim, "volumeName"));
+	const json_t *ref = claim_of(volume);
+	char its[600];
+
+	snprintf(its, sizeof its, "group %s", csi_label(volume, CSI_RG_LABEL));
+	return strcmp(its, topic) == 0 &&
+	       strcmp(json_text_at(ref, "namespace"),
+		      csi_meta(claim, "namespace")) == 0 &&
+	       strcmp(json_text_at(ref, "name"), csi_meta(claim, "name")) == 0;
+}
+
+static void add_claims(struct csi_look *l, const char *topic)
+{
+	const json_t *claim = NULL;
+
+	while ((claim = csi_next(l, CSI_CLAIM, claim, "%s", topic)))
+		if (!is_added(l, claim, topic))
+			add_member(l, csi_meta(claim, "namespace"),
+				   csi_meta(claim, "name"),
+				   csi_spec(claim, "volumeName"));
 }
 
 void csi_take_group(struct csi_look *l, const char *group,
 		    const char *topic_fmt, ...)
 {
 	struct csi_view *v = l->view;
-	const json_t *claim = NULL;
 	char topic[600];
 	va_list ap;
 
 	va_start(ap, topic_fmt);
 	vsnprintf(topic, sizeof topic, topic_fmt, ap);
 	va_end(ap);
-	while ((claim = csi_next(l, CSI_CLAIM, claim, "%s", topic)))
-		add_member(l, csi_meta(claim, "namespace"),
-			   csi_meta(claim, "name"),
-			   csi_spec(claim, "volumeName"));
-	if (!v->member_count)
-		add_volumes(l, topic);
+	add_volumes(l, topic);
+	add_claims(l, topic);
 	if (v->member_count > 1)
 		snprintf(v->group, sizeof v->group, "%s", group);
 	else

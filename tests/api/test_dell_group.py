@@ -30,9 +30,9 @@ ACCESS = f"""access:
 """
 
 
-def members(dell, d, *names):
+def members(dell, d, *names, **options):
     """A group of three; the replications of those that are named."""
-    pairs = dell.new_pairs(*NAMES)
+    pairs = dell.new_pairs(*NAMES, **options)
     made = [p.make(d) for p in pairs if p.name in names]
     for pair in pairs:
         pair.write("a", 2)
@@ -71,6 +71,26 @@ def test_a_claim_without_a_replication_needs_force(dell):
     one.done(seconds=30)
     moved(dell, pairs)
     assert two.state == "replica"
+
+
+def test_volumes_that_are_not_claimed_here_need_force(dell):
+    """Somebody has claimed one of three at the target, and Dell's sidecar has
+    labelled that claim: the others move all the same."""
+    dell.behind("a")
+    pairs, (one,) = members(dell, dell.daemon(), "one",
+                            target_claims=("one",))
+    await_verdict(one, "needs force")
+    dell.double.stop_site("a")
+    dell.behind("a").down()
+    dell.await_silence(one)
+    await_verdict(one, "needs force")
+    plan = one.plan("promoting")
+    assert "two" in plan and "three" in plan, plan
+    assert "moves all its 3 volumes" in plan, plan
+    assert one.ask("promoting") == errno.EBUSY
+    assert "two" in one.error and "three" in one.error
+    never(lambda: dell.orders, "an action", 1)
+    assert not pairs[1].is_writable("b")
 
 
 def test_members_that_did_not_ask_see_that_they_moved(dell):

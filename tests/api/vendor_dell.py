@@ -283,7 +283,10 @@ class Dell(Double):
     def group(self, namespace="apps", claims=("data",), name=None, source="a",
               target_claims=False):
         """With its claims at the source, and their volumes at both sites; what
-        it is: names and ids by site, handles by (site, claim)."""
+        it is: names and ids by site, handles by (site, claim).  At the target
+        there are claims, too, for all or for those that are named."""
+        named = target_claims if isinstance(target_claims, tuple) else \
+            claims if target_claims else ()
         name, target = name or f"rg-{uuid.uuid4()}", self.storage.peer(source)
         names = {source: name, target: ("replicated-" if self.is_single
                                         else "") + name}
@@ -302,7 +305,7 @@ class Dell(Double):
         for site in self.clusters:
             for claim, pv in pvs.items():
                 self.group_claim(made, site, namespace, claim, pv,
-                                 site == source or target_claims)
+                                 site == source or claim in named)
             self.group_object(made, site)
         return made
 

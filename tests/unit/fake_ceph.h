@@ -157,7 +157,7 @@ static inline const char *get(struct api *a, const char *path, const char *first
 
 /* ---- the backend ---- */
 
-static void start(int silent_ms)
+static inline void start_as(const char *type, int silent_ms)
 {
 	char prod[64], dr[64];
 	struct csi_access sites[2] = {{.cluster = PROD}, {.cluster = DR}};
@@ -166,11 +166,16 @@ static void start(int silent_ms)
 	snprintf(dr, sizeof dr, "http://127.0.0.1:%u", t.dr.port);
 	sites[0].access.server = strdup(prod);
 	sites[1].access.server = strdup(dr);
-	t.b = csi_new("ceph", "rook", sites, 2, silent_ms, &t.err);
+	t.b = csi_new(type, "rook", sites, 2, silent_ms, &t.err);
 	ck_assert_msg(t.b, "%s", t.err.msg);
 	ck_assert_int_eq(t.b->ops->start(t.b, &t.ear.sink, &t.err), 0);
 	t.b->ops->key(t.b, &t.target, t.key);
 	ck_assert_int_eq(t.b->ops->track(t.b, &t.target, &t.err), 0);
+}
+
+static inline void start(int silent_ms)
+{
+	start_as("ceph", silent_ms);
 }
 
 /* It is told, news or not. */
