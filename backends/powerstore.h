@@ -89,6 +89,15 @@ bool rg_is_done(const struct rg *g, enum rg_action action);
 /* Something has ended, here or there, that no poll of this array has seen. */
 bool rg_awaits_poll(const struct rg *g, const struct rg *other);
 
+/* Data moves, or all has: by the word of the last poll. */
+bool rg_is_linked(const struct rg *g);
+
+/*
+ * The last action was a failover and is said to have succeeded, but the array
+ * may be at it still: SYNC_IN_PROGRESS is said of that, too.
+ */
+bool rg_may_go_on(const struct rg *g);
+
 /*
  * The last action is said to have succeeded, and a later poll says that nothing
  * has come of it.

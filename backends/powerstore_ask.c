@@ -147,6 +147,13 @@ static int decide(struct asking *k)
 			    "%s: the array has not been polled for %s since "
 			    "something was done",
 			    k->v->cluster, rg_name(g));
+	if (rg_may_go_on(g))
+		return fail(k->err, EAGAIN,
+			    "%s: %s says that %s succeeded, and the array that "
+			    "it is the %s, %s: it may still be at it",
+			    k->v->cluster, rg_name(g), g->action_name,
+			    g->is_source ? "source" : "replica",
+			    rg_link_word(g));
 	if (rg_is_contradicted(g) && g->action == k->action &&
 	    !csi_was_told(k->c))
 		return not_believed(k);

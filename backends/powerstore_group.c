@@ -19,6 +19,8 @@
 #define SLACK_MS 5000
 /* So soon after a failover the roles are seen to have changed. */
 #define NOTICE_MS 150000
+/* So long may an array be at a failover of which the driver saw no end. */
+#define FAILOVER_MS 900000
 
 static const char *const links[] = {
 	[RG_LINK_UNKNOWN] = "UNKNOWN",
@@ -201,7 +203,7 @@ bool rg_is_pair(const struct rg *g, const struct rg *other)
 		       csi_spec(other->object, "protectionGroupId")) == 0);
 }
 
-static bool is_linked(const struct rg *g)
+bool rg_is_linked(const struct rg *g)
 {
 	return g->link == RG_LINK_SYNCHRONIZED ||
 	       g->link == RG_LINK_SYNC_IN_PROGRESS;
@@ -217,7 +219,7 @@ bool rg_is_done(const struct rg *g, enum rg_action action)
 	case RG_REPROTECT_LOCAL:
 	case RG_RESUME:
 	case RG_SYNC:
-		return is_linked(g);
+		return rg_is_linked(g);
 	case RG_NO_ACTION:
 	case RG_SUSPEND:
 	case RG_OTHER_ACTION:
@@ -274,17 +276,31 @@ static const json_t *find_event(const struct rg *g, const char *start,
 	return NULL;
 }
 
-bool rg_is_contradicted(const struct rg *g)
+/* It is said to have succeeded, and the array has not shown so. */
+static bool shows_nothing(const struct rg *g)
 {
 	size_t ended = 0, changed = 0;
 
-	if (!g->known || !g->succeeded || !g->ended ||
-	    g->polled <= g->ended + SLACK_MS || rg_is_done(g, g->action))
+	if (!g->succeeded || !g->ended || rg_is_done(g, g->action))
 		return false;
 	/* What was done may have been undone since. */
 	if (!find_event(g, ROLE_CHANGE, &changed))
 		return true;
 	return find_event(g, ACTION_ENDED, &ended) && ended < changed;
+}
+
+bool rg_may_go_on(const struct rg *g)
+{
+	return (g->action == RG_FAILOVER_REMOTE ||
+		g->action == RG_UNPLANNED_FAILOVER_LOCAL) &&
+	       g->link == RG_LINK_SYNC_IN_PROGRESS && shows_nothing(g) &&
+	       llabs(g->now - g->ended) < FAILOVER_MS;
+}
+
+bool rg_is_contradicted(const struct rg *g)
+{
+	return g->known && g->polled > g->ended + SLACK_MS &&
+	       shows_nothing(g) && !rg_may_go_on(g);
 }
 
 bool rg_was_source(const struct rg *g)

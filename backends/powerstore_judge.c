@@ -29,15 +29,20 @@ static bool is_busy(const struct rg *g, const struct rg *other)
 {
 	if (g->under_way)
 		return !g->failing && !g->stuck && g->fresh;
-	return rg_awaits_poll(g, other);
+	return (rg_may_go_on(g) && g->fresh) || rg_awaits_poll(g, other);
+}
+
+/* What may change it any moment. */
+static enum rg_action coming(const struct rg *g)
+{
+	return g->under_way || rg_may_go_on(g) ? g->action : RG_NO_ACTION;
 }
 
 /* An action that may be carried out any moment would take @role from @g. */
 static bool is_threatened(const struct rg *g, const struct rg *other,
 			  enum role role)
 {
-	enum rg_action mine = g->under_way ? g->action : RG_NO_ACTION;
-	enum rg_action theirs = other->under_way ? other->action : RG_NO_ACTION;
+	enum rg_action mine = coming(g), theirs = coming(other);
 
 	if (mine == RG_OTHER_ACTION || theirs == RG_OTHER_ACTION)
 		return true;
@@ -80,12 +85,6 @@ static enum role fact_of(const struct rg *g, const struct rg *other)
 	return is_threatened(g, other, fact) ? ROLE_UNKNOWN : fact;
 }
 
-static bool is_linked(const struct rg *g)
-{
-	return g->known && (g->link == RG_LINK_SYNCHRONIZED ||
-			    g->link == RG_LINK_SYNC_IN_PROGRESS);
-}
-
 static bool is_known_source(const struct rg *g)
 {
 	return g->known && g->is_source;
@@ -94,8 +93,8 @@ static bool is_known_source(const struct rg *g)
 /* A pause may show on one side only. */
 static bool is_following(const struct rg *g, const struct rg *other)
 {
-	return is_linked(g) &&
-	       (!other->known || (other->is_source && is_linked(other)));
+	return g->known && rg_is_linked(g) &&
+	       (!other->known || (other->is_source && rg_is_linked(other)));
 }
 
 /*
@@ -154,7 +153,8 @@ static void put_action(const struct rg *g, struct buf *out)
 			   g->failure);
 	else if (g->succeeded)
 		buf_printf(out, "; Action %s succeeded%s", g->action_name,
-			   g->fresh && !rg_is_done(g, g->action)
+			   rg_may_go_on(g) ? ", and may go on at the array"
+			   : g->fresh && !rg_is_done(g, g->action)
 				   ? ", not believed"
 				   : "");
 }

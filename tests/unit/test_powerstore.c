@@ -347,6 +347,81 @@ START_TEST(an_action_is_under_way)
 }
 END_TEST
 
+/* Said to have succeeded, and the array shows that it has come to nothing, or is
+   failing over still: it has one word for that and for a transfer. */
+START_TEST(the_array_goes_on_with_a_failover)
+{
+	pair();
+	ended(&a, "FAILOVER_REMOTE", 60);
+	a.link = b.link = "SYNC_IN_PROGRESS";
+	a.polled = b.polled = 10;
+	judge();
+	ck_assert_int_eq(o.here.claim, ROLE_SOURCE);
+	ck_assert_int_eq(o.here.fact, ROLE_UNKNOWN);
+	ck_assert_int_eq(o.peer.claim, ROLE_REPLICA);
+	ck_assert_int_eq(o.peer.fact, ROLE_UNKNOWN);
+	ck_assert(o.here.busy && !o.peer.busy);
+	ck_assert_ptr_nonnull(strstr(o.here.native,
+				     "succeeded, and may go on"));
+	/* The end itself has seen it so. */
+	a.polled = 60;
+	judge();
+	ck_assert_int_eq(o.here.fact, ROLE_UNKNOWN);
+	/* Nobody polls any more. */
+	a.finished = a.events[0].ago = 250;
+	a.polled = 240;
+	judge();
+	ck_assert(!o.here.busy);
+	ck_assert_int_eq(o.peer.fact, ROLE_UNKNOWN);
+	/* Not for ever. */
+	a.finished = a.events[0].ago = 901;
+	a.polled = 10;
+	judge();
+	ck_assert_int_eq(side_verified_role(&o.here), ROLE_SOURCE);
+	ck_assert_int_eq(side_verified_role(&o.peer), ROLE_REPLICA);
+	ck_assert(!o.here.busy);
+	/* Another word ends it. */
+	a.finished = a.events[0].ago = 60;
+	a.link = "SYNCHRONIZED";
+	judge();
+	ck_assert_int_eq(side_verified_role(&o.here), ROLE_SOURCE);
+	ck_assert(!o.here.busy);
+	ck_assert_ptr_nonnull(strstr(o.here.native, "not believed"));
+	/* It was done, and what shows now is the rebuild after the way back. */
+	a.link = "SYNC_IN_PROGRESS";
+	moved(&a, false, 58);
+	moved(&a, true, 30);
+	judge();
+	ck_assert_int_eq(side_verified_role(&o.here), ROLE_SOURCE);
+	ck_assert(!o.here.busy);
+	/* No other action is taken for that. */
+	pair();
+	ended(&a, "SYNC", 60);
+	a.link = b.link = "SYNC_IN_PROGRESS";
+	judge();
+	ck_assert_int_eq(side_verified_role(&o.here), ROLE_SOURCE);
+	ck_assert(!o.here.busy);
+}
+END_TEST
+
+START_TEST(the_array_goes_on_with_a_promotion)
+{
+	pair();
+	a.reach = REACH_SILENT;
+	ended(&b, "UNPLANNED_FAILOVER_LOCAL", 60);
+	b.link = "SYNC_IN_PROGRESS";
+	b.polled = 10;
+	judge();
+	ck_assert_int_eq(o.peer.claim, ROLE_REPLICA);
+	ck_assert_int_eq(o.peer.fact, ROLE_UNKNOWN);
+	ck_assert(o.peer.busy);
+	/* A source that answers, and is about to lose its role. */
+	a.reach = REACH_OK;
+	judge();
+	ck_assert_int_eq(o.here.fact, ROLE_UNKNOWN);
+}
+END_TEST
+
 START_TEST(an_action_that_hangs)
 {
 	pair();
@@ -482,6 +557,8 @@ int main(void)
 	tcase_add_test(c, what_was_not_copied);
 	tcase_add_test(c, a_transfer_shows_the_other_array_alive);
 	tcase_add_test(c, an_action_is_under_way);
+	tcase_add_test(c, the_array_goes_on_with_a_failover);
+	tcase_add_test(c, the_array_goes_on_with_a_promotion);
 	tcase_add_test(c, an_action_that_hangs);
 	tcase_add_test(c, a_poll_is_awaited);
 	tcase_add_test(c, a_failure_stays_in_sight);

@@ -519,6 +519,38 @@ START_TEST(it_is_not_believed)
 }
 END_TEST
 
+START_TEST(it_may_go_on)
+{
+	/* The driver has lost its connection, and the array is at it. */
+	ended(&a, "FAILOVER_REMOTE", 60);
+	a.link = b.link = "SYNC_IN_PROGRESS";
+	a.polled = b.polled = 10;
+	own(&a, "none");
+	a.serial = "other";
+	refused(ACT_DEMOTE, &a, EAGAIN, "may still be at it");
+	refused(ACT_DEMOTE, &a, EAGAIN, "may still be at it");
+	/* Nor does anybody else ask for it, or for something else. */
+	a.request = "other";
+	refused(ACT_DEMOTE_PEER, &a, EAGAIN, "may still be at it");
+	a.link = "SYNCHRONIZED";
+	refused(ACT_DEMOTE, &a, EAGAIN, "not believed");
+	sends(ACT_DEMOTE, &a, "site-a FAILOVER_REMOTE after "
+			      "2026-01-28T11:59:00Z");
+	/* It is not waited for for ever. */
+	a.link = "SYNC_IN_PROGRESS";
+	a.finished = a.events[0].ago = 901;
+	sends(ACT_DEMOTE, &a, "site-a FAILOVER_REMOTE after "
+			      "2026-01-28T11:44:59Z");
+	pair();
+	a.reach = REACH_SILENT;
+	ended(&b, "UNPLANNED_FAILOVER_LOCAL", 60);
+	b.link = "SYNC_IN_PROGRESS";
+	b.polled = 10;
+	overrides = ~0u;
+	refused(ACT_FORCE_PROMOTE, &b, EAGAIN, "may still be at it");
+}
+END_TEST
+
 /* ---- what it can't do; what it says that it would do ---- */
 
 START_TEST(not_offered)
@@ -595,6 +627,7 @@ int main(void)
 	tcase_add_test(c, it_was_dropped);
 	tcase_add_test(c, it_failed);
 	tcase_add_test(c, it_is_not_believed);
+	tcase_add_test(c, it_may_go_on);
 	tcase_add_test(c, not_offered);
 	tcase_add_test(c, as_one_would_type_it);
 	suite_add_tcase(suite, c);

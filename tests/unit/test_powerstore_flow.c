@@ -27,9 +27,13 @@ static struct array {
 	const char *error;		/* that it answers with, for good */
 	unsigned swallow;		/* so many orders come to nothing */
 	bool pauses;			/* the final copy fails */
+	int takes;			/* seconds for a failover, of which the
+					   driver does not see the end */
 } arrays[2];
 
 static int rebuild_left;
+static int failover_left;
+static struct array *failover_to;
 static bool is_cut;			/* the arrays can't reach each other */
 
 static void set_links(const char *link)
@@ -47,6 +51,17 @@ static void fail_over_to(struct array *to)
 	to->other->link = "FAILEDOVER";
 }
 
+/* Now, or later, as its array has it. */
+static void begin_failover(struct array *r, struct array *to)
+{
+	failover_left = r->takes;
+	failover_to = to;
+	if (failover_left)
+		set_links("SYNC_IN_PROGRESS");
+	else
+		fail_over_to(to);
+}
+
 /* As array and driver between them carry it out. */
 static void execute(struct array *r, const char *action)
 {
@@ -60,9 +75,9 @@ static void execute(struct array *r, const char *action)
 		if (r->pauses || is_cut)
 			set_links("SUSPENDED");
 		else if (r->is_source)
-			fail_over_to(r->other);
+			begin_failover(r, r->other);
 	} else if (strcmp(action, "UNPLANNED_FAILOVER_LOCAL") == 0) {
-		fail_over_to(r);
+		begin_failover(r, r);
 	} else if (strcmp(action, "REPROTECT_LOCAL") == 0) {
 		ck_assert(r->is_source);
 		r->other->is_source = false;
@@ -161,6 +176,8 @@ static void second(void)
 
 	if (rebuild_left && --rebuild_left == 0)
 		set_links("SYNCHRONIZED");
+	if (failover_left && --failover_left == 0)
+		fail_over_to(failover_to);
 	for (i = 0; i < 2; i++) {
 		struct array *r = &arrays[i];
 
@@ -387,7 +404,7 @@ static void setup(void)
 			.link = "SYNCHRONIZED", .has_sidecar = true,
 			.phase = 17 * i,
 		};
-	rebuild_left = 0;
+	rebuild_left = failover_left = 0;
 	is_cut = false;
 	status = (struct status){.request = {.id = 1}};
 	spec = (struct spec){.state = STATE_REPLICA};
@@ -434,6 +451,44 @@ START_TEST(an_order_that_was_swallowed)
 	ck_assert_uint_eq(arrays[0].runs, 2);
 	ck_assert_ptr_nonnull(strstr(last_error, "not believed"));
 	ck_assert(arrays[1].is_source && !arrays[0].is_source);
+}
+END_TEST
+
+/* The driver has lost its connection, and says that it has succeeded. */
+START_TEST(an_array_that_takes_its_time)
+{
+	struct plan_input in;
+
+	arrays[0].takes = 300;
+	request(WORD_PROMOTING, false);
+	ck_assert_int_eq(finish(200), -1);
+	ck_assert_str_eq(a.state, "Ready");
+	ck_assert_str_eq(a.spec_action, "");
+	ck_assert_uint_eq(arrays[0].runs, 1);
+	ck_assert_int_eq(plan.waits_for, REASON_BUSY);
+	ck_assert_str_eq(last_error, "");
+	/* It can't be said yet that it has not stepped down. */
+	in = input();
+	plan_request(&in, WORD_REPLICA, true, &plan);
+	ck_assert_int_eq(plan.verdict, VERDICT_NOT_NOW);
+	/* Within its deadline. */
+	status.failed = false;
+	status.request.outcome = OUTCOME_PENDING;
+	ck_assert_int_ge(finish(600), 0);
+	ck_assert_uint_eq(arrays[0].runs, 1);
+	ck_assert(arrays[1].is_source && !arrays[0].is_source);
+}
+END_TEST
+
+START_TEST(an_array_that_takes_its_time_alone)
+{
+	a.reach = REACH_SILENT;
+	arrays[0].is_down = is_cut = true;
+	arrays[1].takes = 300;
+	request(WORD_PROMOTING, false);
+	ck_assert_int_ge(finish(900), 0);
+	ck_assert_uint_eq(arrays[1].runs, 1);
+	ck_assert(arrays[1].is_source);
 }
 END_TEST
 
@@ -620,6 +675,8 @@ int main(void)
 	tcase_add_checked_fixture(c, setup, NULL);
 	tcase_add_test(c, there_and_back);
 	tcase_add_test(c, an_order_that_was_swallowed);
+	tcase_add_test(c, an_array_that_takes_its_time);
+	tcase_add_test(c, an_array_that_takes_its_time_alone);
 	tcase_add_test(c, an_order_that_failed);
 	tcase_add_test(c, a_final_copy_that_failed);
 	tcase_add_test(c, an_action_of_somebody_else);
