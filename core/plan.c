@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The plan's frame: reads the input, picks the word's row, and writes the
- * result down.  What each word checks and does is in plan_words.c.
+ * result down.  What each word checks and does is in plan_*.c.
  */
 #include "plan_private.h"
 
