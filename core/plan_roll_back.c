@@ -50,6 +50,12 @@ static void roll_back_checks(struct planning *p)
 		plan_object(p, VERDICT_NOT_NOW, "peer",
 			    "an action runs at %s: whether it has stepped down "
 			    "shows when that has ended", p->in->peer);
+	else if (!(p->in->capabilities & CAP_GIVE_BACK) &&
+		 p->peer->claim != ROLE_REPLICA)
+		plan_object(p, VERDICT_NOT_NOW, "peer",
+			    "whether %s has stepped down can't be told yet%s%s",
+			    p->in->peer, *p->peer->native ? ": " : "",
+			    p->peer->native);
 	else if (!(p->in->capabilities & CAP_GIVE_BACK))
 		plan_object(p, VERDICT_FORBIDDEN, "peer",
 			    "%s was made to step down, and this backend can't "

@@ -552,11 +552,44 @@ START_TEST(a_sidecar_that_is_away)
 	/* It is not taken back for that: it may be carried out yet. */
 	in = input();
 	plan_request(&in, WORD_REPLICA, true, &plan);
-	ck_assert_int_eq(plan.verdict, VERDICT_FORBIDDEN);
+	ck_assert_int_eq(plan.verdict, VERDICT_NOT_NOW);
 	arrays[0].has_sidecar = true;
 	request(WORD_PROMOTING, true);
 	ck_assert_int_ge(finish(600), 0);
 	ck_assert_uint_eq(arrays[0].runs, 1);
+}
+END_TEST
+
+/* The driver says for up to an hour why it is tried again. */
+START_TEST(a_failover_that_is_tried_again)
+{
+	struct plan_input in = input();
+
+	request(WORD_PROMOTING, false);
+	status.request.asked_peer = true;
+	arrays[0].has_sidecar = false;
+	runs(&a, "FAILOVER_REMOTE", "FAILOVER_REMOTE_IN_PROGRESS");
+	a.last_error = "rpc error: no answer";
+	look();
+	ck_assert(!seen.peer.busy);
+	/* It has not stepped down, so there is nothing to be promoted there. */
+	plan_request(&in, WORD_REPLICA, true, &plan);
+	ck_assert_int_eq(plan.verdict, VERDICT_NOT_NOW);
+	ck_assert_ptr_nonnull(strstr(plan_why(&plan), "is tried again: rpc"));
+	/* Nor once its last poll is old. */
+	a.polled = 300;
+	look();
+	plan_request(&in, WORD_REPLICA, true, &plan);
+	ck_assert_int_eq(plan.verdict, VERDICT_NOT_NOW);
+	/* Now it has, and nobody has taken over. */
+	a.spec_action = "";
+	ended(&a, "FAILOVER_REMOTE", 60);
+	a.state = "Ready";
+	moved(&a, false, 60);
+	a.polled = b.polled = 20;
+	look();
+	plan_request(&in, WORD_REPLICA, true, &plan);
+	ck_assert_int_eq(plan.verdict, VERDICT_FORBIDDEN);
 }
 END_TEST
 
@@ -681,6 +714,7 @@ int main(void)
 	tcase_add_test(c, a_final_copy_that_failed);
 	tcase_add_test(c, an_action_of_somebody_else);
 	tcase_add_test(c, a_sidecar_that_is_away);
+	tcase_add_test(c, a_failover_that_is_tried_again);
 	tcase_add_test(c, the_site_is_lost_and_comes_back);
 	tcase_add_test(c, it_comes_back_as_a_destination);
 	tcase_add_test(c, a_source_that_does_not_step_down);
