@@ -63,6 +63,8 @@ struct rg {
 	bool under_way;
 	bool failing;			/* ... its last try failed; it is tried
 					   again */
+	bool untaken;			/* ... as uvrfs has asked, and nobody
+					   has begun: it can be taken back */
 	bool stuck;			/* ... as an annotation says, and nobody
 					   does anything about it */
 	bool succeeded;			/* it ended; so says the sidecar */
@@ -85,6 +87,16 @@ bool rg_is_pair(const struct rg *g, const struct rg *other);
 
 /* The array is as that action would make it. */
 bool rg_is_done(const struct rg *g, enum rg_action action);
+
+/*
+ * That action waits to be carried out on @g and can be taken back: unless it is
+ * to end two sources, which is better than that.
+ */
+bool rg_is_revocable(const struct rg *g, const struct rg *other,
+		     enum rg_action action);
+
+/* For people: what takes back that which is `untaken'. */
+const char *rg_way_back(const struct rg *g);
 
 /* Something has ended, here or there, that no poll of this array has seen. */
 bool rg_awaits_poll(const struct rg *g, const struct rg *other);
@@ -128,6 +140,10 @@ int rg_may_ask(struct csi_call *c, const struct csi_view *v,
 	       enum rg_action action, struct error *err);
 int rg_ask(struct csi_call *c, const struct csi_view *v, enum rg_action action,
 	   struct error *err);
+
+/* Takes back what is `untaken' there. */
+int rg_take_back(struct csi_call *c, const struct csi_view *v,
+		 struct error *err);
 
 /* ---- powerstore_act.c ---- */
 int powerstore_act(struct csi_call *c, struct error *err);

@@ -264,6 +264,10 @@ static int create(struct deal *d)
 
 static int give_back(struct deal *d)
 {
+	int rc = need_role(d);
+
+	if (rc)
+		return rc;
 	return fail(d->err, EOPNOTSUPP,
 		    "%s: PowerStore gives no role back: ask for REPROTECT_LOCAL "
 		    "at %s, wait for SYNCHRONIZED, then for FAILOVER_REMOTE "
@@ -276,6 +280,23 @@ static int delete(struct deal *d)
 	return fail(d->err, EOPNOTSUPP,
 		    "a replication group ends with its volumes: take the claims "
 		    "away, then kubectl delete rg");
+}
+
+/* It undoes what was asked for and nobody has begun. */
+static bool takes_back(enum act act, const struct rg *at,
+		       const struct rg *other)
+{
+	if (act == ACT_DEMOTE)
+		return rg_is_revocable(at, other, RG_UNPLANNED_FAILOVER_LOCAL);
+	return (act == ACT_PROMOTE || act == ACT_PROMOTE_PEER) &&
+	       rg_is_revocable(at, other, RG_FAILOVER_REMOTE);
+}
+
+static int take_back(struct deal *d)
+{
+	int rc = need_group(d);
+
+	return rc ? rc : rg_take_back(d->c, d->c->at, d->err);
 }
 
 int powerstore_act(struct csi_call *c, struct error *err)
@@ -298,6 +319,8 @@ int powerstore_act(struct csi_call *c, struct error *err)
 			    act_text(c->order->act));
 	rg_read(c->at, &d.at);
 	rg_read(c->other, &d.other);
+	if (takes_back(c->order->act, &d.at, &d.other))
+		return take_back(&d);
 	return table[c->order->act](&d);
 }
 
@@ -311,7 +334,7 @@ static void describe_action(const struct csi_view *v, enum rg_action action,
 	buf_printf(out, "kubectl --context %s patch rg %s --type merge -p "
 		   "'{\"spec\":{\"action\":\"%s\"}}'",
 		   v->cluster, *name ? name : "NAME", rg_action_word(action));
-	if (v->member_count > 1)
+	if (action && v->member_count > 1)
 		buf_printf(out, "  # moves all its %u volumes",
 			   v->member_count);
 	buf_putc(out, '\n');
@@ -327,7 +350,9 @@ void powerstore_describe(const struct csi_view *at,
 	rg_read(at, &a);
 	rg_read(other, &b);
 	action = resync_action(&b);
-	if (act == ACT_FORCE_PROMOTE)
+	if (takes_back(act, &a, &b))
+		describe_action(at, RG_NO_ACTION, out);
+	else if (act == ACT_FORCE_PROMOTE)
 		describe_action(at, RG_UNPLANNED_FAILOVER_LOCAL, out);
 	else if (act == ACT_RESYNC || act == ACT_RESYNC_PEER)
 		describe_action(other, action ? action : RG_REPROTECT_LOCAL,

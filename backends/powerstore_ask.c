@@ -42,8 +42,12 @@ static int while_under_way(struct asking *k)
 	if (!g->fresh)
 		return fail(k->err, EAGAIN,
 			    "%s: %s was asked of %s, and nobody does anything "
-			    "about it: does Dell's sidecar run?",
-			    k->v->cluster, g->action_name, rg_name(g));
+			    "about it: does Dell's sidecar run?%s%s",
+			    k->v->cluster, g->action_name, rg_name(g),
+			    g->untaken ? " When it does it carries that out, "
+					 "unless that is taken back by "
+				       : "",
+			    g->untaken ? rg_way_back(g) : "");
 	return 0;
 }
 
@@ -184,5 +188,22 @@ int rg_ask(struct csi_call *c, const struct csi_view *v, enum rg_action action,
 	if (!body)
 		return fail(err, ENOMEM, "no memory for %s",
 			    rg_action_word(action));
+	return csi_patch(c, v, RG_PART, body, err);
+}
+
+/*
+ * The sidecar begins with an action by a write of its own, the annotation
+ * Action, under the version that it has read.  Of that and of this one write
+ * one comes first, and the other is refused: it is taken back, or begun.
+ */
+int rg_take_back(struct csi_call *c, const struct csi_view *v,
+		 struct error *err)
+{
+	json_t *body = json_pack("{s:{s:s}, s:{s:{s:n, s:n}}}", "spec", "action",
+				 "", "metadata", "annotations", RG_BEFORE,
+				 RG_ASKED);
+
+	if (!body)
+		return fail(err, ENOMEM, "no memory to take an action back");
 	return csi_patch(c, v, RG_PART, body, err);
 }

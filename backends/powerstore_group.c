@@ -158,6 +158,13 @@ static void read_running(struct rg *g, bool is_noted)
 	g->ended = 0;
 }
 
+/* Not somebody else's, and not one of which a word from before tells. */
+static bool is_ours(const struct rg *g)
+{
+	return strcmp(csi_annotation(g->object, RG_ASKED), g->action_name) == 0 &&
+	       strcmp(csi_annotation(g->object, RG_BEFORE), g->finish) == 0;
+}
+
 static void read_action(struct rg *g)
 {
 	json_t *note = json_loads(csi_annotation(g->object, "Action"), 0, NULL);
@@ -179,6 +186,8 @@ static void read_action(struct rg *g)
 	}
 	if (g->under_way)
 		read_running(g, note && !completed);
+	g->untaken = *asked && !is_in_progress(g) && (!note || completed) &&
+		     is_ours(g);
 	json_decref(note);
 }
 
@@ -226,6 +235,23 @@ bool rg_is_done(const struct rg *g, enum rg_action action)
 		break;
 	}
 	return true;
+}
+
+bool rg_is_revocable(const struct rg *g, const struct rg *other,
+		     enum rg_action action)
+{
+	return g->untaken && g->action == action &&
+	       !(action == RG_FAILOVER_REMOTE && other->known &&
+		 other->is_source);
+}
+
+const char *rg_way_back(const struct rg *g)
+{
+	if (g->action == RG_UNPLANNED_FAILOVER_LOCAL)
+		return "writing replica";
+	if (g->action == RG_FAILOVER_REMOTE)
+		return "writing replica, or source after demoting";
+	return "blanking its spec.action";
 }
 
 /* By now a poll would have come, or none will. */

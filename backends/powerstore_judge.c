@@ -146,6 +146,10 @@ static void put_action(const struct rg *g, struct buf *out)
 	else if (g->failing)
 		buf_printf(out, "; %s is tried again: %s", g->action_name,
 			   g->failure);
+	else if (g->untaken)
+		buf_printf(out, "; %s is asked for and not begun: it is carried "
+			   "out yet, unless it is taken back by %s",
+			   g->action_name, rg_way_back(g));
 	else if (g->under_way)
 		buf_printf(out, "; %s is under way", g->action_name);
 	else if (*g->failure)
@@ -203,6 +207,8 @@ static void judge_side(const struct csi_view *v, const struct rg *g,
 	s->claim = g->known ? role_if(g->is_source) : ROLE_UNKNOWN;
 	s->fact = fact_of(g, other);
 	s->busy = is_busy(g, other);
+	s->promotes = rg_is_revocable(g, other, RG_UNPLANNED_FAILOVER_LOCAL);
+	s->demotes = rg_is_revocable(g, other, RG_FAILOVER_REMOTE);
 	put_native(g, other, s);
 	if (!g->is_source)
 		judge_replica(g, other, s);

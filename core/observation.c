@@ -53,7 +53,8 @@ static bool side_equal(const struct side *a, const struct side *b)
 	       a->following == b->following && a->caught_up == b->caught_up &&
 	       a->diverged == b->diverged &&
 	       a->has_last_copy == b->has_last_copy &&
-	       a->promotes == b->promotes && a->can_verify == b->can_verify &&
+	       a->promotes == b->promotes && a->demotes == b->demotes &&
+	       a->can_verify == b->can_verify &&
 	       a->progress == b->progress && a->data_time == b->data_time &&
 	       strcmp(a->native, b->native) == 0 &&
 	       strcmp(a->in_use_by, b->in_use_by) == 0 &&

@@ -51,6 +51,8 @@ struct side {
 				   rebuilt */
 	bool promotes;		/* a replica that the storage still tries to
 					   make the source, as it was once told */
+	bool demotes;		/* it was told to step down, and the storage has
+				   not begun: that can be taken back */
 	bool can_verify;	/* ACT_VERIFY would bring a second fact, which
 				   is not there */
 	int progress;		/* percent of the running copy, -1: none */

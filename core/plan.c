@@ -236,20 +236,31 @@ static void wait_for_circuit(const struct plan_input *in, struct planning *p)
 	p->out->look_at = until;
 }
 
-/* What it would wait for is what it is to keep from happening. */
-static bool takes_back(const struct planning *p)
+/*
+ * One action at a time, also one whose answer we never got; but for one that is
+ * not waited for any more, and one that nobody has begun and that is taken back.
+ */
+static const struct side *find_busy(const struct planning *p,
+				    const struct word_plan *row)
 {
-	const struct request *req = &p->in->status->request;
+	bool back = row == &plan_roll_back;
 
-	return p->here->promotes &&
-	       row_for(req->from, req->word) == &plan_roll_back;
+	/* What it would wait for is what it is to keep from happening. */
+	if (back && p->here->promotes)
+		return NULL;
+	if (p->here->busy && !(row == &plan_take_back && p->here->demotes))
+		return p->here;
+	if (p->peer->busy && !(back && p->peer->demotes) &&
+	    !(p->overrides & OVERRIDE_STEP_DOWN))
+		return p->peer;
+	return NULL;
 }
 
 void plan_progress(const struct plan_input *in, struct plan *out)
 {
 	const struct request *req = &in->status->request;
-	const struct side *busy = in->seen->here.busy ? &in->seen->here
-						      : &in->seen->peer;
+	const struct word_plan *row = row_for(req->from, req->word);
+	const struct side *busy;
 	struct planning p;
 
 	begin(&p, in, out);
@@ -265,18 +276,14 @@ void plan_progress(const struct plan_input *in, struct plan *out)
 			  "no backend serves this replication: see `backend`");
 		return;
 	}
-	/* One action at a time, also one whose answer we never got; but for one
-	   that is not waited for any more. */
-	if (!takes_back(&p) &&
-	    (p.here->busy ||
-	     (p.peer->busy && !(p.overrides & OVERRIDE_STEP_DOWN))))
+	busy = find_busy(&p, row);
+	if (busy)
 		plan_wait(&p, REASON_BUSY, "an action runs at %s%s%s",
-			  p.here->busy ? in->here : in->peer,
+			  busy == p.here ? in->here : in->peer,
 			  *busy->native ? ": " : "", busy->native);
 	else
-		row_for(req->from, req->word)->steps(&p);
-	if (out->step_count && !out->waits_for &&
-	    moves_group(row_for(req->from, req->word)) &&
+		row->steps(&p);
+	if (out->step_count && !out->waits_for && moves_group(row) &&
 	    !act_is_wait(out->steps[0]) && !act_is_look(out->steps[0]))
 		wait_for_group(&p);
 	if (out->step_count && !out->waits_for)

@@ -41,7 +41,11 @@ static void roll_back_checks(struct planning *p)
 	if (p->here->promotes)
 		plan_pass(p, "promotion", "%s is not asked for it any more",
 			  p->in->here);
-	if (!p->asked_peer)
+	/* One that may begin any moment is awaited. */
+	if (p->peer->demotes && !p->peer->busy)
+		plan_pass(p, "peer", "%s was asked to step down and has not "
+			  "begun: that is taken back first", p->in->peer);
+	else if (!p->asked_peer)
 		plan_pass(p, "peer", "%s was not asked to step down",
 			  p->in->peer);
 	else if (peer_is_verified_source(p))
@@ -117,6 +121,8 @@ static void roll_back_steps(struct planning *p)
 	} else if (p->here->promotes) {
 		/* It would be done, or tried again, behind our back. */
 		plan_step(p, ACT_DEMOTE);
+	} else if (p->peer->demotes) {
+		plan_step(p, ACT_PROMOTE_PEER);
 	} else if (p->asked_peer && !peer_is_source(p)) {
 		give_back(p);
 	} else if (given_up && (p->here->diverged || !p->here->following)) {

@@ -169,7 +169,10 @@ static void take_back_steps(struct planning *p)
 {
 	if (wait_for_site(p))
 		return;
-	if (p->here->claim == ROLE_SOURCE)
+	/* Nobody has begun, and it would be done behind our back. */
+	if (p->here->demotes)
+		plan_step(p, ACT_PROMOTE);
+	else if (p->here->claim == ROLE_SOURCE)
 		await_writable(p);
 	else if (p->peer_role == ROLE_REPLICA)
 		plan_step(p, ACT_PROMOTE);

@@ -11,7 +11,7 @@ struct packed_side {
 	unsigned char reach, claim, fact, in_use;
 	signed char progress;
 	bool busy : 1, complete : 1, following : 1, caught_up : 1, diverged : 1,
-		has_last_copy : 1, promotes : 1, can_verify : 1;
+		has_last_copy : 1, promotes : 1, demotes : 1, can_verify : 1;
 };
 
 struct sight {
@@ -53,6 +53,7 @@ static struct packed_side pack_side(const struct side *s)
 		.diverged = s->diverged,
 		.has_last_copy = s->has_last_copy,
 		.promotes = s->promotes,
+		.demotes = s->demotes,
 		.can_verify = s->can_verify,
 	};
 }
@@ -119,6 +120,7 @@ static void unpack_side(const struct packed_side *p, struct side *s)
 	s->diverged = p->diverged;
 	s->has_last_copy = p->has_last_copy;
 	s->promotes = p->promotes;
+	s->demotes = p->demotes;
 	s->can_verify = p->can_verify;
 	s->progress = p->progress;
 	s->data_time = p->data_time;

@@ -315,6 +315,44 @@ def test_controller_down_is_told(dell):
     assert len(dell.ordered(FAILOVER)) == 1
 
 
+def test_what_nobody_has_begun_is_taken_back(dell):
+    """Or a source steps down days later, that is in use again."""
+    pair, one = dell.ready("takenback")
+    dell.double.stop("a")
+    assert one.ask("promoting") == 0
+    a = dell.rg(pair, "a")
+    a.until(lambda f: f["spec"]["action"] == FAILOVER, "the action")
+    assert one.ask("replica") == errno.EBUSY, one.error
+    dell.age(pair, "a")
+    until(lambda: one.verdict("replica") == "allowed", "a verdict")
+    assert one.ask("replica") == 0, one.error
+    a.until(lambda f: f["spec"]["action"] == "", "that it is taken back")
+    dell.double.start("a")
+    one.done(seconds=30)
+    never(lambda: dell.orders, "an order", 1)
+    assert not a.note() and pair.is_writable("a")
+    assert one.ask("promoting") == 0, one.error
+    finish(one, pair)
+
+
+def test_a_promotion_that_nobody_has_begun_is_taken_back(dell):
+    proxy = dell.behind("a")
+    pair, one = dell.ready("takenback2")
+    proxy.down()
+    dell.await_silence(one)
+    dell.double.stop("b")
+    assert one.ask("promoting") == 0, one.error
+    b = dell.rg(pair, "b")
+    b.until(lambda f: f["spec"]["action"] == UNPLANNED, "the action")
+    until(lambda: one.verdict("replica") == "allowed", "a verdict")
+    assert one.ask("replica") == 0, one.error
+    b.until(lambda f: f["spec"]["action"] == "", "that it is taken back")
+    dell.double.start("b")
+    one.done(seconds=30)
+    never(lambda: dell.orders, "an order", 1)
+    assert not b.note() and not pair.is_writable("b")
+
+
 # ---- use, and two sources ----
 
 def test_in_use_by_any_member(dell):

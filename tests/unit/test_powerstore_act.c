@@ -13,6 +13,7 @@ static char sent[200];			/* CLUSTER ACTION after BEFORE */
 static unsigned sent_count;
 static int patch_rc;
 static bool told;
+static bool cleared;			/* what says whose action it was */
 
 /* ---- instead of the API servers ---- */
 
@@ -24,6 +25,12 @@ int csi_patch(struct csi_call *c, const struct csi_view *view, unsigned part,
 	snprintf(sent, sizeof sent, "%s %s after %s", view->cluster,
 		 csi_spec(body, "action"), csi_annotation(body, RG_BEFORE));
 	sent_count++;
+	cleared = json_is_null(json_object_get(
+			  json_object_get(json_object_get(body, "metadata"),
+					  "annotations"), RG_BEFORE)) &&
+		  json_is_null(json_object_get(
+			  json_object_get(json_object_get(body, "metadata"),
+					  "annotations"), RG_ASKED));
 	json_decref(body);
 	e->code = -patch_rc;
 	return patch_rc;
@@ -551,6 +558,97 @@ START_TEST(it_may_go_on)
 }
 END_TEST
 
+/* ---- taking back ---- */
+
+/* It was asked for by uvrfs, and nobody has begun. */
+static void ask_for(struct shape *s, const char *action, const char *before)
+{
+	s->spec_action = s->asked = action;
+	s->before = before;
+}
+
+START_TEST(to_take_it_back)
+{
+	ask_for(&a, "FAILOVER_REMOTE", "none");
+	sends(ACT_PROMOTE_PEER, &a, "site-a  after ");
+	ck_assert(cleared);
+	sends(ACT_PROMOTE, &a, "site-a  after ");
+	judge();
+	ck_assert(o.here.demotes && !o.here.promotes && !o.peer.demotes);
+	ck_assert(o.here.busy);
+	/* Whatever its array is said to be. */
+	a.polled = 500;
+	sends(ACT_PROMOTE_PEER, &a, "site-a  after ");
+	/* What steps down is not in the way of stepping down. */
+	refused(ACT_DEMOTE, &a, EAGAIN, "can't be told");
+	pair();
+	a.reach = REACH_SILENT;
+	ask_for(&b, "UNPLANNED_FAILOVER_LOCAL", "none");
+	sends(ACT_DEMOTE, &b, "site-b  after ");
+	ck_assert(cleared);
+	judge();
+	ck_assert(o.peer.promotes && !o.peer.demotes);
+	b.polled = 500;
+	refused(ACT_FORCE_PROMOTE, &b, EAGAIN, "unless that is taken back by "
+					       "writing replica");
+	pair();
+	ended(&a, "SYNC", 600);
+	ask_for(&a, "FAILOVER_REMOTE", "2026-01-28T11:50:00Z");
+	sends(ACT_PROMOTE_PEER, &a, "site-a  after ");
+	b.ids[1] = "vg-c";
+	refused(ACT_PROMOTE_PEER, &a, EINVAL, "not one pair");
+}
+END_TEST
+
+START_TEST(not_to_take_it_back)
+{
+	/* It has begun. */
+	ask_for(&a, "FAILOVER_REMOTE", "none");
+	runs(&a, "FAILOVER_REMOTE", "Ready");
+	refused(ACT_PROMOTE_PEER, &a, EOPNOTSUPP, "gives no role back");
+	nothing_to_do(ACT_PROMOTE, &a);
+	a.note = NULL;
+	a.state = "FAILOVER_REMOTE_IN_PROGRESS";
+	nothing_to_do(ACT_PROMOTE, &a);
+	/* Somebody else's; the one before it, of the same name, was ours. */
+	pair();
+	a.spec_action = "FAILOVER_REMOTE";
+	nothing_to_do(ACT_PROMOTE, &a);
+	judge();
+	ck_assert(!o.here.demotes);
+	ended(&a, "FAILOVER_REMOTE", 600);
+	ask_for(&a, "FAILOVER_REMOTE", "none");
+	nothing_to_do(ACT_PROMOTE, &a);
+	judge();
+	ck_assert(!o.here.demotes);
+	/* Another action, which leaves the roles. */
+	pair();
+	ask_for(&a, "SYNC", "none");
+	nothing_to_do(ACT_PROMOTE, &a);
+	judge();
+	ck_assert(!o.here.demotes && !o.here.promotes);
+	ck_assert_ptr_nonnull(strstr(o.here.native, "blanking its spec.action"));
+	/* Its end shows, and its state does not yet. */
+	pair();
+	ended(&a, "SYNC", 5);
+	ask_for(&a, "FAILOVER_REMOTE", "2026-01-28T11:59:55Z");
+	a.state = "SYNC_IN_PROGRESS";
+	nothing_to_do(ACT_PROMOTE, &a);
+	/* Both are sources, and this ends it. */
+	split();
+	ask_for(&a, "FAILOVER_REMOTE", "none");
+	nothing_to_do(ACT_PROMOTE, &a);
+	judge();
+	ck_assert(!o.here.demotes);
+	/* Not the acts that want it. */
+	pair();
+	ask_for(&a, "FAILOVER_REMOTE", "none");
+	nothing_to_do(ACT_DEMOTE, &a);
+	nothing_to_do(ACT_DEMOTE_PEER, &a);
+	ck_assert_uint_eq(sent_count, 0);
+}
+END_TEST
+
 /* ---- what it can't do; what it says that it would do ---- */
 
 START_TEST(not_offered)
@@ -598,6 +696,9 @@ START_TEST(as_one_would_type_it)
 	ck_assert_str_eq(describe(ACT_DEMOTE, &view_a, &view_b),
 			 PATCH("site-a", "FAILOVER_REMOTE")
 			 "  # moves all its 3 volumes\n");
+	ask_for(&a, "FAILOVER_REMOTE", "none");
+	ck_assert_str_eq(describe(ACT_PROMOTE_PEER, &view_a, &view_b),
+			 PATCH("site-a", "") "\n");
 	split();
 	ck_assert_str_eq(describe(ACT_DEMOTE_PEER, &view_a, &view_b),
 			 PATCH("site-b", "REPROTECT_LOCAL") "\n");
@@ -628,6 +729,8 @@ int main(void)
 	tcase_add_test(c, it_failed);
 	tcase_add_test(c, it_is_not_believed);
 	tcase_add_test(c, it_may_go_on);
+	tcase_add_test(c, to_take_it_back);
+	tcase_add_test(c, not_to_take_it_back);
 	tcase_add_test(c, not_offered);
 	tcase_add_test(c, as_one_would_type_it);
 	suite_add_tcase(suite, c);

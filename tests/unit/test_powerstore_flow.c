@@ -232,19 +232,25 @@ int csi_patch(struct csi_call *c, const struct csi_view *view, unsigned part,
 	      json_t *body, struct error *e)
 {
 	static struct {
-		char action[64], before[64], serial[24], request[24];
+		char action[64], before[64], serial[24], request[24], asked[64];
 	} texts[2], *t;
 	int i = strcmp(view->cluster, "site-a") != 0;
 	struct shape *s = arrays[i].group;
 
-	/* One at a time: what is written now would be lost. */
-	ck_assert_str_eq(s->spec_action, "");
 	ck_assert(!is_in_progress(s));
+	/* One at a time: what is written now would be lost.  And what has begun
+	   can't be taken back. */
+	if (*csi_spec(body, "action"))
+		ck_assert_str_eq(s->spec_action, "");
+	else
+		ck_assert(!s->note || s->completed);
 	t = &texts[i];
 	put_text(t->action, csi_spec(body, "action"));
 	put_text(t->before, csi_annotation(body, RG_BEFORE));
 	put_text(t->serial, number_text(c->order->serial));
 	put_text(t->request, number_text(c->order->request));
+	put_text(t->asked, csi_annotation(body, RG_ASKED));
+	s->asked = t->asked;
 	s->spec_action = t->action;
 	s->before = t->before;
 	s->serial = t->serial;
@@ -549,14 +555,117 @@ START_TEST(a_sidecar_that_is_away)
 	ck_assert_int_eq(finish(600), -1);
 	ck_assert_str_eq(a.spec_action, "FAILOVER_REMOTE");
 	ck_assert_int_eq(plan.waits_for, REASON_PEER_UNVERIFIED);
-	/* It is not taken back for that: it may be carried out yet. */
+	ck_assert_ptr_nonnull(strstr(plan.waits_text, "unless it is taken back"));
+	/* Nothing is written until somebody asks: it may be carried out yet. */
 	in = input();
-	plan_request(&in, WORD_REPLICA, true, &plan);
-	ck_assert_int_eq(plan.verdict, VERDICT_NOT_NOW);
+	plan_request(&in, WORD_REPLICA, false, &plan);
+	ck_assert_int_eq(plan.verdict, VERDICT_ALLOWED);
+	ck_assert_int_eq(plan.steps[0], ACT_PROMOTE_PEER);
+	ck_assert_str_eq(a.spec_action, "FAILOVER_REMOTE");
 	arrays[0].has_sidecar = true;
 	request(WORD_PROMOTING, true);
 	ck_assert_int_ge(finish(600), 0);
 	ck_assert_uint_eq(arrays[0].runs, 1);
+}
+END_TEST
+
+/* Nobody has begun with it, and nobody will. */
+START_TEST(a_step_down_is_taken_back)
+{
+	arrays[0].has_sidecar = false;
+	request(WORD_PROMOTING, false);
+	ck_assert_int_eq(finish(600), -1);
+	request(WORD_REPLICA, false);
+	ck_assert_int_eq(finish(10), -1);
+	ck_assert_str_eq(a.spec_action, "");
+	ck_assert_ptr_nonnull(strstr(last_error, "can't be told"));
+	/* Its sidecar runs again: it is the source, as it was. */
+	arrays[0].has_sidecar = true;
+	status.request.outcome = OUTCOME_PENDING;
+	status.failed = false;
+	ck_assert_int_ge(finish(600), 0);
+	ck_assert_uint_eq(arrays[0].runs, 0);
+	ck_assert(arrays[0].is_source && !arrays[1].is_source);
+	/* It can be asked for again. */
+	settle(STATE_REPLICA);
+	request(WORD_PROMOTING, false);
+	ck_assert_int_ge(finish(600), 0);
+	ck_assert_uint_eq(arrays[0].runs, 1);
+}
+END_TEST
+
+/* Its polls are not old: it may begin any moment. */
+START_TEST(a_step_down_that_may_begin_is_awaited)
+{
+	struct plan_input in;
+
+	arrays[0].has_sidecar = false;
+	request(WORD_PROMOTING, false);
+	ck_assert_int_eq(finish(20), -1);
+	ck_assert(seen.peer.busy);
+	in = input();
+	plan_request(&in, WORD_REPLICA, true, &plan);
+	ck_assert_int_eq(plan.verdict, VERDICT_NOT_NOW);
+}
+END_TEST
+
+/* At the source itself, by demoting. */
+START_TEST(to_step_down_oneself_is_taken_back)
+{
+	at_b = false;
+	spec.state = STATE_SOURCE;
+	arrays[0].has_sidecar = false;
+	request(WORD_DEMOTING, false);
+	ck_assert_int_eq(finish(20), -1);
+	ck_assert_str_eq(a.spec_action, "FAILOVER_REMOTE");
+	request(WORD_SOURCE, false);
+	ck_assert_int_ge(finish(10), 0);
+	ck_assert_str_eq(a.spec_action, "");
+	arrays[0].has_sidecar = true;
+	pass(130);
+	ck_assert_uint_eq(arrays[0].runs, 0);
+	ck_assert(arrays[0].is_source);
+}
+END_TEST
+
+START_TEST(a_promotion_is_taken_back)
+{
+	a.reach = REACH_SILENT;
+	arrays[1].has_sidecar = false;
+	request(WORD_PROMOTING, false);
+	ck_assert_int_eq(finish(600), -1);
+	ck_assert_str_eq(b.spec_action, "UNPLANNED_FAILOVER_LOCAL");
+	ck_assert_ptr_nonnull(strstr(last_error, "unless that is taken back by "
+						 "writing replica"));
+	/* The role here can't be told for so long. */
+	request(WORD_REPLICA, true);
+	ck_assert_int_eq(plan.steps[0], ACT_DEMOTE);
+	ck_assert_int_eq(finish(10), -1);
+	ck_assert_str_eq(b.spec_action, "");
+	arrays[1].has_sidecar = true;
+	status.request.outcome = OUTCOME_PENDING;
+	status.failed = false;
+	ck_assert_int_ge(finish(600), 0);
+	ck_assert_uint_eq(arrays[1].runs, 0);
+	ck_assert(!arrays[1].is_source);
+}
+END_TEST
+
+/* Dell's sidecar has begun meanwhile: then it is what it is. */
+START_TEST(it_is_too_late_to_take_it_back)
+{
+	struct plan_input in;
+
+	arrays[0].has_sidecar = false;
+	request(WORD_PROMOTING, false);
+	ck_assert_int_eq(finish(600), -1);
+	arrays[0].has_sidecar = true;
+	second();
+	look();
+	in = input();
+	plan_request(&in, WORD_REPLICA, true, &plan);
+	ck_assert_int_eq(plan.verdict, VERDICT_NOT_NOW);
+	ck_assert_ptr_null(strstr(seen.peer.native, "taken back"));
 }
 END_TEST
 
@@ -714,6 +823,11 @@ int main(void)
 	tcase_add_test(c, a_final_copy_that_failed);
 	tcase_add_test(c, an_action_of_somebody_else);
 	tcase_add_test(c, a_sidecar_that_is_away);
+	tcase_add_test(c, a_step_down_is_taken_back);
+	tcase_add_test(c, a_step_down_that_may_begin_is_awaited);
+	tcase_add_test(c, to_step_down_oneself_is_taken_back);
+	tcase_add_test(c, a_promotion_is_taken_back);
+	tcase_add_test(c, it_is_too_late_to_take_it_back);
 	tcase_add_test(c, a_failover_that_is_tried_again);
 	tcase_add_test(c, the_site_is_lost_and_comes_back);
 	tcase_add_test(c, it_comes_back_as_a_destination);
