@@ -164,6 +164,35 @@ static uint64_t number_for_ever(const struct status *s, uint64_t number)
 	return text_hash(s->uid) + number;
 }
 
+bool act_is_intended(const struct replication *r, enum act act)
+{
+	const struct status *s = r->status;
+
+	return s->intent.act == act && s->intent.request == s->request.id;
+}
+
+int act_intend(struct world *w, struct replication *r, enum act act,
+	       const char *why)
+{
+	struct status draft = *r->status;
+	struct error err;
+
+	if (!act_is_intended(r, act))
+		draft.intent = (struct intent){
+			.act = act,
+			.request = draft.request.id,
+			.serial = ++draft.last_serial,
+		};
+	draft.intent.at = w->now;
+	if (act == ACT_DEMOTE_PEER && draft.request.word == WORD_PROMOTING)
+		draft.request.asked_peer = true;
+	if (why) {
+		draft.failure = why;
+		draft.failure_at = w->now;
+	}
+	return commit_start(w, r, r->spec, &draft, NULL, "", &err);
+}
+
 int act_begin(struct world *w, struct replication *r, enum act act)
 {
 	struct act_job *j = calloc(1, sizeof *j);

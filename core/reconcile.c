@@ -183,40 +183,6 @@ static int take_result(struct world *w, struct replication *r)
 	return commit_outcome(w, r, r->spec, &draft, NULL, "");
 }
 
-static bool is_intended(const struct replication *r, enum act act)
-{
-	const struct status *s = r->status;
-
-	return s->intent.act == act && s->intent.request == s->request.id;
-}
-
-/*
- * Keeps the intent before the act; @why: what it is made for, or NULL.  One that
- * is there already is kept again, by whoever was not the last to write: somebody
- * else may have put another request in its place, and the news of it be late.
- */
-static int record_intent(struct world *w, struct replication *r, enum act act,
-			 const char *why)
-{
-	struct status draft = *r->status;
-	struct error err;
-
-	if (!is_intended(r, act))
-		draft.intent = (struct intent){
-			.act = act,
-			.request = draft.request.id,
-			.serial = ++draft.last_serial,
-		};
-	draft.intent.at = w->now;
-	if (act == ACT_DEMOTE_PEER && draft.request.word == WORD_PROMOTING)
-		draft.request.asked_peer = true;
-	if (why) {
-		draft.failure = why;
-		draft.failure_at = w->now;
-	}
-	return commit_start(w, r, r->spec, &draft, NULL, "", &err);
-}
-
 /*
  * When the request is given up, 0: never.  A swap waits for an absent peer as
  * long as it takes, since nothing is at stake; its time runs from the peer's
@@ -286,9 +252,9 @@ static int begin(struct world *w, struct replication *r, enum act act,
 	if (!c)
 		return -ENOMEM;
 	if (circuit_allows(c, w->now))
-		return is_ours && is_intended(r, act)
+		return is_ours && act_is_intended(r, act)
 			       ? act_begin(w, r, act)
-			       : record_intent(w, r, act, why);
+			       : act_intend(w, r, act, why);
 	r->work->retry_at = w->now + w->config->retry_first_ms;
 	return 0;
 }

@@ -331,6 +331,14 @@ void world_observe(struct world *w, struct replication *r,
 /* The same; takes a reference of its own. */
 void world_take_sight(struct world *w, struct replication *r,
 		      struct sight *sight);
+/*
+ * Keeps the intent before the act; @why: what it is made for, or NULL.  One that
+ * is there already is kept again, by whoever was not the last to write: somebody
+ * else may have put another request in its place, and the news of it be late.
+ */
+int act_intend(struct world *w, struct replication *r, enum act act,
+	       const char *why);
+bool act_is_intended(const struct replication *r, enum act act);
 int act_begin(struct world *w, struct replication *r, enum act act);
 void result_drop(struct work *work);
 
