@@ -271,6 +271,12 @@ static int give_up(struct world *w, struct replication *r,
 		 : plan->step_count ? act_text(plan->steps[0])
 				    : "not verified");
 	sight_read(r->seen, &seen);
+	/* What has to be taken back is seen first; no answer soon is silence. */
+	if (seen.here.reach == REACH_UNKNOWN && r->backend &&
+	    w->now < deadline_of(r) + w->config->act_timeout_ms) {
+		look_again(w, r);
+		return 0;
+	}
 	/* Nothing more is to happen by itself, unless others want the same. */
 	if (seen.here.promotes && r->status->request.word == WORD_PROMOTING) {
 		if (!*seen.group)

@@ -13,7 +13,7 @@ import yaml
 
 from proxy import Proxy
 from replication import manifest
-from shell import FACTOR, get, name_of, until
+from shell import FACTOR, freeze, get, name_of, until
 from uvr import BINARY, Daemon, WRAPPER
 
 API = "/apis/replication.unified.io/v1alpha1"
@@ -65,7 +65,7 @@ class Node(Daemon):
         configure(self.config, kubeconfig, sim, **options)
 
     def freeze(self):
-        self.process.send_signal(signal.SIGSTOP)
+        freeze(self.process.pid)
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)

@@ -34,7 +34,7 @@ sys.path[:0] = [p for p in (str(HERE), str(HERE.parent / "e2e"))
 
 from pki import SERVER_NAMES, Authority, inline  # noqa: E402
 from rest import Client  # noqa: E402
-from shell import FACTOR, until  # noqa: E402
+from shell import FACTOR, freeze, until  # noqa: E402
 
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or
                      os.path.expanduser("~/.cache"))
@@ -165,7 +165,7 @@ class Cluster:
         self.start_api(*flags, ready=ready)
 
     def freeze(self):
-        os.kill(self.pid("apiserver"), signal.SIGSTOP)
+        freeze(self.pid("apiserver"))
 
     def thaw(self):
         os.kill(self.pid("apiserver"), signal.SIGCONT)

@@ -148,9 +148,10 @@ def test_a_peer_that_answers_so_is_not_silent(ceph, how):
     ceph.behind("a")
     pair, one = ceph.ready("answers")
     NOT_SILENT[how](ceph.proxy("b", "a"))
-    until(lambda: one.verdict("promoting") == "needs force", "a verdict", 20)
-    plan = one.plan("promoting")
-    assert "peer: needs force: prod-cluster" in plan, plan
+    # Of its parts the first one to fail is told of first.
+    until(lambda: "peer: needs force: prod-cluster" in one.plan("promoting"),
+          "a verdict", 20)
+    assert one.verdict("promoting") == "needs force"
     one.await_cond("Degraded", "True")
     assert one.ready.status == "True" and one.state == "replica"
     assert one.ask("promoting") == errno.EBUSY and "force" in one.error

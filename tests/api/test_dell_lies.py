@@ -353,6 +353,24 @@ def test_a_promotion_that_nobody_has_begun_is_taken_back(dell):
     assert not b.note() and not pair.is_writable("b")
 
 
+def test_the_deadline_takes_back_what_nobody_has_begun(dell):
+    """Or it is carried out when nobody wants it any more."""
+    proxy = dell.behind("a")
+    pair, one = dell.ready("takenback3")
+    proxy.down()
+    dell.await_silence(one)
+    dell.double.stop("b")
+    dell.give(one.daemon, 3)
+    assert one.ask("promoting") == 0, one.error
+    until(lambda: one.state == "failed", "the deadline", 20)
+    assert "not asked for the promotion any more" in one.error
+    b = dell.rg(pair, "b")
+    assert b.get()["spec"]["action"] == ""
+    dell.double.start("b")
+    never(lambda: dell.orders, "an order", 1)
+    assert not b.note() and not pair.is_writable("b")
+
+
 # ---- use, and two sources ----
 
 def test_in_use_by_any_member(dell):

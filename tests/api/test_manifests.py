@@ -6,13 +6,17 @@ import concurrent.futures
 import contextlib
 import errno
 import os
+import pathlib
 import re
+import shutil
 import subprocess
+import tempfile
 
 import pytest
 import yaml
 
-from daemons import fail_over, install_crd
+import proxy as faults
+from daemons import cut, fail_over, install_crd
 from pages import blocks_of
 from rights import BACKENDS, granted, used
 from uvr import BINARY, FACTOR, ROOT, WRAPPER, call, put, sh, until
@@ -20,6 +24,7 @@ from uvr import BINARY, FACTOR, ROOT, WRAPPER, call, put, sh, until
 EXAMPLES = ROOT / "docs/examples"
 MANIFESTS = EXAMPLES / "kubernetes/uvrfs.yaml"
 RIGHTS = [EXAMPLES / "uvrfs-rbac.yaml", BACKENDS]
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/uvrfs/leases/uvrfs"
 
 
 def objects():
@@ -128,6 +133,55 @@ def test_their_configuration(cluster, tmp_path, name):
     assert done.returncode == 0 and not done.stderr, done.stderr
 
 
+@pytest.fixture
+def place():
+    """That others than root can look into."""
+    at = pathlib.Path(tempfile.mkdtemp(prefix="uvr-pod-"))
+    at.chmod(0o755)
+    yield at
+    shutil.rmtree(at)
+
+
+def test_a_controller_starts_as_in_its_pod(prepared, place):
+    """With its user, its arguments, and nothing that is writable but the volume
+    of its state."""
+    pod = one("Deployment")["spec"]["template"]["spec"]
+    user = pod["securityContext"]["runAsUser"]
+    state = place / "state"
+    state.mkdir()
+    os.chown(state, 0, pod["securityContext"]["fsGroup"])
+    state.chmod(0o2770)
+    peer, config = place / "peer", place / "config"
+    peer.write_text(prepared.kubectl(
+        "config", "view", "--raw", "--flatten",
+        kubeconfig=prepared.kubeconfig("token")).stdout)
+    config.write_text(one("ConfigMap")["data"]["controller.yaml"].replace(
+        "/etc/uvrfs/peer/kubeconfig", str(peer)).replace(
+            "inCluster: true", f"kubeconfig: {peer}"))
+    for path in peer, config:
+        os.chown(path, user, user)
+        path.chmod(0o400)
+    args = [arg.replace("/var/lib/uvrfs", str(state))
+            for arg in pod["containers"][0]["args"]]
+
+    def holder():
+        code, lease = prepared.request("GET", LEASE)
+        return code == 200 and lease["spec"].get("holderIdentity", "")
+    with subprocess.Popen(
+            ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
+             *WRAPPER, BINARY, "-f", "-c", config, *args], cwd="/",
+            env={**os.environ, "HOME": "/"}, stderr=subprocess.PIPE,
+            text=True) as process:
+        try:
+            until(lambda: process.poll() is not None or
+                  f"_{process.pid}_" in f"{holder()}_", "it leads", 30)
+        finally:
+            process.terminate()
+        assert process.wait(20 * FACTOR) == 0, process.stderr.read()
+    assert list(state.iterdir())
+    prepared.request("DELETE", LEASE)
+
+
 @pytest.mark.limit(90)
 def test_no_right_to_the_store_is_one_too_many(prepared, make_node):
     """By a user with just these: what is allowed is asked for."""
@@ -143,10 +197,15 @@ def test_no_right_to_the_store_is_one_too_many(prepared, make_node):
         node.start().await_lead()
         assert call(os.mkdir, node / "shop") == errno.ENOENT
         r = fail_over(node.replica())
-        # By somebody else, at the same time.
+        # By somebody else, of which it has not heard: it looks.
+        rule = node.proxy.rule(faults.hang(), "GET", "replications.*watch=1")
+        cut(node.proxy)
+        until(lambda: rule.hits, "it hears nothing")
         prepared.kubectl("label", "uvr", r.name, "-n", r.ns, "a=b")
-        assert put(r / "mode", "synchronous") == 0
-        assert call(os.rmdir, r.path) == 0
+        assert put(r / "mode", "asynchronous") == 0
+        node.proxy.clear()
+        cut(node.proxy)
+        until(lambda: call(os.rmdir, r.path) == 0, "the store is well", 20)
 
         def unused():
             return granted(RIGHTS[0]) - used(

@@ -203,7 +203,7 @@ def test_rolled_back_before_trident_has_looked_at_it(trident):
 
 def test_the_deadline_passes_before_trident_has_looked_at_it(trident):
     pair, one = promote_in_vain(trident, "late")
-    trident.give(one.daemon, "3s")
+    trident.give(one.daemon, 3)
     assert one.ask("promoting") == 0, one.error
     await_state(one, "failed")
     assert "not asked for the promotion any more" in one.error

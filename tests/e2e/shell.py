@@ -3,6 +3,8 @@
 import collections
 import errno
 import os
+import pathlib
+import signal
 import subprocess
 import time
 
@@ -20,6 +22,16 @@ def until(check, what, seconds=10.0):
             return found
         assert time.monotonic() < end, f"in vain: {what}"
         time.sleep(0.01)
+
+
+def freeze(pid):
+    """Stops a process; when this returns, none of its threads runs any more."""
+    def is_stopped():
+        states = [at.read_text().rpartition(") ")[2][0]
+                  for at in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
+        return set(states) == {"T"}
+    os.kill(pid, signal.SIGSTOP)
+    until(is_stopped, "it is stopped")
 
 
 def never(check, what, seconds=0.4):

@@ -207,6 +207,37 @@ static void promote_in_vain(void)
 	f->act_rc = 0;
 }
 
+/* One look that had no answer is no reason to leave it at that. */
+START_TEST(the_deadline_waits_for_a_look)
+{
+	promote_in_vain();
+	f->truth.here.reach = REACH_UNKNOWN;
+	f->truth.here.promotes = false;
+	look();
+	advance(900001);
+	ck_assert_int_eq(outcome(), OUTCOME_PENDING);
+	f->truth.here.reach = REACH_OK;
+	f->truth.here.promotes = true;
+	look();
+	ck_assert(is_acted(ACT_DEMOTE, ACT_NONE, ACT_NONE));
+	ck_assert_int_eq(outcome(), OUTCOME_FAILED);
+}
+END_TEST
+
+START_TEST(but_no_longer_than_a_call_takes)
+{
+	promote_in_vain();
+	f->truth.here.reach = REACH_UNKNOWN;
+	f->truth.here.promotes = false;
+	look();
+	advance(900001);
+	ck_assert_int_eq(outcome(), OUTCOME_PENDING);
+	advance(f->config.act_timeout_ms);
+	ck_assert_int_eq(outcome(), OUTCOME_FAILED);
+	ck_assert_uint_eq(f->acts, 0);
+}
+END_TEST
+
 START_TEST(the_deadline_takes_back_what_may_be_done_yet)
 {
 	promote_in_vain();
@@ -406,6 +437,8 @@ int main(void)
 	tcase_add_test(c, transient_errors_are_retried_with_the_same_serial);
 	tcase_add_test(c, a_final_error_fails_and_can_be_retried);
 	tcase_add_test(c, the_deadline_fails_a_request_that_waits);
+	tcase_add_test(c, the_deadline_waits_for_a_look);
+	tcase_add_test(c, but_no_longer_than_a_call_takes);
 	tcase_add_test(c, the_deadline_takes_back_what_may_be_done_yet);
 	tcase_add_loop_test(c, the_deadline_tells_what_may_be_done_yet, 0, 2);
 	tcase_add_test(c, a_death_after_the_deadline_takes_back_nothing_less);
