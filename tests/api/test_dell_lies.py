@@ -322,6 +322,7 @@ def test_what_nobody_has_begun_is_taken_back(dell):
     assert one.ask("promoting") == 0
     a = dell.rg(pair, "a")
     a.until(lambda f: f["spec"]["action"] == FAILOVER, "the action")
+    until(lambda: one.verdict("replica") != "allowed", "it is seen here")
     assert one.ask("replica") == errno.EBUSY, one.error
     dell.age(pair, "a")
     until(lambda: one.verdict("replica") == "allowed", "a verdict")
@@ -335,12 +336,18 @@ def test_what_nobody_has_begun_is_taken_back(dell):
     finish(one, pair)
 
 
-def test_a_promotion_that_nobody_has_begun_is_taken_back(dell):
+def nobody_begins(dell, name):
+    """The other site is silent, and at this one nobody takes orders."""
     proxy = dell.behind("a")
-    pair, one = dell.ready("takenback2")
+    pair, one = dell.ready(name)
     proxy.down()
     dell.await_silence(one)
     dell.double.stop("b")
+    return pair, one
+
+
+def test_a_promotion_that_nobody_has_begun_is_taken_back(dell):
+    pair, one = nobody_begins(dell, "takenback2")
     assert one.ask("promoting") == 0, one.error
     b = dell.rg(pair, "b")
     b.until(lambda f: f["spec"]["action"] == UNPLANNED, "the action")
@@ -355,11 +362,7 @@ def test_a_promotion_that_nobody_has_begun_is_taken_back(dell):
 
 def test_the_deadline_takes_back_what_nobody_has_begun(dell):
     """Or it is carried out when nobody wants it any more."""
-    proxy = dell.behind("a")
-    pair, one = dell.ready("takenback3")
-    proxy.down()
-    dell.await_silence(one)
-    dell.double.stop("b")
+    pair, one = nobody_begins(dell, "takenback3")
     dell.give(one.daemon, 3)
     assert one.ask("promoting") == 0, one.error
     until(lambda: one.state == "failed", "the deadline", 20)
