@@ -168,6 +168,18 @@ bool wait_for_use(struct planning *p, const struct side *side,
 	return true;
 }
 
+bool plan_rebuild(struct planning *p)
+{
+	if (p->here->claim == ROLE_SOURCE) {
+		if (wait_for_use(p, p->here, p->in->here))
+			return false;
+		plan_step(p, ACT_DEMOTE);
+	}
+	plan_step(p, ACT_RESYNC);
+	plan_step(p, ACT_AWAIT_RESYNC);
+	return true;
+}
+
 bool lacks_second_fact(const struct planning *p, const struct side *side)
 {
 	return side->fact == ROLE_UNKNOWN &&

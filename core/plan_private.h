@@ -71,6 +71,9 @@ bool peer_is_verified_source(const struct planning *p);
 bool peer_may_be_writable(const struct planning *p);
 bool peer_is_half_demoted(const struct planning *p);
 
+/* This site steps down, and is made the peer's copy.  False: it waits. */
+bool plan_rebuild(struct planning *p);
+
 /* The waits that several words share; true when there is one. */
 bool wait_for_site(struct planning *p);
 bool wait_for_use(struct planning *p, const struct side *side,

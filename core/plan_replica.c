@@ -78,13 +78,8 @@ static void rebuild(struct planning *p)
 			  p->in->here);
 		return;
 	}
-	if (p->here->claim == ROLE_SOURCE) {
-		if (wait_for_use(p, p->here, p->in->here))
-			return;
-		plan_step(p, ACT_DEMOTE);
-	}
-	plan_step(p, ACT_RESYNC);
-	plan_step(p, ACT_AWAIT_RESYNC);
+	if (!plan_rebuild(p))
+		return;
 	snprintf(p->out->cost, sizeof p->out->cost,
 		 "what is at %s now is replaced by the data of %s", p->in->here,
 		 p->in->peer);

@@ -84,13 +84,7 @@ static void roll_back_writable(struct planning *p)
 	snprintf(p->out->cost, sizeof p->out->cost,
 		 "everything written to %s since it was promoted is lost",
 		 p->in->here);
-	if (p->here->claim == ROLE_SOURCE) {
-		if (wait_for_use(p, p->here, p->in->here))
-			return;
-		plan_step(p, ACT_DEMOTE);
-	}
-	plan_step(p, ACT_RESYNC);
-	plan_step(p, ACT_AWAIT_RESYNC);
+	plan_rebuild(p);
 }
 
 /* The peer first: a window without a source beats one with two. */
