@@ -97,18 +97,12 @@ bool ask(struct world *w, struct replication *r)
 	return r->work->committing;
 }
 
-static bool same_endpoints(const struct spec *a, const struct spec *b)
-{
-	return endpoint_equal(&a->source, &b->source) &&
-	       endpoint_equal(&a->destination, &b->destination);
-}
-
 /* The word that force would have to be given for. */
 static const char *word_asked(const struct replication *r,
 			      const struct spec *asked)
 {
-	return same_endpoints(asked, r->spec) ? state_text(asked->state)
-					      : word_text(WORD_SWAP);
+	return spec_endpoints_equal(asked, r->spec)
+		       ? state_text(asked->state) : word_text(WORD_SWAP);
 }
 
 /* What is asked is so already: that is decided as well, and kept. */

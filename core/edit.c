@@ -192,18 +192,6 @@ static int edit_schedule(struct world *w, struct replication *r,
 	return change_spec(w, r, e, spec, err);
 }
 
-static bool endpoints_equal(const struct spec *a, const struct spec *b)
-{
-	return endpoint_equal(&a->source, &b->source) &&
-	       endpoint_equal(&a->destination, &b->destination);
-}
-
-static bool endpoints_exchanged(const struct spec *a, const struct spec *b)
-{
-	return endpoint_equal(&a->source, &b->destination) &&
-	       endpoint_equal(&a->destination, &b->source);
-}
-
 /* `swap` means: this site becomes the source endpoint.  Idempotent. */
 static int swap(struct world *w, struct replication *r, struct edit *e,
 		bool force, struct error *err)
@@ -241,10 +229,10 @@ static int edit_endpoints(struct world *w, struct replication *r,
 	spec = manifest_parse_endpoints(e->text, e->len, r->spec, err);
 	if (!spec)
 		return -err->code;
-	if (endpoints_equal(spec, r->spec))
+	if (spec_endpoints_equal(spec, r->spec))
 		return NOTHING_TO_DO;
 	spec_target(r->spec, r->status, &t);
-	if (!endpoints_exchanged(spec, r->spec) ||
+	if (!spec_endpoints_exchanged(spec, r->spec) ||
 	    replication_here(r) == &r->spec->source)
 		return fail(err, EPERM,
 			    "endpoints change only by being exchanged, so that "

@@ -3,12 +3,12 @@
 #include "world_private.h"
 
 #include "manifest.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* The manifest must speak of the directory that it is written to. */
 static int check_name(const struct replication *r,
@@ -22,23 +22,6 @@ static int check_name(const struct replication *r,
 		return fail(err, EINVAL,
 			    "metadata.namespace is '%s', but this is %s/%s",
 			    meta->namespace, r->ns->name, r->name);
-	return 0;
-}
-
-/* A version-4 UUID. */
-static int make_uid(char out[static 37])
-{
-	unsigned char b[16];
-
-	if (getrandom(b, sizeof b, 0) != sizeof b)
-		return -EIO;
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	snprintf(out, 37,
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
-		 "%02x%02x%02x%02x%02x%02x",
-		 b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9],
-		 b[10], b[11], b[12], b[13], b[14], b[15]);
 	return 0;
 }
 
@@ -109,7 +92,7 @@ int spec_create(struct world *w, struct replication *r, struct edit *e,
 		const struct spec *spec, struct error *err)
 {
 	struct status draft = {.id = r->id, .created = w->now};
-	char uid[37], audit[64];
+	char uid[UUID_SIZE], audit[64];
 	int rc;
 
 	if (!edge_find(STATE_NONE, (enum word)spec->state))
@@ -121,7 +104,7 @@ int spec_create(struct world *w, struct replication *r, struct edit *e,
 	if (rc == 0)
 		rc = check_pvc_is_free(r, spec, err);
 	/* A store that names its objects itself has the last word. */
-	if (rc == 0 && make_uid(uid) < 0)
+	if (rc == 0 && text_make_uuid(uid) < 0)
 		rc = fail(err, EIO, "no random numbers for a uid: %m");
 	if (rc == 0)
 		rc = look_before_birth(w, r, spec, &draft, err);
@@ -164,24 +147,17 @@ static bool same_volumes(const struct spec *a, const struct spec *b)
 	       strcmp(a->volume_namespace, b->volume_namespace) == 0;
 }
 
-static bool same_endpoints(const struct spec *a, const struct spec *b)
-{
-	return endpoint_equal(&a->source, &b->source) &&
-	       endpoint_equal(&a->destination, &b->destination);
-}
-
 static int check_endpoints(const struct replication *r, const struct spec *spec,
 			   bool versioned, struct error *err)
 {
-	if (same_endpoints(spec, r->spec))
+	if (spec_endpoints_equal(spec, r->spec))
 		return 0;
 	if (!versioned)
 		return fail(err, EPERM,
 			    "spec: the endpoints are others than now, and a "
 			    "manifest without metadata.resourceVersion never "
 			    "changes endpoints: write swap to endpoints");
-	if (!endpoint_equal(&spec->source, &r->spec->destination) ||
-	    !endpoint_equal(&spec->destination, &r->spec->source) ||
+	if (!spec_endpoints_exchanged(spec, r->spec) ||
 	    replication_here(r) == &r->spec->source ||
 	    spec->state != r->spec->state)
 		return fail(err, EPERM,
@@ -243,7 +219,7 @@ int spec_change(struct world *w, struct replication *r, struct edit *e,
 	rc = check_spec_change(r, spec, err);
 	if (rc < 0)
 		return rc;
-	if (!same_endpoints(spec, r->spec))
+	if (!spec_endpoints_equal(spec, r->spec))
 		return request_word(w, r, e, spec, WORD_SWAP, q->force, err);
 	if (spec->state != r->spec->state || q->force)
 		return request_word(w, r, e, spec, (enum word)spec->state,

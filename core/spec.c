@@ -193,6 +193,18 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 	       same_text(a->storage_class, b->storage_class);
 }
 
+bool spec_endpoints_equal(const struct spec *a, const struct spec *b)
+{
+	return endpoint_equal(&a->source, &b->source) &&
+	       endpoint_equal(&a->destination, &b->destination);
+}
+
+bool spec_endpoints_exchanged(const struct spec *a, const struct spec *b)
+{
+	return endpoint_equal(&a->source, &b->destination) &&
+	       endpoint_equal(&a->destination, &b->source);
+}
+
 const char *spec_annotation(const struct spec *spec, const char *key)
 {
 	size_t i;

@@ -91,6 +91,10 @@ bool spec_equal_but_state(const struct spec *a, const struct spec *b);
 
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 
+/* Source and destination of both are the same, or each is the other's other. */
+bool spec_endpoints_equal(const struct spec *a, const struct spec *b);
+bool spec_endpoints_exchanged(const struct spec *a, const struct spec *b);
+
 /* The value of annotation @key, or NULL. */
 const char *spec_annotation(const struct spec *spec, const char *key);
 

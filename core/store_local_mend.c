@@ -11,30 +11,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
-
-#define UUID_SIZE 37
-
-/* A random one, version 4. */
-static int make_uuid(char out[static UUID_SIZE])
-{
-	static const char hex[] = "0123456789abcdef";
-	unsigned char b[16];
-	size_t i, n = 0;
-
-	if (getrandom(b, sizeof b, 0) != sizeof b)
-		return -EIO;
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	for (i = 0; i < sizeof b; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			out[n++] = '-';
-		out[n++] = hex[b[i] >> 4];
-		out[n++] = hex[b[i] & 15];
-	}
-	out[n] = '\0';
-	return 0;
-}
 
 uint64_t loading_new_id(struct loading *l)
 {
@@ -76,7 +52,7 @@ static int start_anew(struct loading *l, struct file_content *c,
 		draft.holds_pvc = old->holds_pvc;
 		draft.hold = old->hold;
 	}
-	rc = make_uuid(uid);
+	rc = text_make_uuid(uid);
 	if (rc < 0)
 		return rc;
 	draft.id = loading_new_id(l);
@@ -129,7 +105,7 @@ static int mend_version(struct loading *l, const struct place *p,
 	}
 	if (!draft.created)
 		draft.created = l->now;
-	if (!draft.uid && make_uuid(uid) < 0)
+	if (!draft.uid && text_make_uuid(uid) < 0)
 		return -EIO;
 	if (!draft.uid)
 		draft.uid = uid;

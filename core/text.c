@@ -2,10 +2,12 @@
 /* Times, durations, names and words; pure and free of the locale. */
 #include "text.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 void text_free(void *p)
@@ -25,6 +27,22 @@ uint64_t text_hash_bytes(const char *s, size_t n)
 uint64_t text_hash(const char *s)
 {
 	return text_hash_bytes(s, strlen(s));
+}
+
+int text_make_uuid(char out[static UUID_SIZE])
+{
+	unsigned char b[16];
+
+	if (getrandom(b, sizeof b, 0) != sizeof b)
+		return -EIO;
+	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+	snprintf(out, UUID_SIZE,
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
+		 "%02x%02x%02x%02x%02x%02x",
+		 b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9],
+		 b[10], b[11], b[12], b[13], b[14], b[15]);
+	return 0;
 }
 
 static const char *format_time(int64_t ms, bool millis, char *out)

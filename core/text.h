@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define TIME_TEXT_MAX 32
+#define UUID_SIZE 37
 
 /* Frees the memory at the variable's end of scope. */
 void text_free(void *p);
@@ -37,6 +38,9 @@ int64_t duration_parse(const char *text);
 /* 64-bit FNV-1a: two texts meet by a chance of 2^-64. */
 uint64_t text_hash(const char *s);
 uint64_t text_hash_bytes(const char *s, size_t n);
+
+/* A random UUID, version 4 of RFC 9562; -EIO without random numbers. */
+int text_make_uuid(char out[static UUID_SIZE]);
 
 /* A DNS-1123 subdomain of at most 253 bytes (names) or label of 63. */
 bool name_is_dns_subdomain(const char *s);

@@ -51,15 +51,11 @@ static void add_known(struct fs *fs, const struct replication *r, bool gone)
 	snprintf(a->path, sizeof a->path, "%s/%s", r->ns->name, r->name);
 }
 
-static struct note *note_of(const struct fs *fs, const struct replication *r)
-{
-	return note_find(fs, (struct inode){KIND_REPLICATION, r->id, 0});
-}
-
 /* Whoever makes one here has had a directory of it before. */
 void arrive_made(struct fs *fs, const struct replication *r)
 {
-	if (fs->has_nudger && world_leader(fs->world) && !note_of(fs, r))
+	if (fs->has_nudger && world_leader(fs->world) &&
+	    !note_find(fs, inode_replication(r->id)))
 		add_known(fs, r, false);
 	else
 		world_told(fs->world, r->id);
@@ -67,7 +63,7 @@ void arrive_made(struct fs *fs, const struct replication *r)
 
 void arrive_gone(struct fs *fs, const struct replication *r)
 {
-	const struct note *n = note_of(fs, r);
+	const struct note *n = note_find(fs, inode_replication(r->id));
 
 	if (fs->has_nudger && world_leader(fs->world) && !(n && n->leaving))
 		add_known(fs, r, true);
@@ -114,7 +110,7 @@ static struct arrival *find(struct fs *fs, struct inode parent,
 static void reply_ghost(fuse_req_t req, uint64_t id)
 {
 	struct fuse_entry_param e = {
-		.ino = inode_number((struct inode){KIND_REPLICATION, id, 0}),
+		.ino = inode_number(inode_replication(id)),
 		.attr = {.st_mode = S_IFDIR | 0755, .st_nlink = 2},
 	};
 

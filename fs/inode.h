@@ -55,6 +55,12 @@ struct inode {
 uint64_t inode_number(struct inode node);
 struct inode inode_parse(uint64_t number);
 
+/* The directory of the replication with @id. */
+static inline struct inode inode_replication(uint64_t id)
+{
+	return (struct inode){.kind = KIND_REPLICATION, .id = id};
+}
+
 /* An id for @name, never 0.  The same in every run of the daemon. */
 uint64_t inode_hash(const char *name);
 

@@ -136,11 +136,6 @@ static void touch_file(struct fs *fs, struct note *n, struct inode file)
 	nudge_file(fs, file);
 }
 
-static struct inode directory_with(struct inode node)
-{
-	return (struct inode){.kind = KIND_REPLICATION, .id = node.id};
-}
-
 /* Where look-ups of @node are counted, in a note; NULL: they are not. */
 static uint16_t *lookups_of(struct note *n, struct inode node)
 {
@@ -155,7 +150,7 @@ void note_look_up(struct fs *fs, struct inode node)
 	uint16_t *lookups = NULL;
 
 	if (node.kind == KIND_REPLICATION || node.kind == KIND_ATTRIBUTE)
-		lookups = lookups_of(note_get(fs, directory_with(node)), node);
+		lookups = lookups_of(note_get(fs, inode_replication(node.id)), node);
 	if (lookups && *lookups < MANY)
 		(*lookups)++;
 }
@@ -163,7 +158,7 @@ void note_look_up(struct fs *fs, struct inode node)
 /* Mostly the kernel forgets all at once. */
 void note_forget(struct fs *fs, struct inode node, uint64_t count)
 {
-	struct note *n = note_find(fs, directory_with(node));
+	struct note *n = note_find(fs, inode_replication(node.id));
 	uint16_t *lookups = lookups_of(n, node);
 
 	if (lookups && (*lookups == MANY || count >= *lookups))
@@ -186,13 +181,8 @@ int64_t note_version(struct fs *fs, struct inode node)
 		return (int64_t)(log->gone.byte + log->len);
 	if (node.kind != KIND_ATTRIBUTE)
 		return 0;
-	n = note_find(fs, directory_with(node));
+	n = note_find(fs, inode_replication(node.id));
 	return n ? n->mtimes[node.row - 1] : 0;
-}
-
-static struct inode directory_of(const struct replication *r)
-{
-	return (struct inode){.kind = KIND_REPLICATION, .id = r->id};
 }
 
 /* Were the views by source right for @before, and are wrong now? */
@@ -210,7 +200,7 @@ static struct inode namespace_of(const struct namespace *ns)
 
 void note_draft(struct fs *fs, const struct replication *r, bool is_one)
 {
-	struct note *n = note_find(fs, directory_of(r));
+	struct note *n = note_find(fs, inode_replication(r->id));
 	struct note *in = note_find(fs, namespace_of(r->ns));
 
 	if (!n || !in || n->is_draft == is_one)
@@ -257,7 +247,7 @@ static void changed(struct world_listener *l, struct replication *r,
 	/* Removed, and the storage is still to be told: nobody sees it. */
 	if (!tree_replication(fs, node))
 		return;
-	n = note_get(fs, directory_of(r));
+	n = note_get(fs, inode_replication(r->id));
 	if (facets & FACET_SPEC && has_moved(r, before))
 		fs->places.stale = true;
 	for (node.row = 1; node.row <= attribute_files.count; node.row++) {
@@ -281,11 +271,11 @@ static void changed(struct world_listener *l, struct replication *r,
 static void touch_all(struct fs *fs, const struct replication *r)
 {
 	struct inode node = {.kind = KIND_ATTRIBUTE, .id = r->id, .row = 1};
-	struct note *n = note_get(fs, directory_of(r));
+	struct note *n = note_get(fs, inode_replication(r->id));
 
 	for (; node.row <= attribute_files.count; node.row++)
 		touch_file(fs, n, node);
-	note_touch(fs, directory_of(r));
+	note_touch(fs, inode_replication(r->id));
 	note_touch(fs, namespace_of(r->ns));
 	/* Others have made the namespace with it, it may be. */
 	if (r->ns->count <= 1)
@@ -309,7 +299,7 @@ static void vanishing(struct world_listener *l, struct replication *r)
 	note_draft(fs, r, false);
 	arrive_gone(fs, r);
 	touch_all(fs, r);
-	note_drop(fs, directory_of(r));
+	note_drop(fs, inode_replication(r->id));
 }
 
 static void logged(struct world_listener *l)
@@ -340,7 +330,7 @@ static bool is_untold(const struct fs *fs, const struct replication *r)
 /* Of a replication and its files. */
 static void forget(struct fs *fs, uint64_t id)
 {
-	struct inode node = {.kind = KIND_REPLICATION, .id = id};
+	struct inode node = inode_replication(id);
 
 	/* Where the kernel does not know the directory it hardly knows a file. */
 	if (forget_attributes(fs, node) == -ENOENT)

@@ -48,11 +48,6 @@ bool nudge_is_asking(const struct fs *fs, fuse_req_t req)
 	       takeover_was_nudger(fs, pid);
 }
 
-static struct note *note_of(struct fs *fs, struct inode node)
-{
-	return note_find(fs, (struct inode){KIND_REPLICATION, node.id, 0});
-}
-
 static uint32_t bit_of(struct inode node)
 {
 	return UINT32_C(1) << node.row;
@@ -83,7 +78,7 @@ void nudge_dequeue(struct fs *fs, struct note *note)
 void nudge_file(struct fs *fs, struct inode node)
 {
 	const struct file *f = tree_file(node);
-	struct note *note = note_of(fs, node);
+	struct note *note = note_find(fs, inode_replication(node.id));
 
 	if (!note || !f || !note_is_known(note, node.row) ||
 	    f->flags & (FILE_VOLATILE | FILE_UNLISTED))
@@ -95,8 +90,7 @@ void nudge_file(struct fs *fs, struct inode node)
 
 void nudge_hold(struct fs *fs, struct inode node)
 {
-	struct note *note =
-		note_get(fs, (struct inode){KIND_REPLICATION, node.id, 0});
+	struct note *note = note_get(fs, inode_replication(node.id));
 
 	if (note)
 		note->writes |= bit_of(node);
@@ -104,7 +98,7 @@ void nudge_hold(struct fs *fs, struct inode node)
 
 void nudge_release(struct fs *fs, struct inode node, bool done)
 {
-	struct note *note = note_of(fs, node);
+	struct note *note = note_find(fs, inode_replication(node.id));
 
 	if (!note || !(note->writes & bit_of(node)))
 		return;

@@ -288,8 +288,7 @@ int scratch_rename(struct fs *fs, struct scratch *s, const char *name)
 
 void scratch_unlink(struct fs *fs, struct scratch *s)
 {
-	struct note *note = note_find(
-		fs, (struct inode){KIND_REPLICATION, s->directory, 0});
+	struct note *note = note_find(fs, inode_replication(s->directory));
 	struct scratch **at = &note->scratch;
 
 	while (*at != s)

@@ -223,7 +223,6 @@ static int ask_again(struct fs *fs, struct error *err)
 	if (write(fuse_session_fd(fs->session), &again, sizeof again) !=
 	    sizeof again)
 		return fail(err, ESTALE, "can't go on with the mount: %m");
-	fs->can_resend = true;
 	return 0;
 }
 

@@ -175,7 +175,7 @@ static int namespace_lookup(struct fs *fs, struct inode dir, const char *name,
 
 	if (!r)
 		return -ENOENT;
-	*out = (struct inode){.kind = KIND_REPLICATION, .id = r->id};
+	*out = inode_replication(r->id);
 	return 0;
 }
 
@@ -183,13 +183,11 @@ static bool next_in_namespace(struct fs *fs, struct inode dir, uint64_t after,
 			      struct entry *out)
 {
 	const struct replication *r;
-	struct inode node = {.kind = KIND_REPLICATION};
 
 	r = namespace_next(tree_namespace(fs, dir), after);
 	if (!r)
 		return false;
-	node.id = r->id;
-	return give(out, node, r->id, r->name);
+	return give(out, inode_replication(r->id), r->id, r->name);
 }
 
 static bool plan_next(struct fs *fs, struct inode dir, uint64_t after,
