@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* May users who are not root mount for others, too? */
@@ -207,15 +206,15 @@ int server_identify(struct server *s, struct error *err)
 	const char *cluster = s->config.kube.cluster;
 	auto_kube_access access = {0};
 	auto_buf text;
-	struct stat st = {0};
+	char id[UUID_SIZE];
 
 	buf_init(&text, 2 * PATH_MAX);
 	if (cluster &&
 	    server_open_access(&s->config, cluster, &access, err) < 0)
 		return -err->code;
-	stat(s->state_dir, &st);
-	buf_printf(&text, "%s %ju %ju %s %s", s->state_dir,
-		   (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, s->config.site,
+	if (state_dir_identify(s->state_dir, id, err) < 0)
+		return -err->code;
+	buf_printf(&text, "%s %s %s %s", s->state_dir, id, s->config.site,
 		   cluster ? access.server : "");
 	s->store_id = text_hash(buf_str(&text));
 	return 0;

@@ -2,8 +2,6 @@
 /* Where the daemon keeps its state on this machine. */
 #include "state_dir.h"
 
-#include "text.h"
-
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -13,6 +11,7 @@
 #include <unistd.h>
 
 #define PID_NAME "uvrfs.pid"
+#define ID_NAME "store-id"
 
 /* Who is not root has a place below its home, by the rules of XDG. */
 static int choose_at_home(char out[static PATH_MAX], struct error *err)
@@ -78,6 +77,62 @@ char *state_dir_open(const char *given, struct error *err)
 	if (!whole)
 		fail(err, errno, "can't use %s: %m", path);
 	return whole;
+}
+
+static int read_id(const char *path, char id[static UUID_SIZE],
+		   struct error *err)
+{
+	FILE *f = fopen(path, "re");
+	size_t len = f ? fread(id, 1, UUID_SIZE - 1, f) : 0;
+	bool failed = !f || ferror(f);
+
+	id[len] = '\0';
+	if (failed)
+		fail(err, errno, "can't read %s: %m", path);
+	if (f)
+		fclose(f);
+	return failed ? -err->code : 0;
+}
+
+static int make_id(const char *path, struct error *err)
+{
+	char id[UUID_SIZE];
+	FILE *f;
+	bool failed;
+
+	if (text_make_uuid(id) < 0)
+		return fail(err, EIO, "no random numbers for %s: %m", path);
+	f = fopen(path, "wxe");
+	if (!f && errno == EEXIST)
+		return 0;	/* somebody else was faster */
+	failed = !f || fputs(id, f) == EOF;
+	if (f && fclose(f) != 0)
+		failed = true;
+	if (!failed)
+		return 0;
+	fail(err, errno, "can't write %s: %m", path);
+	if (f)
+		unlink(path);
+	return -err->code;
+}
+
+int state_dir_identify(const char *dir, char id[static UUID_SIZE],
+		       struct error *err)
+{
+	auto_free char *path = NULL;
+	int rc;
+
+	if (asprintf(&path, "%s/" ID_NAME, dir) < 0) {
+		path = NULL;
+		return fail(err, ENOMEM, "not enough memory");
+	}
+	rc = read_id(path, id, err);
+	if (rc == -ENOENT) {
+		rc = make_id(path, err);
+		if (rc == 0)
+			rc = read_id(path, id, err);
+	}
+	return rc;
 }
 
 int state_dir_write_pid(const char *dir, struct error *err)

@@ -248,3 +248,30 @@ def test_a_takeover_needs_no_disk(library, monkeypatch, other, end):
         pid.rmdir()
     finally:
         daemon.destroy()
+
+
+def refuses(daemon, sentence):
+    with pytest.raises(RuntimeError) as e:
+        daemon.start()
+    assert sentence in str(e.value)
+
+
+def test_a_first_start_on_a_full_disk(make):
+    daemon = make()
+    daemon.state.mkdir()
+    done = sh(f"mount -t tmpfs -o size=4k none {daemon.state}")
+    assert done.rc == 0, done
+    try:
+        filler = daemon.state / "filler"
+        filler.write_bytes(bytes(4096))
+        refuses(daemon, f"can't write {daemon.state}/store-id: No space left")
+        assert os.listdir(daemon.state) == ["filler"]
+    finally:
+        sh(f"umount {daemon.state}")
+    daemon.start()
+
+
+def test_what_tells_the_store_can_not_be_read(make):
+    daemon = make()
+    (daemon.state / "store-id").mkdir(parents=True)
+    refuses(daemon, f"can't read {daemon.state}/store-id: Is a directory")
