@@ -3,7 +3,8 @@
  * The tables of names.  A directory with fixed names is a table of struct file;
  * lookup, listing, reading, writing, help and the man page all go by its rows.
  * The order of the rows is the order of the listing, and a row's number is part
- * of its inode number.
+ * of its inode number: a daemon that goes on with the mount of an older one must
+ * find each row where that had it, so new ones come last.
  */
 #ifndef UVRFS_FILE_H
 #define UVRFS_FILE_H

@@ -17,12 +17,24 @@
 #define MOUNT_NAME "uvrfs-mount"
 #define MEMORY_NAME "uvrfs-memory"
 
+/*
+ * The next daemon may be of another version.  New fields go to the end, where a
+ * daemon that did not have them left zeros; when one that is there comes to mean
+ * something else, LAYOUT counts up, and a mount that was left by another layout
+ * is not gone on with.  The same goes for the inode numbers and handles that the
+ * kernel remembers: rows of tables (file.h) are only added at the end.
+ */
+#define LAYOUT 1
+#define ROOM (512 * 1024)	/* what is behind it is the store's */
+
 struct keep_memory {
-	uint64_t size;		/* of this, and so which form it has */
+	uint64_t layout;
 	uint64_t device;
 	uint64_t store;
 	struct fs_kept fs;
 };
+
+_Static_assert(sizeof(struct keep_memory) <= ROOM, "no room for what is kept");
 
 static bool is_fuse(int fd)
 {
@@ -31,16 +43,16 @@ static bool is_fuse(int fd)
 	return fstat(fd, &st) == 0 && attach_is_device(&st);
 }
 
-/* What is shorter than we think would kill us; what is behind it is another's. */
+/* What is shorter than we think would kill us. */
 static bool is_memory(int fd)
 {
 	struct stat st;
-	uint64_t size;
+	uint64_t layout;
 
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	       st.st_size >= (off_t)sizeof(struct keep_memory) &&
-	       pread(fd, &size, sizeof size, 0) == sizeof size &&
-	       size == sizeof(struct keep_memory);
+	       st.st_size >= ROOM &&
+	       pread(fd, &layout, sizeof layout, 0) == sizeof layout &&
+	       layout == LAYOUT;
 }
 
 static struct keep_memory *map(int fd)
@@ -111,7 +123,7 @@ static int make_memory(struct keep *k)
 {
 	k->memory = memfd_create(MEMORY_NAME, MFD_CLOEXEC);
 	return k->memory < 0 ? -errno
-			     : ftruncate(k->memory, sizeof *k->shared);
+			     : ftruncate(k->memory, ROOM);
 }
 
 struct fs_kept *keep_memory(struct keep *k)
@@ -120,13 +132,13 @@ struct fs_kept *keep_memory(struct keep *k)
 		k->shared = map(k->memory);
 	if (!k->shared)
 		return NULL;
-	k->shared->size = sizeof *k->shared;
+	k->shared->layout = LAYOUT;
 	return &k->shared->fs;
 }
 
 off_t keep_used(void)
 {
-	return sizeof(struct keep_memory);
+	return ROOM;
 }
 
 void keep_give(struct keep *k, int fd, dev_t device, uint64_t store)

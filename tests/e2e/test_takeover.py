@@ -2,6 +2,7 @@
 """A daemon that dies under a busy mount, and the next one that goes on."""
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -258,16 +259,61 @@ def test_another_mountpoint(kept):
     kept.mnt = old
 
 
-def test_another_store(kept):
+@pytest.mark.parametrize("where", ["elsewhere", "in its place"])
+def test_another_store(kept, where):
     """The numbers of one mean other replications in another."""
     r = kept.replica()
     kept.kill9()
     cat = background(f"cat {r / 'state'}")
-    kept.state = kept.base / "another"
+    if where == "elsewhere":
+        kept.state = kept.base / "another"
+    else:
+        kept.state.rename(kept.base / "before")
     kept.start()
     assert cat.wait(20 * FACTOR) == 1
     assert os.listdir(kept.mnt) == [".uvrfs"]
     kept.stop()
+
+
+def test_the_same_store_in_another_directory(kept):
+    """Which number a directory has means nothing: on overlayfs that changes."""
+    r, minor = kept.replica(), kept.minor
+    kept.kill9()
+    before = kept.state.rename(kept.base / "before")
+    shutil.copytree(before, kept.state)
+    kept.start()
+    assert kept.minor == minor
+    assert r.state == "replica"
+
+
+def write_memory(kept, data, at):
+    memory, = [fd for name, fd in kept.store.items() if "memory" in name]
+    os.pwrite(memory, data, at)
+
+
+def test_left_by_an_older_daemon(kept, other):
+    """It has kept its mount's number and no more than that: zeros say nothing."""
+    r, minor = kept.replica(), kept.minor
+    fd = other("open", r / "state", os.O_RDONLY)
+    kept.kill9()
+    write_memory(kept, bytes((1 << 17) - 48), 48)
+    kept.start()
+    assert kept.minor == minor
+    assert other("lseek", fd, 0, os.SEEK_SET) == 0 and r.state == "replica"
+    r.go("promoting")
+    assert other("close", fd) == 0
+
+
+def test_left_by_another_layout(kept):
+    """What is kept can't be understood: another mount, and nobody hangs."""
+    r = kept.replica()
+    kept.kill9()
+    cat = background(f"cat {r / 'state'}")
+    write_memory(kept, b"\xff", 0)
+    kept.start()
+    assert cat.wait(20 * FACTOR) == 1
+    assert "goes on" not in kept.stderr()
+    assert r.state == "replica"
 
 
 def test_what_is_mounted_there_now_stays(kept):
