@@ -53,14 +53,20 @@ void unlink_drop(struct note *note)
 		forget(&note->unlinked);
 }
 
-/* Newest first: what is too old or too much is at the end. */
+/* Process 0 is all those that we can't see: what one did says little of another. */
+static bool is_over(const struct fs *fs, const struct unlinked *u)
+{
+	return age(fs, u) >= (u->process ? REMEMBERED_MS : HIDDEN_MS);
+}
+
+/* Newest first: too much is at the end. */
 static void trim(const struct fs *fs, struct note *note)
 {
 	struct unlinked **at = &note->unlinked;
 	unsigned count = 0;
 
 	while (*at) {
-		if (++count > REMEMBERED_MAX || age(fs, *at) >= REMEMBERED_MS)
+		if (++count > REMEMBERED_MAX || is_over(fs, *at))
 			forget(at);
 		else
 			at = &(*at)->next;
@@ -85,7 +91,7 @@ static struct note *note_of(struct fs *fs, struct inode node)
 {
 	if (node.kind != KIND_ATTRIBUTE)
 		return NULL;
-	return note_find(fs, (struct inode){KIND_REPLICATION, node.id, 0});
+	return note_find(fs, inode_replication(node.id));
 }
 
 bool unlink_hides(struct fs *fs, fuse_req_t req, struct inode node)
@@ -146,7 +152,7 @@ static void refuse_next(struct fs *fs, fuse_req_t req, struct inode dir,
 
 static void unlink_attribute(struct fs *fs, fuse_req_t req, struct inode node)
 {
-	struct inode dir = {.kind = KIND_REPLICATION, .id = node.id};
+	struct inode dir = inode_replication(node.id);
 	pid_t process = caller_process(req);
 	struct note *note = note_get(fs, dir);
 	struct unlinked *u;

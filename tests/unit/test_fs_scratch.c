@@ -481,6 +481,22 @@ START_TEST(a_hidden_name_comes_back)
 }
 END_TEST
 
+/* Two users in other pid namespaces: both are process 0. */
+START_TEST(who_can_not_be_seen_is_nobody_for_long)
+{
+	struct kernel *k = kernel_new(false);
+	uint64_t dir = make_replication(k);
+
+	k->pid = 0;
+	ck_assert_int_eq(ask_name(k, FUSE_UNLINK, dir, "state"), 0);
+	world_tick(k->world, world_now(k->world) + 1900);
+	ck_assert_int_eq(ask_name(k, FUSE_UNLINK, dir, "mode"), -EPERM);
+	world_tick(k->world, world_now(k->world) + 100);
+	ck_assert_int_eq(ask_name(k, FUSE_UNLINK, dir, "mode"), 0);
+	kernel_free(k);
+}
+END_TEST
+
 /* While it is hidden from somebody nobody may cache the name. */
 START_TEST(a_hidden_name_is_not_cached)
 {
@@ -565,6 +581,7 @@ int main(void)
 	tcase_add_test(c, removal_takes_them_along);
 	tcase_add_test(c, unlink_then_create_is_a_write);
 	tcase_add_test(c, a_hidden_name_comes_back);
+	tcase_add_test(c, who_can_not_be_seen_is_nobody_for_long);
 	tcase_add_test(c, a_hidden_name_is_not_cached);
 	tcase_add_test(c, what_can_not_be_unlinked);
 	tcase_add_test(c, who_may_not_write_may_not_replace);
