@@ -262,3 +262,27 @@ int replication_wait_result(const struct replication *r, uint64_t id)
 		return 0;
 	return req->outcome == OUTCOME_FAILED ? -EIO : -EINPROGRESS;
 }
+
+/* What is not verified can be asked for again, and with force. */
+static bool may_be_repeated(const struct replication *r, enum word word)
+{
+	const struct request *req = &r->status->request;
+
+	return (enum word)replication_state(r) == word && req->word == word &&
+	       (req->outcome == OUTCOME_PENDING ||
+		req->outcome == OUTCOME_FAILED);
+}
+
+bool world_may_write(struct world *w, struct replication *r, enum word word)
+{
+	enum state state = replication_state(r);
+
+	if (!r->spec)
+		return false;
+	if (word == WORD_REMOVE)
+		return true;
+	if (word == WORD_SWAP)
+		return state == STATE_SOURCE;
+	return edge_for_user(state, word, r->spec->state) ||
+	       may_be_repeated(r, word);
+}

@@ -483,16 +483,3 @@ void world_plan(struct world *w, struct replication *r, enum word word,
 	plan_input_for(w, r, r->spec, r->status, &in);
 	plan_request(&in, word, force, out);
 }
-
-bool world_may_write(struct world *w, struct replication *r, enum word word)
-{
-	enum state state = replication_state(r);
-
-	if (!r->spec)
-		return false;
-	if (word == WORD_REMOVE)
-		return true;
-	if (word == WORD_SWAP)
-		return state == STATE_SOURCE;
-	return edge_for_user(state, word, r->spec->state) != NULL;
-}

@@ -52,26 +52,34 @@ void dir_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		dir_reply(fs, req, node);
 }
 
-/* The words that may be written go by this alone (world_may_write). */
-static uint8_t plans_of(const struct replication *r)
+/* The words that may be written, a bit for each, and one more: never 0. */
+static uint16_t plans_of(struct fs *fs, struct replication *r)
 {
-	return (uint8_t)(1 + replication_state(r) * STATE_COUNT +
-			 r->spec->state);
+	unsigned word, plans = 1 << WORD_COUNT;
+
+	for (word = 0; word < WORD_COUNT; word++)
+		if (world_may_write(fs->world, r, (enum word)word))
+			plans |= 1U << word;
+	return (uint16_t)plans;
 }
+
+_Static_assert(WORD_COUNT < 16, "plans_of() has no bit for each word");
 
 /* Nothing tells of these: each opening sees whether they are others now. */
 static void keep_plans(struct fs *fs, struct inode dir,
 		       struct fuse_file_info *fi)
 {
-	const struct replication *r = tree_replication(fs, dir);
+	struct replication *r = tree_replication(fs, dir);
 	struct note *n = r && r->spec ? note_get(fs, tree_parent(fs, dir))
 				      : NULL;
+	uint16_t plans;
 
 	if (!n)
 		return;
+	plans = plans_of(fs, r);
 	fi->cache_readdir = 1;
-	fi->keep_cache = n->plans == plans_of(r);
-	n->plans = plans_of(r);
+	fi->keep_cache = n->plans == plans;
+	n->plans = plans;
 }
 
 /*

@@ -103,7 +103,7 @@ struct note {
 					   is as it is */
 	bool is_draft;			/* counted in its namespace's */
 	uint16_t drafts;		/* of a namespace */
-	uint8_t plans;			/* what its plan/ was listed for; 0: not */
+	uint16_t plans;			/* what its plan/ was listed for; 0: not */
 	struct note *nudge_next, **nudge_link;	/* NULL: in no list */
 	struct scratch *scratch;	/* the files of this directory */
 	struct unlinked *unlinked;

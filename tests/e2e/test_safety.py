@@ -63,6 +63,24 @@ def test_a_peer_that_answers_and_does_not_step_down(patient, word, fault):
     assert r.ready.reason == "SplitBrain"
 
 
+def test_the_plan_of_what_hangs(patient):
+    """Before force is given for it one reads what that would do."""
+    r = patient.replica()
+    assert os.listdir(r / "plan").count("promoting") == 1
+    patient.faults(r.peer, "fail demote-peer 1000000")
+    assert r.ask("promoting") == 0
+    until(lambda: "'promoting force'" in r.ready.message, "that it is told")
+    words = {"remove", "replica", "source"}
+    assert set(os.listdir(r / "plan")) == words | {"promoting"}
+    before, plan = r.picture(), r.plan("promoting")
+    assert plan.startswith("needs force: "), plan
+    assert r.plan("source").startswith("not now: ")
+    assert r.picture() == before
+    assert r.ask("promoting force") == 0
+    r.done()
+    assert set(os.listdir(r / "plan")) == words
+
+
 @pytest.mark.parametrize("word", ["promoting", "promoting force"])
 def test_force_that_is_repeated_while_all_is_well_changes_nothing(patient,
                                                                   word):

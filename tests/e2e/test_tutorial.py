@@ -279,6 +279,24 @@ def test_script_needs_force(db):
     assert db.state == "source"
 
 
+def test_script_prints_the_plan_of_what_hangs(make):
+    """With --force it is what force would do: what the script would go on with."""
+    d = make(config=PATIENT).start()
+    r = d.replica("hung", b"data")
+    d.faults(r.peer, "fail demote-peer 1000000")
+    assert r.ask("promoting") == 0
+    until(lambda: "'promoting force'" in r.ready.message, "that it is told")
+    before = r.picture()
+    done = failover(r, "-n database/hung")
+    assert done.rc == 1 and done.out.startswith("not now: "), done
+    done = failover(r, "-n --force database/hung")
+    assert done.rc == 0 and done.out == r.plan("promoting"), done
+    assert done.out.startswith("needs force: ")
+    assert r.picture() == before
+    assert failover(r, "--force database/hung").rc == 0
+    assert r.state == "source"
+
+
 def test_script_times_out_and_goes_on_when_run_again(make):
     d = make(config=PATIENT).start()
     r = d.replica("slow", b"data")
