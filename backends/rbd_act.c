@@ -116,6 +116,7 @@ struct call {
 	const struct order *order;
 	struct rbd_end *at, *other;
 	enum rbd_deed deed;
+	struct rbd_view seen;		/* of the other side */
 	char held_by[SIDE_TEXT_MAX];	/* of the last look */
 	int64_t end;			/* monotonic ms */
 };
@@ -224,9 +225,12 @@ static int failed(const struct call *c, int rc, struct error *err)
 
 static int decide(struct call *c, struct error *err)
 {
-	struct rbd_view at, other;
+	struct rbd_view at;
 
-	look_image(c->other->site, c->pair, &other);
+	/* What gave no answer does not get another whole timeout: where a site
+	   is lost, hundreds are in line. */
+	if (c->seen.reach != REACH_SILENT || c->seen.failed)
+		look_image(c->other->site, c->pair, &c->seen);
 	look_image(c->at->site, c->pair, &at);
 	/* Of an image alone: its cluster is well. */
 	if (at.reach == REACH_SILENT && at.failed)
@@ -240,7 +244,7 @@ static int decide(struct call *c, struct error *err)
 			    "%s: %s", c->at->site->name, at.why);
 	memcpy(c->held_by, at.held_by, sizeof c->held_by);
 	c->deed = RBD_DEED_NONE;
-	return rbd_decide(c->order->act, &at, &other, c->order->overrides,
+	return rbd_decide(c->order->act, &at, &c->seen, c->order->overrides,
 			  c->at->site->name, c->other->site->name, &c->deed,
 			  err);
 }
@@ -304,6 +308,17 @@ int rbd_act(struct backend *b, const struct target *t, const struct order *o,
 	return rc;
 }
 
+/* Its watcher asks it all the time: we would but wait for the same. */
+static bool is_silent(struct rbd *rbd, const struct rbd_site *s)
+{
+	bool silent;
+
+	pthread_mutex_lock(&rbd->lock);
+	silent = site_is_silent(s);
+	pthread_mutex_unlock(&rbd->lock);
+	return silent;
+}
+
 int rbd_observe(struct backend *b, const struct target *t, int timeout_ms,
 		struct observation *o, struct error *err)
 {
@@ -314,7 +329,8 @@ int rbd_observe(struct backend *b, const struct target *t, int timeout_ms,
 	if (!p)
 		return fail(err, ENOMEM, "no memory for an image");
 	for (i = 0; i < 2; i++)
-		watch_end(rbd, p, i);
+		if (!is_silent(rbd, p->end[i].site))
+			watch_end(rbd, p, i);
 	pthread_mutex_lock(&rbd->lock);
 	pair_judge(p, rbd_end_index(p, t->here), !t->here_is_destination, o);
 	/* Who is told this last believes it until there is news. */

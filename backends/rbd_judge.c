@@ -282,7 +282,15 @@ static void judge_side(struct rbd_view *v, const struct rbd_view *other,
 		judge_journal(v, other, s);
 	else
 		judge_snapshot(v, other, s);
-	if (s->claim == ROLE_REPLICA) {
+	/* Which of the two has what is told by both; one that is gone leaves the
+	   other as it was. */
+	if (answers(other) || s->claim != ROLE_REPLICA)
+		v->diverged = s->diverged;
+	s->diverged = v->diverged;
+	if (s->diverged) {
+		v->data_time = s->data_time = 0;
+		s->caught_up = s->following = false;
+	} else if (s->claim == ROLE_REPLICA) {
 		time = copy_time(v, other);
 		if (time)
 			v->data_time = s->data_time = time;

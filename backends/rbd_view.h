@@ -95,7 +95,9 @@ struct rbd_view {
 	struct rbd_record record;	/* of the site's own rbd-mirror */
 	int64_t peer_record;		/* ms: when the other site's rbd-mirror
 					   last wrote here; 0: never */
-	int64_t data_time;		/* ms: of the newest copy, remembered */
+	int64_t data_time;		/* ms: of the newest copy, remembered; */
+	bool diverged;			/* and whether it has what the source of
+					   then lacked */
 };
 
 /*

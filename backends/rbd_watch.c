@@ -22,16 +22,17 @@
 
 void watch_keep(struct rbd_end *e, const struct rbd_view *v)
 {
-	int64_t remembered = e->view.data_time;
+	struct rbd_view remembered = e->view;
 	const struct rbd_snap *last;
 
 	e->looked_at = clock_monotonic();
 	e->due = false;
 	if (v->at) {
-		if (e->view.created != v->created)
-			remembered = 0;
 		e->view = *v;
-		e->view.data_time = remembered;
+		if (remembered.created == v->created) {
+			e->view.data_time = remembered.data_time;
+			e->view.diverged = remembered.diverged;
+		}
 		last = rbd_last_snap(v);
 		e->snapped_at = last ? last->time : 0;
 	} else {

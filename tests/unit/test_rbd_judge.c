@@ -169,6 +169,32 @@ START_TEST(diverged)
 }
 END_TEST
 
+/* Who is gone took what this side lacks along, and nothing undoes that. */
+START_TEST(diverged_from_who_is_lost)
+{
+	pair();
+	promote_b();
+	judge();
+	step_down_a();
+	judge();
+	ck_assert_int_eq(o.here.data_time, 0);
+	b.reach = REACH_SILENT;
+	judge();
+	ck_assert(o.here.diverged && !o.here.following);
+	ck_assert(o.here.complete && !o.here.caught_up);
+	ck_assert_int_eq(o.here.data_time, 0);
+	/* It is the source from now on: what it has is what counts. */
+	a.primary = true;
+	a.no_writes = false;
+	snap(&a, 8, RBD_SNAP_PRIMARY);
+	judge();
+	ck_assert(!o.here.diverged);
+	step_down_a();
+	judge();
+	ck_assert(!o.here.diverged);
+}
+END_TEST
+
 START_TEST(a_claim_without_its_fact)
 {
 	pair();
@@ -292,6 +318,7 @@ int main(void)
 	tcase_add_test(c, handed_over);
 	tcase_add_test(c, stepped_down_in_turn);
 	tcase_add_test(c, diverged);
+	tcase_add_test(c, diverged_from_who_is_lost);
 	tcase_add_test(c, a_claim_without_its_fact);
 	tcase_add_test(c, journal_mode);
 	tcase_add_test(c, a_lock_that_rbd_mirror_keeps);
