@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a role allows, and what of it was ever asked for."""
+"""What the examples allow, and what of it was ever asked for."""
 import yaml
 
 from uvr import ROOT
 
+STORE = ROOT / "docs/examples/uvrfs-rbac.yaml"
 BACKENDS = ROOT / "docs/examples/uvrfs-rbac-backends.yaml"
+PODS = ROOT / "docs/examples/kubernetes/uvrfs.yaml"
+
+# The ServiceAccounts of the pods, and whose rights these have at the peer.
+CONTROLLER, NODE = "uvrfs", "uvrfs-node"
+AT_PEER = {CONTROLLER: "uvrfs-backends", NODE: "uvrfs-backends-view"}
 
 
 def allow(cluster, *users):
@@ -17,10 +23,37 @@ def allow(cluster, *users):
                         "--clusterrole=uvrfs-backends", f"--user={user}")
 
 
-def granted(path):
-    """(API group, resource or resource/subresource, verb) of all roles there."""
-    return {(group, resource, verb)
-            for o in yaml.safe_load_all(path.read_text()) if o
+def objects(*paths):
+    return [o for path in paths
+            for o in yaml.safe_load_all(path.read_text()) if o]
+
+
+def bind(cluster):
+    """The accounts, their roles, and who of the pods has which."""
+    cluster.kubectl("apply", "-f", STORE, "-f", BACKENDS)
+    cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(
+        o for o in objects(PODS) if o["kind"] == "ClusterRoleBinding"))
+
+
+def user_of(account):
+    """As the audit has it."""
+    return f"system:serviceaccount:uvrfs:{account}"
+
+
+def token_of(cluster, account):
+    """For Cluster.kubeconfig."""
+    return {"token": cluster.kubectl("create", "token", account, "-n",
+                                     "uvrfs").stdout.strip()}
+
+
+def granted(*paths, account=None):
+    """(API group, resource or resource/subresource, verb) of all roles there,
+    or of those that a ServiceAccount has."""
+    found = objects(*paths)
+    roles = {(o["roleRef"]["kind"], o["roleRef"]["name"]) for o in found
+             if account in [s["name"] for s in o.get("subjects", ())]}
+    return {(group, resource, verb) for o in found
+            if not account or (o["kind"], o["metadata"]["name"]) in roles
             for rule in o.get("rules") or ()
             for group in rule["apiGroups"]
             for resource in rule["resources"]
@@ -36,3 +69,7 @@ def used(requests):
                                       o.get("subresource"))))
         found.add((o.get("apiGroup", ""), name, r["verb"]))
     return found
+
+
+def refused(requests):
+    return [r for r in requests if r["code"] in (401, 403)]

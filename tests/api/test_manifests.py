@@ -13,57 +13,54 @@ import subprocess
 import tempfile
 
 import pytest
-import yaml
 
 import proxy as faults
 from daemons import cut, fail_over, install_crd
 from pages import blocks_of
-from rights import BACKENDS, granted, used
+from rights import (AT_PEER, BACKENDS, CONTROLLER, NODE, PODS, STORE, bind,
+                    granted, objects, refused, token_of, used, user_of)
 from uvr import BINARY, FACTOR, ROOT, WRAPPER, call, put, sh, until
 
-EXAMPLES = ROOT / "docs/examples"
-MANIFESTS = EXAMPLES / "kubernetes/uvrfs.yaml"
-RIGHTS = [EXAMPLES / "uvrfs-rbac.yaml", BACKENDS]
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/uvrfs/leases/uvrfs"
 
 
-def objects():
-    return [o for o in yaml.safe_load_all(MANIFESTS.read_text()) if o]
-
-
 def one(kind):
-    found, = [o for o in objects() if o["kind"] == kind]
+    found, = [o for o in objects(PODS) if o["kind"] == kind]
     return found
 
 
 @pytest.fixture(scope="module")
 def prepared(cluster):
     install_crd(cluster)
-    for path in RIGHTS:
-        cluster.kubectl("apply", "-f", path)
+    bind(cluster)
     return cluster
 
 
 def test_the_server_takes_them(prepared):
-    done = prepared.kubectl("apply", "--dry-run=server", "-f", MANIFESTS)
+    done = prepared.kubectl("apply", "--dry-run=server", "-f", PODS)
     assert not re.search("warning|unknown", done.stderr, re.I), done.stderr
-    assert done.stdout.count("(server dry run)") == len(objects())
+    assert done.stdout.count("(server dry run)") == len(objects(PODS))
 
 
-def make_token(peer):
+# What is in them is whose account there.
+PEERS = {"uvrfs-peer": AT_PEER[CONTROLLER], "uvrfs-peer-view": AT_PEER[NODE]}
+
+
+def make_tokens(peer):
     """As the controller of such Secrets does, which does not run here."""
-    path = "/api/v1/namespaces/uvrfs/secrets/uvrfs-backends"
-    until(lambda: peer.request("GET", path)[0] == 200, "the Secret is made")
-    token = peer.kubectl("create", "token", "uvrfs-backends", "-n", "uvrfs")
-    data = {"token": token.stdout.strip(), "ca.crt": peer.ca.crt.read_text()}
-    code, answer = peer.request("PATCH", path, {"data": {
-        key: base64.b64encode(text.encode()).decode()
-        for key, text in data.items()}})
-    assert code == 200, answer
+    for account in PEERS.values():
+        path = f"/api/v1/namespaces/uvrfs/secrets/{account}"
+        until(lambda path=path: peer.request("GET", path)[0] == 200,
+              "the Secret is made", 30)
+        data = {**token_of(peer, account), "ca.crt": peer.ca.crt.read_text()}
+        code, answer = peer.request("PATCH", path, {"data": {
+            key: base64.b64encode(text.encode()).decode()
+            for key, text in data.items()}})
+        assert code == 200, answer
 
 
 def test_what_comes_before_them(cluster, other_cluster, tmp_path):
-    """As typed: the peer's kubeconfig has the rights and no others."""
+    """As typed: the peer's kubeconfigs have the rights and no others."""
     block, = blocks_of("docs/store-kubernetes.md", "bash")
     for name, one_of in (("here", cluster), ("peer", other_cluster)):
         (tmp_path / name).write_text(one_of.kubeconfig("token").read_text())
@@ -72,27 +69,30 @@ def test_what_comes_before_them(cluster, other_cluster, tmp_path):
     (tmp_path / "uvrfs").symlink_to(BINARY)
     try:
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            filled = pool.submit(make_token, other_cluster)
+            filled = pool.submit(make_tokens, other_cluster)
             done = sh(f"set -e\nPATH={tmp_path}:$PATH\n" + block.replace(
-                "rm kubeconfig", "cp kubeconfig kept; rm kubeconfig"),
+                "rm kubeconfig",
+                'cp kubeconfig "kept/uvrfs-peer$may"; rm kubeconfig'),
                 cwd=tmp_path, seconds=60)
             filled.result()
         assert done.rc == 0, done
         assert not (tmp_path / "kubeconfig").exists()
-        kubeconfig = tmp_path / "kept/kubeconfig"
-        for verb, what, answer in (("list", "persistentvolumes", "yes"),
-                                   ("get", "secrets", "no")):
-            said = other_cluster.kubectl("auth", "can-i", verb, what, "-A",
-                                         kubeconfig=kubeconfig, check=False)
-            assert said.stdout == answer + "\n", said
-        secret = cluster.request(
-            "GET", "/api/v1/namespaces/uvrfs/secrets/uvrfs-peer")[1]
-        assert base64.b64decode(secret["data"]["kubeconfig"]).decode() == \
-            kubeconfig.read_text()
+        for name, account in PEERS.items():
+            kubeconfig = tmp_path / "kept" / name
+            may = other_cluster.kubectl("auth", "can-i", "--list",
+                                        kubeconfig=kubeconfig).stdout
+            assert re.search("^persistentvolumes .*list", may, re.M), may
+            assert bool(re.search("^volumereplications[.].* patch", may, re.M)
+                        ) == (account == AT_PEER[CONTROLLER]), may
+            assert "secrets" not in may
+            secret = cluster.request(
+                "GET", f"/api/v1/namespaces/uvrfs/secrets/{name}")[1]
+            assert base64.b64decode(secret["data"]["kubeconfig"]).decode() == \
+                kubeconfig.read_text()
     finally:
         for one_of in cluster, other_cluster:
             one_of.kubectl("delete", "-n", "uvrfs", "--ignore-not-found",
-                           "secret", "uvrfs-peer", "uvrfs-backends")
+                           "secret", *PEERS, *PEERS.values())
 
 
 def pods():
@@ -102,18 +102,23 @@ def pods():
 
 def test_what_they_name_is_there():
     names = {(o["kind"], o["metadata"]["name"])
-             for path in RIGHTS for o in yaml.safe_load_all(path.read_text())}
+             for o in objects(STORE, BACKENDS)}
     config = one("ConfigMap")
     for pod in pods():
         assert ("ServiceAccount", pod["serviceAccountName"]) in names
         container, = pod["containers"]
-        volumes = {v["name"] for v in pod["volumes"]}
+        volumes = {v["name"]: v for v in pod["volumes"]}
+        assert PEERS[volumes["peer"]["secret"]["secretName"]] == \
+            AT_PEER[pod["serviceAccountName"]]
         for mount in container["volumeMounts"]:
             assert mount["name"] in volumes
             if mount["name"] == "config":
                 assert mount["subPath"] in config["data"]
-    binding = one("ClusterRoleBinding")
-    assert ("ClusterRole", binding["roleRef"]["name"]) in names
+    for o in objects(PODS):
+        if o["kind"] == "ClusterRoleBinding":
+            assert ("ClusterRole", o["roleRef"]["name"]) in names
+            for subject in o["subjects"]:
+                assert (subject["kind"], subject["name"]) in names
     # The image's entry point, its arguments and where its configuration is.
     image = (ROOT / "mount/Containerfile").read_text()
     assert '"-c", "/etc/uvrfs/uvrfs.yaml"]' in image
@@ -182,44 +187,47 @@ def test_a_controller_starts_as_in_its_pod(prepared, place):
     prepared.request("DELETE", LEASE)
 
 
-@pytest.mark.limit(90)
-def test_no_right_to_the_store_is_one_too_many(prepared, make_node):
-    """By a user with just these: what is allowed is asked for."""
-    prepared.kubectl("create", "clusterrolebinding", "test-limited",
-                     "--clusterrole=uvrfs", "--user=limited")
-    prepared.kubectl("create", "rolebinding", "test-limited", "-n", "uvrfs",
-                     "--role=uvrfs-lease", "--user=limited")
-    try:
-        mark = prepared.mark()
-        node = make_node(start=False, user="limited")
-        node.config.write_text(node.config.read_text().replace(
-            "lead: true", "lead: true, namespace: uvrfs"))
-        node.start().await_lead()
-        assert call(os.mkdir, node / "shop") == errno.ENOENT
-        r = fail_over(node.replica())
-        # By somebody else, of which it has not heard: it looks.
-        rule = node.proxy.rule(faults.hang(), "GET", "replications.*watch=1")
-        cut(node.proxy)
-        until(lambda: rule.hits, "it hears nothing")
-        prepared.kubectl("label", "uvr", r.name, "-n", r.ns, "a=b")
-        assert put(r / "mode", "asynchronous") == 0
-        node.proxy.clear()
-        cut(node.proxy)
-        until(lambda: call(os.rmdir, r.path) == 0, "the store is well", 20)
+def new_node(make_node, cluster, account):
+    """Of the account; its lease is where the examples give the rights to it."""
+    node = make_node(start=False, user=token_of(cluster, account),
+                     lead=account == CONTROLLER)
+    node.config.write_text(re.sub(r"(lead: \w+)", r"\1, namespace: uvrfs",
+                                  node.config.read_text()))
+    return node.start()
 
-        def unused():
-            return granted(RIGHTS[0]) - used(
-                prepared.requests(mark, user="limited"))
-        # The lease is renewed after a while, and the audit tells of a watch
-        # when it is over.
-        with contextlib.suppress(AssertionError):
-            until(lambda: {verb for *_, verb in unused()} <= {"watch"}, "all",
-                  10)
-        node.stop()
-        with contextlib.suppress(AssertionError):
-            until(lambda: not unused(), "all", 10)
-        assert not unused()
-    finally:
-        prepared.kubectl("delete", "clusterrolebinding", "test-limited")
-        prepared.kubectl("delete", "rolebinding", "test-limited", "-n",
-                         "uvrfs")
+
+@pytest.mark.limit(90)
+@pytest.mark.parametrize("account", [CONTROLLER, NODE])
+def test_no_right_to_the_store_is_one_too_many(prepared, make_node, account):
+    """What is allowed is asked for, and nothing else."""
+    user, mark = user_of(account), prepared.mark()
+    leader = new_node(make_node, prepared, CONTROLLER).await_lead()
+    node = leader if account == CONTROLLER else new_node(
+        make_node, prepared, account)
+    assert call(os.mkdir, node / "shop") == errno.ENOENT
+    r = node.replica()
+    # Each looks for itself, and the leader may have seen the copy first.
+    until(lambda: r.verdict("promoting") == "allowed", "it sees the copy")
+    fail_over(r)
+    # By somebody else, of which it has not heard: it looks.
+    rule = node.proxy.rule(faults.hang(), "GET", "replications.*watch=1")
+    cut(node.proxy)
+    until(lambda: rule.hits, "it hears nothing")
+    prepared.kubectl("label", "uvr", r.name, "-n", r.ns, "a=b")
+    assert put(r / "mode", "asynchronous") == 0
+    node.proxy.clear()
+    cut(node.proxy)
+    until(lambda: call(os.rmdir, r.path) == 0, "the store is well", 20)
+
+    def unused():
+        return granted(STORE, account=account) - used(
+            prepared.requests(mark, user=user))
+    # The lease is renewed after a while, and the audit tells of a watch when it
+    # is over.
+    with contextlib.suppress(AssertionError):
+        until(lambda: {verb for *_, verb in unused()} <= {"watch"}, "all", 10)
+    node.stop()
+    with contextlib.suppress(AssertionError):
+        until(lambda: not unused(), "all", 10)
+    assert not unused()
+    assert not refused(prepared.requests(mark, user=user))
