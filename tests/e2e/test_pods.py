@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mount of a node's pod, and what others see of it: with mounts as a runtime
 of containers makes them, from docs/examples/kubernetes."""
+import os
+import pathlib
 import shlex
 import signal
 import subprocess
@@ -8,11 +10,13 @@ import subprocess
 import pytest
 import yaml
 
+from replication import manifest
 from shell import FACTOR, sh, until
 from uvr import BINARY, CONFIG, OPTIONS, ROOT, WRAPPER
 
 MANIFESTS = ROOT / "docs/examples/kubernetes/uvrfs.yaml"
 ENTRY = "uvrfs -f -c /etc/uvrfs/uvrfs.yaml "
+OWN_PIDS = ("--pid", "--fork", "--kill-child", "--mount-proc")
 
 
 def daemon_pod():
@@ -51,10 +55,10 @@ class Node:
                 stdout=log, stderr=log))
         return self.processes[-1]
 
-    def container(self, propagation, text):
+    def container(self, propagation, text, *more):
         return self.start(
             "nsenter", "--mount", f"--target={self.node.pid}", "unshare",
-            "--mount", "--propagation", propagation, "sh", "-ec", text)
+            "--mount", "--propagation", propagation, *more, "sh", "-ec", text)
 
     def daemon(self):
         config = self.base / "uvrfs.yaml"
@@ -64,7 +68,17 @@ class Node:
         ours = shlex.join([*WRAPPER, BINARY, "-f", "-c", str(config),
                            "--state-dir", str(self.base / "state"), *OPTIONS])
         text = text.replace(ENTRY, f"{ours} ")
-        return self.container("unchanged", f"set +e; {text}")
+        return self.container(
+            "unchanged", f"set +e; {text}",
+            *(() if self.pod.get("hostPID") else OWN_PIDS))
+
+    def tell(self, daemon, number):
+        """What is told to a container's first process."""
+        pid = daemon.pid
+        if not self.pod.get("hostPID"):
+            at = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
+            pid = int(at.read_text())
+        os.kill(pid, number)
 
     def reader(self):
         """Another pod, with the volume at another place."""
@@ -108,7 +122,7 @@ def test_others_see_the_next_mount(node, number):
     readers = early, late
     for reader in readers:
         assert node.on(reader, "cat SEEN/uvr/.uvrfs/health").out == "ok\n"
-    daemon.send_signal(number)
+    node.tell(daemon, number)
     daemon.wait(20 * FACTOR)
     left = node.on(late, "ls SEEN/uvr/.uvrfs").err
     assert ("not connected" if number == signal.SIGKILL
@@ -120,3 +134,20 @@ def test_others_see_the_next_mount(node, number):
         # The dead one is gone from there, too.
         assert node.on(reader, "grep -c ' SEEN/uvr ' /proc/self/mountinfo") \
             .out == "1\n"
+
+
+def test_the_audit_tells_who_wrote(node):
+    """In another container, which has pids of its own."""
+    node.daemon()
+    until(node.is_ready, "a mount", 20)
+    other = node.reader()
+    (node.base / "spec.yaml").write_text(manifest("db", "shop"))
+    # A shell finds its pid on the node where /proc is that of the node.
+    (node.base / "write").write_text(
+        "mkdir -p $1/uvr/shop/db; read -r pid rest </proc/self/stat; "
+        f"echo $pid; exec cp {node.base}/spec.yaml $1/uvr/shop/db/\n")
+    done = node.on(other, f"unshare --pid --fork sh -e {node.base}/write SEEN")
+    assert done.rc == 0, done
+    said = f"shop/db uid=0,pid={done.out.strip()},comm=cp accepted: "
+    audit = "cat SEEN/uvr/.uvrfs/audit"
+    until(lambda: said in node.on(other, audit).out, said)
