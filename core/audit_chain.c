@@ -39,3 +39,11 @@ size_t audit_chain_split(const char *line, size_t len,
 	*hash = '\0';
 	return len;
 }
+
+bool audit_chain_begins(const char *line, size_t len)
+{
+	char hash[AUDIT_HASH_MAX], due[AUDIT_HASH_MAX];
+
+	audit_chain_hash("", line, audit_chain_split(line, len, hash), due);
+	return strcmp(hash, due) == 0;
+}

@@ -5,7 +5,7 @@
  *
  *   DIR/lock                     whoever holds it owns the directory
  *   DIR/uvrfs.yaml               the site, and the ids that were never given
- *   DIR/audit, DIR/audit.1
+ *   DIR/audit, DIR/audit.1, ...
  *   DIR/replications/NS/.namespace
  *   DIR/replications/NS/NAME.yaml
  *

@@ -41,7 +41,8 @@ static void remove_all(const char *dir)
 
 static bool is_own(const char *name)
 {
-	return strcmp(name, "uvrfs.yaml") == 0 || strcmp(name, "audit") == 0;
+	return strcmp(name, "uvrfs.yaml") == 0 || strcmp(name, "audit") == 0 ||
+	       strcmp(name, "audit.1") == 0;
 }
 
 /* Opens it for writing; -1 for a name that can't be. */

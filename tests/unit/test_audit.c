@@ -1,24 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The chain through the audit: what is done to its lines is noticed. */
-#include <check.h>
-#undef fail		/* ours is the one of error.h */
-
-#include "audit_file.h"
-#include "buf.h"
-#include "suite.h"
-#include "text.h"
-
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "audit_scene.h"
 
 #define LINES 6
-
-static char dir[] = "/dev/shm/uvrfs-audit.XXXXXX";
-static struct audit_file audit;
-static struct error err;
 
 /* sha256sum says the same: of "line 0", and of that hash and "line 1". */
 static const char known[] =
@@ -27,85 +11,16 @@ static const char known[] =
 	"line 1 sha256=ef991de0b563f555b528d60a4697caaf"
 	"701176c78ecdae07caf72c8520dd557a\n";
 
-static void reopen(void)
-{
-	audit_file_close(&audit);
-	ck_assert_int_eq(audit_file_open(&audit, &err), 0);
-}
-
-static void append(const char *line)
-{
-	ck_assert_int_eq(audit_file_append(&audit, line, &err), 0);
-}
-
 static void set_up(void)
 {
 	char line[16];
 	int i;
 
-	snprintf(dir, sizeof dir, "/dev/shm/uvrfs-audit.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	audit = (struct audit_file){.path = dir, .fd = -1};
-	audit.dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	reopen();
+	make_dir();
 	for (i = 0; i < LINES; i++) {
 		snprintf(line, sizeof line, "line %d", i);
 		append(line);
 	}
-}
-
-static void tear_down(void)
-{
-	audit_file_close(&audit);
-	unlinkat(audit.dir, AUDIT_FILE, 0);
-	unlinkat(audit.dir, AUDIT_OLD, 0);
-	close(audit.dir);
-	rmdir(dir);
-}
-
-static char *get(const char *name)
-{
-	char *text = calloc(1, 64 * 1024);
-	int fd = openat(audit.dir, name, O_RDONLY | O_CLOEXEC);
-
-	ck_assert(fd >= 0 && read(fd, text, 64 * 1024 - 1) >= 0);
-	close(fd);
-	return text;
-}
-
-static void put(const char *name, const char *text, size_t len)
-{
-	int fd = openat(audit.dir, name,
-			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	ck_assert(fd >= 0 && write(fd, text, len) == (ssize_t)len);
-	close(fd);
-}
-
-/* "", or where the chain breaks. */
-static const char *where(void)
-{
-	auto_buf text;
-
-	buf_init(&text, 4096);
-	if (audit_chain_check(dir, &text, &err) == 0)
-		return "";
-	return err.msg + strlen(dir) + 1;
-}
-
-static void is_well(const char *said)
-{
-	auto_buf text;
-
-	buf_init(&text, 4096);
-	ck_assert_msg(audit_chain_check(dir, &text, &err) == 0, "%s", err.msg);
-	ck_assert_msg(strstr(buf_str(&text), said), "%s", buf_str(&text));
-}
-
-static void breaks_at(const char *place)
-{
-	ck_assert_msg(strncmp(where(), place, strlen(place)) == 0,
-		      "'%s', not %s", where(), place);
 }
 
 START_TEST(hashes_are_those_of_sha256sum)
@@ -244,20 +159,29 @@ static void fill(void)
 		append(line);
 }
 
+/* As large as they are: test_audit_files has small ones. */
 START_TEST(through_files_that_were_rotated)
 {
+	auto_free char *first = NULL;
+
 	fill();
-	is_well("ok: 2206 lines");
+	is_well("ok: 2207 lines");
 	reopen();
 	append("after a restart");
-	is_well("ok: 2207 lines");
-	/* The older file goes, and with it what the first line followed. */
+	is_well("ok: 2208 lines");
+	first = get("audit.1");
+	strrchr(first, '\n')[1] = '\0';
 	fill();
-	is_well("ok: ");
-	put(AUDIT_OLD, "", 0);
-	ck_assert_str_eq(where(), "");
-	unlinkat(audit.dir, AUDIT_OLD, 0);
-	breaks_at("audit:1 does not follow");
+	is_well("ok: 4409 lines");
+	put("audit.2", "", 0);
+	breaks_at("audit.2 is empty: its lines were removed");
+	put("audit.2", first, strlen(first));
+	breaks_at("audit.1:1 says that ");
+	unlinkat(audit.dir, "audit.2", 0);
+	breaks_at("audit.1 is file 2 of 3, and the oldest");
+	unlinkat(audit.dir, "audit.1", 0);
+	breaks_at("audit is file 3 of 3, and the oldest: those from 1 on "
+		  "should be there");
 }
 END_TEST
 

@@ -308,6 +308,8 @@ START_TEST(audit_lines)
 		ck_assert_int_eq(store->ops->audit(store, line, &err), 0);
 	ck_assert(exists(path_of("audit.1")));
 	text = get(path_of("audit"), &len);
+	/* But for the line that it begins with. */
+	len -= strcspn(text, "\n") + 1;
 	ck_assert(len < 1100 * 1024 && len % (1001 + 72) == 0);
 	store->ops->audit(store, "end", &err);
 	again();
@@ -315,7 +317,8 @@ START_TEST(audit_lines)
 	ck_assert(found.lines > 960 && found.lines < 990);
 	for (i = 0; i < 8400; i++)
 		ck_assert_int_eq(store->ops->audit(store, line, &err), 0);
-	ck_assert_int_eq(count_entries(dir), 5);
+	ck_assert(exists(path_of("audit.2")));
+	ck_assert_int_eq(count_entries(dir), 6);
 }
 END_TEST
 
