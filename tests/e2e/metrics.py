@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-""".uvrfs/metrics, read into samples."""
+""".uvrfs/metrics, or a controller's metrics.prom, read into samples."""
 import re
 
 from shell import get
@@ -12,8 +12,8 @@ LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 class Metrics:
     """As they are now."""
 
-    def __init__(self, d):
-        self.text = get(d / ".uvrfs/metrics")
+    def __init__(self, d=None, at=None):
+        self.text = get(at or d / ".uvrfs/metrics")
         self.samples = []
         for line in self.text.splitlines():
             if not line.startswith("#"):
@@ -22,6 +22,9 @@ class Metrics:
                 self.samples.append((name[len(PREFIX):],
                                      dict(LABEL.findall(labels or "")),
                                      float(value)))
+
+    def families(self):
+        return set(re.findall(rf"^# TYPE {PREFIX}(\w+) ", self.text, re.M))
 
     def all(self, metric, **labels):
         return [(have, value) for name, have, value in self.samples
