@@ -10,7 +10,8 @@
 
 /*
  * The store has a thread of its own, so that no backend can delay it, and so has
- * the audit, which is a file on this machine: a refusal waits for no store.
+ * the audit, which is a file on this machine: a refusal waits for no store.  What
+ * else is written to this machine's disk and waited for by nobody goes there, too.
  */
 enum lane { LANE_STORE, LANE_AUDIT, LANE_BACKEND, LANE_COUNT };
 

@@ -146,6 +146,8 @@ static void arm(struct run *run)
 
 	if (run->loop->fs && run->loop->nudger->due < due)
 		due = run->loop->nudger->due;
+	if (run->loop->metrics && metrics_file_due(run->loop->metrics) < due)
+		due = metrics_file_due(run->loop->metrics);
 	if (due == run->armed)
 		return;
 	if (due != NEVER) {
@@ -253,6 +255,9 @@ static int round_once(struct run *run, struct error *err)
 	world_tick(run->loop->world, loop_now());
 	for (i = 0; i < count && rc == 0; i++)
 		rc = takers[events[i].data.u32](run, err);
+	if (run->loop->metrics)
+		metrics_file_tick(run->loop->metrics,
+				  world_now(run->loop->world));
 	if (!run->loop->fs)
 		return rc;
 	tick_nudger(run);

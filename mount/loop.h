@@ -8,6 +8,7 @@
 
 #include "fs.h"
 #include "log.h"
+#include "metrics_file.h"
 #include "nudger.h"
 #include "workers.h"
 #include "world.h"
@@ -16,6 +17,7 @@ struct loop {
 	struct fs *fs;			/* mounted; NULL: a controller */
 	struct world *world;		/* loaded */
 	struct workers *workers;
+	struct metrics_file *metrics;	/* a controller's; NULL: there is a mount */
 	struct nudger *nudger;		/* started */
 	bool needs_nudger;		/* another one would lack its rights: when
 					   it ends, so do we, for the next daemon */

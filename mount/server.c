@@ -3,6 +3,7 @@
 #include "server.h"
 
 #include "attach.h"
+#include "daemon.h"
 #include "loop.h"
 #include "mountpoint.h"
 #include "notify.h"
@@ -201,6 +202,30 @@ static void listen_to_world(struct server *s)
 	logged(&s->listener);
 }
 
+static void render_metrics(void *ctx, struct buf *out)
+{
+	daemon_metrics(&(struct subject){.world = ctx}, out);
+}
+
+static void tell_outside(struct server *s)
+{
+	listen_to_world(s);
+	s->metrics = (struct metrics_file){
+		.dir = s->state_dir,
+		.render = render_metrics,
+		.ctx = s->world,
+		.jobs = workers_jobs(s->workers),
+		.log = &s->log,
+	};
+}
+
+/* Also what a former one has left, which would be taken for that of ours. */
+static void remove_metrics(struct server *s)
+{
+	if (!s->mountpoint)
+		metrics_file_remove(s->state_dir);
+}
+
 int server_identify(struct server *s, struct error *err)
 {
 	const char *cluster = s->config.kube.cluster;
@@ -287,6 +312,7 @@ int server_start(struct server *s, struct error *err)
 		end_former(s);
 	if (!s->store)
 		return -err->code;
+	remove_metrics(s);
 	s->workers = workers_new(err);
 	if (!s->workers)
 		return -err->code;
@@ -302,7 +328,7 @@ int server_start(struct server *s, struct error *err)
 	if (s->mountpoint)
 		rc = make_tree(s, err);
 	else
-		listen_to_world(s);
+		tell_outside(s);
 	/* What is wrong with us need not be wrong with the next one. */
 	s->leaves = rc < 0 && s->keep.kept && rc != -ESTALE;
 	return rc;
@@ -337,6 +363,7 @@ int server_run(struct server *s, struct error *err)
 		.world = s->world,
 		.workers = s->workers,
 		.log = &s->log,
+		.metrics = s->mountpoint ? NULL : &s->metrics,
 		.nudger = &s->nudger,
 		.reload = reload,
 		.ctx = s,
@@ -430,6 +457,7 @@ void server_stop(struct server *s)
 	workers_free(s->workers);
 	free_backends(s);
 	if (s->store) {
+		remove_metrics(s);
 		state_dir_remove_pid(s->state_dir);
 		s->store->ops->close(s->store);
 	}

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "keep.h"
 #include "log.h"
+#include "metrics_file.h"
 #include "nudger.h"
 #include "options.h"
 #include "workers.h"
@@ -34,9 +35,11 @@ struct server {
 	bool nudger_has_rights;	/* that we have given up */
 	bool leaves;		/* the mount stays, for the next daemon */
 
-	/* A controller has no `log` to read: its lines go to the log. */
+	/* A controller has no `log` to read: its lines go to the log.  Nor has it
+	   `.uvrfs/metrics`. */
 	struct world_listener listener;
 	struct line_cursor told;
+	struct metrics_file metrics;
 };
 
 /*

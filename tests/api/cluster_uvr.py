@@ -138,11 +138,11 @@ class Lab:
 
 
 @contextlib.contextmanager
-def running_lab(cluster, *args, **more):
+def running_lab(cluster, *args, kind=uvr.Daemon, **more):
     """With the CRD, and `main`, which leads."""
     one = Lab(cluster, *args, **more).install()
     try:
-        one.main = one.namespaces(one.leader())
+        one.main = one.namespaces(one.leader(kind))
         yield one
     finally:
         one.close()
