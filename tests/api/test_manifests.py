@@ -9,16 +9,22 @@ import os
 import pathlib
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
+import time
+import urllib.request
 
 import pytest
 
 import proxy as faults
 from daemons import cut, fail_over, install_crd
 from pages import blocks_of
+from promtool import exporter  # noqa: F401
 from rights import (AT_PEER, BACKENDS, CONTROLLER, NODE, PODS, STORE, bind,
                     granted, objects, refused, token_of, used, user_of)
+from shell import freeze
 from uvr import BINARY, FACTOR, ROOT, WRAPPER, call, put, sh, until
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/uvrfs/leases/uvrfs"
@@ -106,11 +112,10 @@ def test_what_they_name_is_there():
     config = one("ConfigMap")
     for pod in pods():
         assert ("ServiceAccount", pod["serviceAccountName"]) in names
-        container, = pod["containers"]
         volumes = {v["name"]: v for v in pod["volumes"]}
         assert PEERS[volumes["peer"]["secret"]["secretName"]] == \
             AT_PEER[pod["serviceAccountName"]]
-        for mount in container["volumeMounts"]:
+        for mount in (m for c in pod["containers"] for m in c["volumeMounts"]):
             assert mount["name"] in volumes
             if mount["name"] == "config":
                 assert mount["subPath"] in config["data"]
@@ -147,44 +152,155 @@ def place():
     shutil.rmtree(at)
 
 
-def test_a_controller_starts_as_in_its_pod(prepared, place):
-    """With its user, its arguments, and nothing that is writable but the volume
-    of its state."""
-    pod = one("Deployment")["spec"]["template"]["spec"]
-    user = pod["securityContext"]["runAsUser"]
-    state = place / "state"
-    state.mkdir()
-    os.chown(state, 0, pod["securityContext"]["fsGroup"])
-    state.chmod(0o2770)
-    peer, config = place / "peer", place / "config"
-    peer.write_text(prepared.kubectl(
-        "config", "view", "--raw", "--flatten",
-        kubeconfig=prepared.kubeconfig("token")).stdout)
-    config.write_text(one("ConfigMap")["data"]["controller.yaml"].replace(
-        "/etc/uvrfs/peer/kubeconfig", str(peer)).replace(
-            "inCluster: true", f"kubeconfig: {peer}"))
-    for path in peer, config:
-        os.chown(path, user, user)
-        path.chmod(0o400)
-    args = [arg.replace("/var/lib/uvrfs", str(state))
-            for arg in pod["containers"][0]["args"]]
+class ControllerPod:
+    """With its users, and nothing that is writable but the volume of its
+    state."""
+    def __init__(self, prepared, place):
+        self.prepared, self.place = prepared, place
+        self.spec = one("Deployment")["spec"]["template"]["spec"]
+        self.uvrfs, self.metrics = self.spec["containers"]
+        self.group = self.spec["securityContext"]["fsGroup"]
+        self.state = place / "state"
+        self.state.mkdir()
+        os.chown(self.state, 0, self.group)
+        self.state.chmod(0o2777)
+        self.file = self.state / "metrics.prom"
 
-    def holder():
-        code, lease = prepared.request("GET", LEASE)
-        return code == 200 and lease["spec"].get("holderIdentity", "")
-    with subprocess.Popen(
-            ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
-             *WRAPPER, BINARY, "-f", "-c", config, *args], cwd="/",
-            env={**os.environ, "HOME": "/"}, stderr=subprocess.PIPE,
-            text=True) as process:
+    def here(self, words):
+        """With the volume where it is here."""
+        return [w.replace("/var/lib/uvrfs", str(self.state)) for w in words]
+
+    def as_user(self, container):
+        who = {**self.spec["securityContext"], **container["securityContext"]}
+        return ["setpriv", f"--reuid={who['runAsUser']}",
+                f"--regid={who['runAsGroup']}", f"--groups={self.group}"]
+
+    def configure(self):
+        peer, config = self.place / "peer", self.place / "config"
+        peer.write_text(self.prepared.kubectl(
+            "config", "view", "--raw", "--flatten",
+            kubeconfig=self.prepared.kubeconfig("token")).stdout)
+        config.write_text(one("ConfigMap")["data"]["controller.yaml"].replace(
+            "/etc/uvrfs/peer/kubeconfig", str(peer)).replace(
+                "inCluster: true", f"kubeconfig: {peer}"))
+        user = self.spec["securityContext"]["runAsUser"]
+        for path in peer, config:
+            os.chown(path, user, user)
+            path.chmod(0o400)
+        return config
+
+    def leads(self):
+        code, lease = self.prepared.request("GET", LEASE)
+        holder = code == 200 and lease["spec"].get("holderIdentity", "")
+        return f"_{self.process.pid}_" in f"{holder}_"
+
+    def probe(self, name):
+        """As the kubelet asks, whose limit is a failure, too."""
+        probe = self.uvrfs[name]
+        return subprocess.run(
+            [*self.as_user(self.uvrfs), *self.here(probe["exec"]["command"])],
+            cwd="/", check=False,
+            timeout=probe["timeoutSeconds"] * FACTOR).returncode == 0
+
+    def is_ready(self):
+        return self.probe("readinessProbe")
+
+    def is_alive(self):
+        return self.probe("livenessProbe")
+
+    def is_old(self, seconds):
+        then = time.time() - seconds
+        os.utime(self.file, (then, then))
+
+    @contextlib.contextmanager
+    def running(self):
+        args = self.here(self.uvrfs["args"])
+        with subprocess.Popen(
+                [*self.as_user(self.uvrfs), *WRAPPER, BINARY, "-f", "-c",
+                 self.configure(), *args], cwd="/",
+                env={**os.environ, "HOME": "/"}, stderr=subprocess.PIPE,
+                text=True) as self.process:
+            try:
+                until(lambda: self.process.poll() is not None or self.leads(),
+                      "it leads", 30)
+                yield self
+            finally:
+                self.process.send_signal(signal.SIGCONT)
+                self.process.terminate()
+                rc = self.process.wait(20 * FACTOR)
+            assert rc == 0, self.process.stderr.read()
+        self.prepared.request("DELETE", LEASE)
+
+
+@pytest.fixture
+def pod(prepared, place):
+    return ControllerPod(prepared, place)
+
+
+def test_a_controller_starts_as_in_its_pod(pod):
+    with pod.running():
+        pass
+    left = [path.name for path in pod.state.iterdir()]
+    assert left and "metrics.prom" not in left
+
+
+@pytest.mark.limit(120)
+def test_probes_of_a_controller(pod):
+    assert not pod.is_ready() and pod.is_alive()
+    with pod.running():
+        until(pod.is_ready, "it is ready")
+        assert pod.is_alive()
+        freeze(pod.process.pid)
+        pod.is_old(50)
+        assert pod.is_alive()
+        pod.is_old(70)
+        assert not pod.is_alive()
+        pod.process.send_signal(signal.SIGCONT)
+        until(pod.is_alive, "it goes on", 20)
+        # It can't write the file: that shows, and another start mends nothing.
+        (pod.state / "metrics.new").mkdir()
+        until(lambda: not pod.is_ready(), "it is not ready", 20)
+        assert pod.is_alive()
+        (pod.state / "metrics.new").rmdir()
+        until(pod.is_ready, "it is ready again", 20)
+    assert not pod.is_ready() and pod.is_alive()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]
+
+
+def test_metrics_of_a_controller(pod, exporter):
+    """By the container beside it, with its user and its arguments."""
+    program = shutil.copy(exporter, pod.place / "exporter")
+    port = free_port()
+
+    def scrape():
         try:
-            until(lambda: process.poll() is not None or
-                  f"_{process.pid}_" in f"{holder()}_", "it leads", 30)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics",
+                                        timeout=20 * FACTOR) as answer:
+                return answer.read().decode()
+        except OSError:
+            return ""
+    sidecar = pod.as_user(pod.metrics)
+    with pod.running(), subprocess.Popen(
+            [*sidecar, program, *pod.here(pod.metrics["args"]),
+             f"--web.listen-address=127.0.0.1:{port}"], cwd="/",
+            stderr=subprocess.DEVNULL) as beside:
+        try:
+            until(lambda: "\nunified_replication_leader 1\n" in scrape(),
+                  "it tells that it leads", 25)
+            text = scrape()
+            assert f'node_textfile_mtime_seconds{{file="{pod.file}"}}' in text
+            assert "node_textfile_scrape_error 0" in text
+            may = {path.name: subprocess.run(
+                [*sidecar, "head", "-c1", path], check=False,
+                capture_output=True).returncode == 0
+                for path in pod.state.iterdir()}
+            assert may["metrics.prom"] and not may["audit"], may
         finally:
-            process.terminate()
-        assert process.wait(20 * FACTOR) == 0, process.stderr.read()
-    assert list(state.iterdir())
-    prepared.request("DELETE", LEASE)
+            beside.terminate()
 
 
 def new_node(make_node, cluster, account):

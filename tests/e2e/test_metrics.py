@@ -7,7 +7,10 @@ import re
 import shutil
 import subprocess
 
+import yaml
+
 from metrics import Metrics
+from pages import blocks_of
 from promtool import check_metrics, tool  # noqa: F401
 from uvr import CONFIG, FACTOR, ROOT, TIMEOUTS, call, get, put, sh, until
 
@@ -146,6 +149,18 @@ def test_alert_rules(d, tool):
     for alert in re.findall(r"alert: (\w+)", rules.read_text()):
         assert f'alertname="{alert}"' in tests or \
             re.search(rf"alertname: {alert}\n\s+exp_alerts:\n", tests), alert
+
+
+def test_how_prometheus_finds_controllers(tool, tmp_path):
+    block, = blocks_of("docs/monitoring.md", "yaml")
+    # Of that Debian's promtool knows nothing.
+    found = re.search(r"kubernetes_sd_configs:\n +- (.*)\n", block)
+    assert yaml.safe_load(found[1]) == {"role": "pod",
+                                        "namespaces": {"names": ["uvrfs"]}}
+    (tmp_path / "prometheus.yaml").write_text(block.replace(
+        found[0], "static_configs: [{targets: [a]}]\n"))
+    done = tool("check", "config", tmp_path / "prometheus.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_dashboard(d, tool, tmp_path):

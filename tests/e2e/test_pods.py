@@ -6,12 +6,13 @@ import pathlib
 import shlex
 import signal
 import subprocess
+import time
 
 import pytest
 import yaml
 
 from replication import manifest
-from shell import FACTOR, sh, until
+from shell import FACTOR, freeze, sh, until
 from uvr import BINARY, CONFIG, OPTIONS, ROOT, WRAPPER
 
 MANIFESTS = ROOT / "docs/examples/kubernetes/uvrfs.yaml"
@@ -94,9 +95,17 @@ class Node:
         return sh(f"nsenter --mount --target={process.pid} "
                   + command.replace("SEEN", str(self.base / "seen")))
 
+    def probe(self, name):
+        """As the kubelet asks."""
+        probe = self.pod["containers"][0][name]
+        command = shlex.join(probe["exec"]["command"])
+        began = time.monotonic()
+        passes = self.on(self.node, command).rc == 0
+        assert time.monotonic() - began < probe["timeoutSeconds"] * FACTOR
+        return passes
+
     def is_ready(self):
-        probe = self.pod["containers"][0]["readinessProbe"]["exec"]["command"]
-        return self.on(self.node, shlex.join(probe)).rc == 0
+        return self.probe("readinessProbe")
 
     def close(self):
         for process in reversed(self.processes):
@@ -151,3 +160,14 @@ def test_the_audit_tells_who_wrote(node):
     said = f"shop/db uid=0,pid={done.out.strip()},comm=cp accepted: "
     audit = "cat SEEN/uvr/.uvrfs/audit"
     until(lambda: said in node.on(other, audit).out, said)
+
+
+def test_only_one_that_hangs_is_not_alive(node):
+    """And whoever asks it comes back."""
+    daemon = node.daemon()
+    until(node.is_ready, "the mount", 20)
+    assert node.probe("livenessProbe")
+    freeze(daemon.pid)
+    assert not node.probe("livenessProbe")
+    daemon.send_signal(signal.SIGCONT)
+    assert node.probe("livenessProbe")
