@@ -191,8 +191,9 @@ static int demote(struct deed *d)
 {
 	const struct side *at = &d->call->seen.here;
 
-	/* One that was never promoted is not pulled away from anybody. */
-	if (at->in_use != TRI_NO && !at->promotes &&
+	/* One that could not be promoted is not pulled away from anybody.  One
+	   that nothing has been told of may have been a moment ago. */
+	if (at->in_use != TRI_NO && !(at->promotes && d->at.failed) &&
 	    !(d->call->order->overrides & OVERRIDE_IN_USE))
 		return fail(d->err, EBUSY, "%s: the volume is in use%s%s",
 			    name_at(d), *at->in_use_by ? " by " : "",

@@ -305,7 +305,6 @@ static void judge_failed(struct judging *j)
 		s->has_last_copy = s->complete && !source;
 		return;
 	}
-	s->promotes = true;
 	s->data_time = copy_time(j);
 	s->following = true;
 	s->caught_up = j->other_answers && ceph_is_final(&j->other);
@@ -371,6 +370,10 @@ static void judge_side(const struct csi_view *v, const struct csi_view *other,
 	} else {
 		side->claim = j.at.says;
 		side->busy = !j.at.decided && !j.at.failed;
+		/* Whether it has been tried, or nobody has taken it up: csi-addons
+		   does it, whenever that is. */
+		side->promotes = j.at.asked == CEPH_PRIMARY &&
+				 j.at.says == ROLE_REPLICA;
 	}
 	if (is_role(&j.at, ROLE_SOURCE))
 		judge_source(&j);

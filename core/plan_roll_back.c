@@ -41,6 +41,9 @@ static void roll_back_checks(struct planning *p)
 	if (p->here->promotes)
 		plan_pass(p, "promotion", "%s is not asked for it any more",
 			  p->in->here);
+	/* It may be done by now, and not told of. */
+	if (p->here->promotes && p->here->busy)
+		check_not_in_use(p, p->here, p->in->here);
 	/* One that may begin any moment is awaited. */
 	if (p->peer->demotes && !p->peer->busy)
 		plan_pass(p, "peer", "%s was asked to step down and has not "

@@ -218,7 +218,7 @@ def test_who_writes_it_again_nudges(ceph, monkeypatch):
     assert pair.is_writable("b") and len(ceph.acts("promote")) == 1
 
 
-@pytest.mark.parametrize("site, act", [("a", "demote-peer"), ("b", "promote")])
+@pytest.mark.parametrize("site, act", [("a", "demote-peer"), ("b", "demote")])
 def test_without_a_sidecar_nothing_is_said(ceph, site, act):
     pair, one = ceph.ready("sidecar")
     ceph.give(one.daemon, 5)
@@ -231,6 +231,61 @@ def test_without_a_sidecar_nothing_is_said(ceph, site, act):
     until(lambda: one.verdict("promoting") == "allowed", "it may be retried")
     one.go("promoting", "source")
     assert pair.is_writable("b") and pair.data("b") == 3
+
+
+def in_vain(ceph, name, seconds=60):
+    """a is lost, and csi-addons of b does not take the promotion up."""
+    ceph.behind("a").expect(two_primaries=True)     # as far as it is asked
+    pair, one = ceph.ready(name)
+    ceph.proxy("b", "a").down()
+    ceph.await_silence(one)
+    ceph.double.stop("b")
+    ceph.give(one.daemon, seconds)
+    assert one.ask("promoting") == 0, one.error
+    until(lambda: ceph.object("b", name).role == "primary", "the request", 20)
+    return pair, one
+
+
+def stays(ceph, pair, one):
+    """a is the source all the time, also when csi-addons is back."""
+    assert ceph.object("b", pair.name).role == "secondary"
+    ceph.proxy("b", "a").up()
+    ceph.double.start("b")
+    ceph.polled("b", pair)
+    never(lambda: ceph.acts("promote") or ceph.acts("force-promote"),
+          "a late promotion", 1)
+    assert pair.is_writable("a") and not pair.is_writable("b")
+
+
+def test_the_deadline_takes_back_what_nobody_has_taken_up(ceph):
+    """Or it is carried out, by force, when nobody wants it any more."""
+    pair, one = in_vain(ceph, "takenback", 3)
+    until(lambda: one.state == "failed", "the deadline", 20)
+    assert "not asked for the promotion any more" in one.error
+    stays(ceph, pair, one)
+    until(lambda: one.verdict("promoting") == "allowed", "it may be retried",
+          20)
+
+
+def test_what_nobody_has_taken_up_is_rolled_back(ceph):
+    pair, one = in_vain(ceph, "takenback2")
+    until(lambda: one.ask("replica") == 0, "that it can be undone", 20)
+    until(lambda: ceph.object("b", pair.name).role == "secondary", "it is not")
+    stays(ceph, pair, one)
+    one.done(seconds=20)
+    assert one.state == "replica"
+
+
+def test_what_may_be_in_use_by_now_is_not_taken_back(ceph):
+    """Whoever waits for the volume there lets go of it first."""
+    pair, one = in_vain(ceph, "takenback3")
+    ceph.double.use("b", NS, pair.claim)
+    until(lambda: one.verdict("replica") == "needs force", "a verdict", 20)
+    assert one.ask("replica") == errno.EBUSY and "in use by" in one.error
+    ceph.double.release("b", NS, pair.claim)
+    until(lambda: one.ask("replica") == 0, "that it can be undone", 20)
+    until(lambda: ceph.object("b", pair.name).role == "secondary", "it is not")
+    stays(ceph, pair, one)
 
 
 def test_what_can_never_be_done_fails_at_once(ceph):

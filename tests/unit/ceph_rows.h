@@ -20,7 +20,7 @@
 
 enum {
 	BUSY = 1, FOLLOWING = 2, COMPLETE = 4, CAUGHT_UP = 8, DIVERGED = 16,
-	CAN_VERIFY = 32,
+	CAN_VERIFY = 32, PROMOTES = 64,
 };
 
 /* One side, by what it says and by what the other does. */
@@ -158,17 +158,22 @@ static const struct row others[] = {
 	/* Told, not done: no failure. */
 	{{.asked = "primary", .state = "Secondary", .cdr = "TTT", .lag = 1,
 	  .stale = "Completed Degraded Resyncing"},
-	 PRIMARY("T"), false, ROLE_REPLICA, ROLE_UNKNOWN, BUSY, CAUGHT_UP},
+	 PRIMARY("T"), false, ROLE_REPLICA, ROLE_UNKNOWN, BUSY | PROMOTES,
+	 CAUGHT_UP},
+	{{.asked = "primary", .state = "Secondary", .cdr = "TTT", .lag = 1,
+	  .stale = "Completed Degraded Resyncing"},
+	 NONE, true, ROLE_REPLICA, ROLE_UNKNOWN, BUSY | PROMOTES, CAUGHT_UP},
 	{{.asked = "secondary", .state = "Primary", .cdr = "TFF", .lag = 1,
 	  .replicating = "T", .stale = "Completed Degraded Replicating"},
-	 SECONDARY("TTT"), false, ROLE_SOURCE, ROLE_UNKNOWN, BUSY, CAUGHT_UP},
+	 SECONDARY("TTT"), false, ROLE_SOURCE, ROLE_UNKNOWN, BUSY,
+	 CAUGHT_UP | PROMOTES},
 	/* Only the spec's generation was looked at, or only the status's. */
 	{STALE("TTT", "Completed"), PRIMARY("T"), false, ROLE_REPLICA,
 	 ROLE_UNKNOWN, BUSY, 0},
 	{{.asked = "secondary", .cdr = "TTT", .lag = 1}, PRIMARY("T"), false,
 	 ROLE_REPLICA, ROLE_UNKNOWN, BUSY, 0},
 	{{.asked = "primary", .cdr = "TFF", .replicating = "T", .lag = 1},
-	 SECONDARY("TTT"), false, ROLE_SOURCE, ROLE_UNKNOWN, BUSY, 0},
+	 SECONDARY("TTT"), false, ROLE_SOURCE, ROLE_UNKNOWN, BUSY, PROMOTES},
 	/* Each condition counts for its own. */
 	{STALE("TTT", "Degraded"), PRIMARY("T"), false, ROLE_REPLICA,
 	 ROLE_UNKNOWN, 0, CAUGHT_UP},
@@ -196,7 +201,7 @@ static const struct row others[] = {
 	{SECONDARY("TUU"), PRIMARY("T"), false, ROLE_REPLICA, ROLE_UNKNOWN, 0,
 	 BUSY | DIVERGED},
 	{{.asked = "primary", .state = "Unknown", .cdr = "UFF"}, NONE, true,
-	 ROLE_UNKNOWN, ROLE_UNKNOWN, BUSY, COMPLETE | CAUGHT_UP},
+	 ROLE_UNKNOWN, ROLE_UNKNOWN, BUSY, COMPLETE | CAUGHT_UP | PROMOTES},
 	{{.asked = "primary", .state = "Unknown", .cdr = "TFF",
 	  .replicating = "T"},
 	 SECONDARY("TTT"), false, ROLE_UNKNOWN, ROLE_UNKNOWN, BUSY, COMPLETE},
@@ -213,8 +218,8 @@ static const struct row others[] = {
 	 COMPLETE | CAUGHT_UP, BUSY},
 	{{.asked = "primary", .state = "Secondary", .cdr = "FTF",
 	  .reason = "FailedToPromote"},
-	 SECONDARY("TTF"), false, ROLE_REPLICA, ROLE_UNKNOWN, COMPLETE,
-	 BUSY | CAUGHT_UP},
+	 SECONDARY("TTF"), false, ROLE_REPLICA, ROLE_UNKNOWN,
+	 COMPLETE | PROMOTES, BUSY | CAUGHT_UP},
 	{{.asked = "primary", .state = "Secondary", .cdr = "FTF",
 	  .reason = "FailedToPromote", .stale = "Completed"},
 	 SECONDARY("TFF"), false, ROLE_REPLICA, ROLE_UNKNOWN, BUSY, 0},

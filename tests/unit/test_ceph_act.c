@@ -328,6 +328,41 @@ START_TEST(who_stops_using_it_lets_it_go)
 }
 END_TEST
 
+static bool is_promised(const struct observation *o)
+{
+	return o->here.promotes && o->here.busy && o->here.in_use == TRI_YES;
+}
+
+static bool is_told_to_fail(const struct observation *o)
+{
+	return o->here.promotes && !o->here.busy;
+}
+
+/* Nobody has taken it up, for all that is told: whoever uses the volume waits for
+   it, or has it since a moment ago. */
+START_TEST(a_promotion_is_taken_back)
+{
+	api_put(&t.dr, users[0].path, users[0].text);
+	api_edit(&t.dr, VR, "{\"spec\": {\"replicationState\": "
+			    "\"primary\"}}");
+	AWAIT(is_promised);
+	REFUSES(ACT_DEMOTE, EBUSY);
+	ck_assert_ptr_nonnull(strstr(t.err.msg, users[0].who));
+	api_drop(&t.dr, users[0].path);
+	TAKES(ACT_DEMOTE);
+	ck_assert_str_eq(ASKED(&t.dr), "secondary");
+	/* It is known to be none. */
+	api_edit(&t.dr, VR, "{\"spec\": {\"replicationState\": "
+			    "\"primary\"}}");
+	api_put(&t.dr, users[0].path, users[0].text);
+	says(&t.dr, (struct vr){.state = "Secondary", .cdr = "FTF",
+				.reason = "FailedToPromote"});
+	AWAIT(is_told_to_fail);
+	TAKES(ACT_DEMOTE);
+	ck_assert_str_eq(ASKED(&t.dr), "secondary");
+}
+END_TEST
+
 /* ---- following ---- */
 
 static bool is_rebuilt(const struct observation *o)
@@ -396,6 +431,7 @@ int main(void)
 	tcase_add_loop_test(c, a_volume_in_use_is_not_pulled_away, 0,
 			    sizeof users / sizeof *users);
 	tcase_add_test(c, who_stops_using_it_lets_it_go);
+	tcase_add_test(c, a_promotion_is_taken_back);
 	tcase_add_test(c, a_resync_is_taken_back_when_it_is_done);
 	tcase_add_test(c, nothing_is_rebuilt_from_nothing);
 	suite_add_tcase(suite, c);

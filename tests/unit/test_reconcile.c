@@ -239,6 +239,19 @@ START_TEST(but_no_longer_than_a_call_takes)
 }
 END_TEST
 
+/* It may be done by now, and somebody has the volume. */
+START_TEST(what_may_be_in_use_is_not_taken_back)
+{
+	promote_in_vain();
+	f->truth.here.in_use = TRI_YES;
+	look();
+	ck_assert_int_eq(put(EDIT_STATE, "replica"), -EBUSY);
+	ck_assert_int_eq(put(EDIT_STATE, "replica force"), 0);
+	ck_assert(the()->status->request.overrides & OVERRIDE_IN_USE);
+	ck_assert(is_acted(ACT_DEMOTE, ACT_NONE, ACT_NONE));
+}
+END_TEST
+
 START_TEST(the_deadline_takes_back_what_may_be_done_yet)
 {
 	promote_in_vain();
@@ -440,6 +453,7 @@ int main(void)
 	tcase_add_test(c, the_deadline_fails_a_request_that_waits);
 	tcase_add_test(c, the_deadline_waits_for_a_look);
 	tcase_add_test(c, but_no_longer_than_a_call_takes);
+	tcase_add_test(c, what_may_be_in_use_is_not_taken_back);
 	tcase_add_test(c, the_deadline_takes_back_what_may_be_done_yet);
 	tcase_add_loop_test(c, the_deadline_tells_what_may_be_done_yet, 0, 2);
 	tcase_add_test(c, a_death_after_the_deadline_takes_back_nothing_less);
