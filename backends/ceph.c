@@ -109,10 +109,36 @@ static const char *name_at(const struct deed *d)
 	return d->call->at->cluster;
 }
 
-/* The object that is written: the group's when there is one. */
-static unsigned written_part(const struct csi_view *v)
+static const json_t *written(const struct deed *d)
 {
-	return v->part[CEPH_PART_VGR].object ? CEPH_PART_VGR : CEPH_PART_VR;
+	return d->call->at->part[ceph_written_part(d->call->at)].object;
+}
+
+/* A source that is none, for all that is known, has nothing to take back. */
+static void note_step_down(const struct deed *d, char out[static CEPH_NOTE_MAX])
+{
+	const struct csi_call *c = d->call;
+	bool stands = side_verified_role(&c->seen.here) == ROLE_SOURCE &&
+		      c->other->reach == REACH_OK && ceph_stands_by(&d->other);
+
+	ceph_note(csi_generation(written(d)) + 1, stands ? c->other : NULL,
+		  out);
+}
+
+/* What each word needs no more goes. */
+static json_t *make_notes(const struct deed *d, enum ceph_word word)
+{
+	bool steps_down = word == CEPH_SECONDARY && d->at.says == ROLE_SOURCE;
+	char when[TIME_TEXT_MAX] = "", note[CEPH_NOTE_MAX];
+
+	/* What the source had copied before a resync; what comes later is
+	   anew. */
+	if (d->other.last_sync)
+		time_text_ms(d->other.last_sync, when);
+	note_step_down(d, note);
+	return json_pack("{s:{s:s?, s:s?}}", "annotations", CEPH_SYNCED_BEFORE,
+			 word == CEPH_RESYNC ? when : NULL, CEPH_STEPPED_DOWN,
+			 steps_down ? note : NULL);
 }
 
 static int ask(struct deed *d, enum ceph_word word, bool auto_resync)
@@ -120,22 +146,13 @@ static int ask(struct deed *d, enum ceph_word word, bool auto_resync)
 	const struct csi_view *at = d->call->at;
 	json_t *body = json_pack("{s:{s:s, s:b}}", "spec", "replicationState",
 				 ceph_word(word), "autoResync", auto_resync);
-	json_t *notes;
+	json_t *notes = make_notes(d, word);
 
-	char when[TIME_TEXT_MAX] = "";
-
-	if (d->other.last_sync)
-		time_text_ms(d->other.last_sync, when);
-	/* What the source had copied before a resync; what comes later is anew.
-	   A side that is made to follow without one, or is the source, needs it
-	   no more. */
-	notes = json_pack("{s:{s:s?}}", "annotations", CEPH_SYNCED_BEFORE,
-			  word == CEPH_RESYNC ? when : NULL);
 	if (!body || !notes || json_object_set_new(body, "metadata", notes) < 0) {
 		json_decref(body);
 		return fail(d->err, ENOMEM, "no memory for a patch");
 	}
-	return csi_patch(d->call, at, written_part(at), body, d->err);
+	return csi_patch(d->call, at, ceph_written_part(at), body, d->err);
 }
 
 /*
@@ -145,8 +162,7 @@ static int ask(struct deed *d, enum ceph_word word, bool auto_resync)
  */
 static int insist(struct deed *d)
 {
-	const struct csi_view *at = d->call->at;
-	const json_t *object = at->part[written_part(at)].object;
+	const json_t *object = written(d);
 
 	if (!d->at.failed)
 		return 0;
@@ -208,6 +224,10 @@ static int promote(struct deed *d)
 	/* It has been asked for: a look at the other side changes nothing. */
 	if (d->at.asked == CEPH_PRIMARY)
 		return insist(d);
+	/* Nor does it where only the one here can have been the last source: it
+	   waits for no copy, which would have to come from there. */
+	if (ceph_has_all(d->call->at, other))
+		return ask(d, CEPH_PRIMARY, false);
 	if (other->reach != REACH_OK)
 		return fail(d->err, EHOSTUNREACH, "%s gives no answer: whether "
 			    "it is primary can't be told", other->cluster);
@@ -376,7 +396,7 @@ int ceph_act(struct csi_call *c, struct error *err)
 static void describe_patch(const struct csi_view *v, enum ceph_word word,
 			   struct buf *out)
 {
-	unsigned part = written_part(v);
+	unsigned part = ceph_written_part(v);
 	const json_t *object = v->part[part].object;
 
 	buf_printf(out, "kubectl --context %s -n %s patch %s %s --type merge -p "

@@ -9,6 +9,7 @@
 #define CEPH_API "/apis/" CEPH_VERSION
 
 #define CEPH_SYNCED_BEFORE "uvrfs/synced-before"
+#define CEPH_STEPPED_DOWN "uvrfs/stepped-down"
 
 /* Of a claim: its VolumeReplication. */
 #define CEPH_OWNER "replication.storage.openshift.io/volume-replication-name"
@@ -46,6 +47,27 @@ struct ceph_vr {
 const char *ceph_set_aside(const struct csi_view *v);
 
 void ceph_read(const struct csi_view *v, struct ceph_vr *vr);
+
+/* The part whose spec is written: the group's when there is one. */
+unsigned ceph_written_part(const struct csi_view *v);
+
+/* It is a replica that csi-addons has been asked for nothing else: the last thing
+   that it tried came of that, or failed. */
+bool ceph_stands_by(const struct ceph_vr *vr);
+
+/*
+ * What is noted at a side that steps down: which generation of its spec says so,
+ * and the other side's spec then, where that stands by; NULL: it does not.
+ */
+#define CEPH_NOTE_MAX 128
+void ceph_note(int64_t generation, const struct csi_view *other,
+	       char out[static CEPH_NOTE_MAX]);
+
+/*
+ * It stepped down, and neither spec has changed since: nobody has been promoted
+ * who could have anything that is not here, and nobody is going to be.
+ */
+bool ceph_has_all(const struct csi_view *at, const struct csi_view *other);
 
 /* Both have stepped down, and what this one had has crossed. */
 bool ceph_is_final(const struct ceph_vr *vr);

@@ -8,6 +8,7 @@
 
 #include "json_parts.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -147,6 +148,53 @@ void ceph_read(const struct csi_view *v, struct ceph_vr *vr)
 	}
 }
 
+/* ---- what was noted ---- */
+
+unsigned ceph_written_part(const struct csi_view *v)
+{
+	return v->part[CEPH_PART_VGR].object ? CEPH_PART_VGR : CEPH_PART_VR;
+}
+
+static const json_t *written(const struct csi_view *v)
+{
+	return v->part[ceph_written_part(v)].object;
+}
+
+bool ceph_stands_by(const struct ceph_vr *vr)
+{
+	return vr->asked == CEPH_SECONDARY && vr->says == ROLE_REPLICA &&
+	       (vr->decided || vr->failed);
+}
+
+/* A generation is never had again, but by another object. */
+void ceph_note(int64_t generation, const struct csi_view *other,
+	       char out[static CEPH_NOTE_MAX])
+{
+	const json_t *o = other ? written(other) : NULL;
+
+	if (o)
+		snprintf(out, CEPH_NOTE_MAX, "%" PRId64 " beside %" PRId64 "/%s",
+			 generation, csi_generation(o), csi_meta(o, "uid"));
+	else
+		snprintf(out, CEPH_NOTE_MAX, "%" PRId64, generation);
+}
+
+bool ceph_has_all(const struct csi_view *at, const struct csi_view *other)
+{
+	char note[CEPH_NOTE_MAX];
+	struct ceph_vr a, b;
+
+	if (at->reach != REACH_OK || other->reach != REACH_OK)
+		return false;
+	ceph_read(at, &a);
+	ceph_read(other, &b);
+	if (!ceph_stands_by(&a) || !ceph_stands_by(&b))
+		return false;
+	ceph_note(csi_generation(written(at)), other, note);
+	return strcmp(csi_annotation(written(at), CEPH_STEPPED_DOWN), note) ==
+	       0;
+}
+
 /* ---- what it means ---- */
 
 static bool is_role(const struct ceph_vr *vr, enum role role)
@@ -175,7 +223,7 @@ static bool is_at_a_loss(const struct ceph_vr *vr)
 }
 
 struct judging {
-	const struct csi_view *view;
+	const struct csi_view *view, *other_view;
 	bool other_answers;
 	struct ceph_vr at, other;
 	struct side *side;
@@ -228,6 +276,14 @@ static enum role replica_fact(const struct judging *j)
 	     j->other.replicating == TRI_YES))
 		return ROLE_REPLICA;
 	return ROLE_UNKNOWN;
+}
+
+/* Nothing that the other side had when it stepped down is missing here: it has
+   crossed, or that side never had anything but what came from here. */
+static bool is_caught_up(const struct judging *j)
+{
+	return (j->other_answers && ceph_is_final(&j->other)) ||
+	       ceph_has_all(j->view, j->other_view);
 }
 
 /* Time of the newest whole copy here, as the source has it.  What was before a
@@ -284,7 +340,7 @@ static void judge_replica(struct judging *j)
 		s->progress = 0;
 	else if (!s->data_time && !ceph_is_final(&j->at))
 		s->fact = ROLE_UNKNOWN;
-	s->caught_up = j->other_answers && ceph_is_final(&j->other);
+	s->caught_up = is_caught_up(j);
 	s->has_last_copy = s->complete && !source;
 }
 
@@ -300,6 +356,7 @@ static void judge_failed(struct judging *j)
 
 	s->complete = j->at.asked != CEPH_RESYNC &&
 		      ((!source && !j->at.was_resynced) || copy_time(j));
+	s->caught_up = is_caught_up(j);
 	if (j->at.asked != CEPH_PRIMARY) {
 		s->diverged = source;
 		s->has_last_copy = s->complete && !source;
@@ -307,7 +364,6 @@ static void judge_failed(struct judging *j)
 	}
 	s->data_time = copy_time(j);
 	s->following = true;
-	s->caught_up = j->other_answers && ceph_is_final(&j->other);
 	if (s->caught_up || (!j->other_answers && s->data_time))
 		s->fact = ROLE_REPLICA;
 }
@@ -350,6 +406,7 @@ static void judge_side(const struct csi_view *v, const struct csi_view *other,
 {
 	struct judging j = {
 		.view = v,
+		.other_view = other,
 		.other_answers = other->reach == REACH_OK,
 		.side = side,
 	};

@@ -9,6 +9,7 @@ import vendor
 from ceph_lab import (FINAL, FOLLOWS, NS, Gate, ceph, make_ceph,  # noqa: F401
                       until)
 from shell import never
+from sites import await_equal
 
 pytestmark = pytest.mark.limit(120)
 
@@ -66,6 +67,56 @@ def test_a_final_copy_that_lasts_does_not_call_for_force(ceph):
     ceph.polled("a", pair)
     until(lambda: "force" not in message(one), "that it just goes on")
     assert one.ready.reason == "InProgress", message(one)
+
+
+def mend(ceph, pair):
+    ceph.faults.clear()
+    ceph.look("b", pair.name)
+    await_equal(pair)
+    assert pair.data("b") == pair.data("a") == 5
+    assert not ceph.acts("resync") and not pair.is_writable("b")
+
+
+BREAK = {"a copy that lasts": (),
+         "a mirror that is broken": ("resync-error",)}
+
+
+@pytest.mark.parametrize("how", BREAK)
+def test_the_role_is_given_back_without_a_final_copy(ceph, how):
+    """Only the old source has its last writes: it need not wait for them."""
+    pair, one = ceph.ready("giveback")
+    ceph.faults.add("hold-transfer", site="b")
+    pair.write("a", 2)
+    assert one.ask("promoting") == 0
+    ceph.object("a", pair.name).reaches(FOLLOWS, "Secondary")
+    for fault in BREAK[how]:
+        ceph.faults.add(fault, site="b", message="no mirror daemon")
+        ceph.polled("a", pair)
+    until(lambda: one.ask("replica") == 0, "that it can be undone", 20)
+    until(lambda: pair.is_writable("a"), "the old source", 20)
+    mend(ceph, pair)
+    one.done(seconds=20)
+    assert one.state == "replica"
+
+
+@pytest.mark.parametrize("how", BREAK)
+def test_the_role_is_taken_back_without_a_final_copy(ceph, how):
+    pair = ceph.new_pair("takeback")
+    ceph.replicating("a", pair.name)
+    one = pair.make(ceph.daemon("a"), "source")
+    pair.write("a", 3)
+    ceph.whole(pair, one, "demoting")
+    ceph.faults.add("hold-transfer", site="b")
+    pair.write("a", 2)
+    assert one.ask("demoting") == 0, one.error
+    ceph.object("a", pair.name).reaches(FOLLOWS, "Secondary")
+    for fault in BREAK[how]:
+        ceph.faults.add(fault, site="b", message="no mirror daemon")
+        ceph.polled("a", pair)
+    until(lambda: one.ask("source") == 0, "that it can be undone", 20)
+    one.done(seconds=20)
+    assert one.state == "source" and pair.is_writable("a")
+    mend(ceph, pair)
 
 
 def test_just_demoted_is_not_final(ceph):

@@ -15,6 +15,10 @@
 
 #define NONE {0}
 #define SECONDARY(marks) {.asked = "secondary", .cdr = marks}
+#define STEPPED(marks, note) \
+	{.asked = "secondary", .cdr = marks, .stepped = note}
+#define CAN_NOT_FOLLOW \
+	{.asked = "secondary", .cdr = "FTF", .reason = "FailedToResync"}
 #define PRIMARY(says) {.asked = "primary", .cdr = "TFF", .replicating = says, \
 		       .synced = T1}
 
@@ -56,6 +60,49 @@ static const struct row replicas[] = {
 	 COMPLETE | CAUGHT_UP, BUSY | DIVERGED},
 	{SECONDARY("TTT"), NONE, true, ROLE_REPLICA, ROLE_REPLICA, COMPLETE,
 	 BUSY | CAUGHT_UP | DIVERGED},
+	/* It was the source, and neither has been asked for anything since;
+	   whether its last copy has crossed, or fails to, is the same to it. */
+	{STEPPED("TTT", "7 beside 7/u"), SECONDARY("TTT"), false, ROLE_REPLICA,
+	 ROLE_REPLICA, CAUGHT_UP, BUSY | DIVERGED},
+	{STEPPED("TTF", "7 beside 7/u"), SECONDARY("TTF"), false, ROLE_REPLICA,
+	 ROLE_UNKNOWN, CAUGHT_UP, BUSY | DIVERGED},
+	{STEPPED("TTT", "7 beside 7/u"), CAN_NOT_FOLLOW, false, ROLE_REPLICA,
+	 ROLE_REPLICA, CAUGHT_UP, BUSY | DIVERGED},
+	{{.asked = "secondary", .cdr = "FTF", .reason = "FailedToResync",
+	  .stepped = "7 beside 7/u"},
+	 SECONDARY("TTT"), false, ROLE_REPLICA, ROLE_UNKNOWN, CAUGHT_UP,
+	 BUSY | DIVERGED},
+	{SECONDARY("TTT"), STEPPED("TTT", "7 beside 7/u"), false, ROLE_REPLICA,
+	 ROLE_REPLICA, 0, CAUGHT_UP},
+	/* That of another time, or nobody stood by. */
+	{STEPPED("TTT", "6 beside 7/u"), SECONDARY("TTT"), false, ROLE_REPLICA,
+	 ROLE_REPLICA, 0, CAUGHT_UP},
+	{STEPPED("TTT", "7 beside 6/u"), SECONDARY("TTT"), false, ROLE_REPLICA,
+	 ROLE_REPLICA, 0, CAUGHT_UP},
+	{STEPPED("TTT", "7 beside 7/v"), SECONDARY("TTT"), false, ROLE_REPLICA,
+	 ROLE_REPLICA, 0, CAUGHT_UP},
+	{STEPPED("TTT", "7"), SECONDARY("TTT"), false, ROLE_REPLICA,
+	 ROLE_REPLICA, 0, CAUGHT_UP},
+	{STEPPED("TTT", "7 beside 7/u"), NONE, true, ROLE_REPLICA,
+	 ROLE_REPLICA, 0, CAUGHT_UP},
+	{STEPPED("TTT", "7 beside 7/u"), NONE, false, ROLE_REPLICA,
+	 ROLE_REPLICA, 0, CAUGHT_UP},
+	{STEPPED("TTT", "7 beside 7/u"), PRIMARY("T"), false, ROLE_REPLICA,
+	 ROLE_REPLICA, 0, CAUGHT_UP},
+	{STEPPED("TTT", "7 beside 7/u"),
+	 {.asked = "secondary", .cdr = "TTT", .lag = 1}, false, ROLE_REPLICA,
+	 ROLE_REPLICA, 0, CAUGHT_UP},
+	{STEPPED("TTT", "7 beside 7/u"),
+	 {.asked = "primary", .state = "Secondary", .cdr = "FTF",
+	  .reason = "FailedToPromote"},
+	 false, ROLE_REPLICA, ROLE_REPLICA, 0, CAUGHT_UP},
+	{{.asked = "secondary", .cdr = "TTT", .lag = 1,
+	  .stepped = "7 beside 7/u"},
+	 SECONDARY("TTT"), false, ROLE_REPLICA, ROLE_UNKNOWN, BUSY, CAUGHT_UP},
+	{{.asked = "secondary", .cdr = "FTF", .reason = "FailedToDemote",
+	  .state = "Primary", .stepped = "7 beside 7/u"},
+	 SECONDARY("TTT"), false, ROLE_SOURCE, ROLE_UNKNOWN, 0,
+	 BUSY | CAUGHT_UP},
 	/* All has crossed: true as long as nobody has been promoted since. */
 	{SECONDARY("TFF"), SECONDARY("TFF"), false, ROLE_REPLICA, ROLE_REPLICA,
 	 COMPLETE | CAUGHT_UP, BUSY | DIVERGED},

@@ -31,6 +31,7 @@ struct vr {
 	const char *synced;	/* lastSyncTime */
 	const char *before;	/* uvrfs/synced-before */
 	const char *proof;	/* uvrfs/writable */
+	const char *stepped;	/* uvrfs/stepped-down */
 };
 
 static int generation_of(const struct vr *vr)
@@ -103,12 +104,14 @@ static inline json_t *make_vr(const struct vr *vr)
 		   "v1alpha1\", \"kind\": \"VolumeReplication\", \"metadata\": "
 		   "{\"namespace\": \"database\", \"name\": \"db\", \"uid\": "
 		   "\"u\", \"generation\": %d, \"annotations\": {"
-		   "\"uvrfs/writable\": \"%s\"%s%s%s}}, \"spec\": {"
+		   "\"uvrfs/writable\": \"%s\", \"uvrfs/stepped-down\": "
+		   "\"%s\"%s%s%s}}, \"spec\": {"
 		   "\"volumeReplicationClass\": \"vrc\", "
 		   "\"replicationState\": \"%s\", \"autoResync\": false}, "
 		   "\"status\": {\"state\": \"%s\", \"message\": \"it says\", "
 		   "\"observedGeneration\": %d, ",
 		   generation_of(vr), vr->proof ? vr->proof : "",
+		   vr->stepped ? vr->stepped : "",
 		   vr->before ? ", \"uvrfs/synced-before\": \"" : "",
 		   vr->before ? vr->before : "", vr->before ? "\"" : "",
 		   vr->asked, state_of(vr),

@@ -269,6 +269,70 @@ START_TEST(the_role_is_not_given_back_while_it_is_asked_for_here)
 }
 END_TEST
 
+static const char *note(struct api *a)
+{
+	static char text[256];
+
+	snprintf(text, sizeof text, "%s",
+		 get(a, VR, "metadata", "annotations"));
+	return strstr(text, "uvrfs/stepped-down");
+}
+
+/* Its last copy is on its way, or never arrives: nothing is at the other side that
+   is not here. */
+START_TEST(the_role_is_given_back_before_the_final_copy)
+{
+	TAKES(ACT_DEMOTE_PEER);
+	ck_assert_ptr_nonnull(note(&t.prod));
+	says(&t.prod, REPLICA("TTT"));
+	if (_i)
+		says(&t.dr, (struct vr){.cdr = "FTF",
+					.reason = "FailedToResync"});
+	ck_assert_int_lt(act(ACT_PROMOTE), 0);
+	ck_assert_str_eq(ASKED(&t.dr), "secondary");
+	TAKES(ACT_PROMOTE_PEER);
+	ck_assert_str_eq(ASKED(&t.prod), "primary");
+	ck_assert_ptr_null(note(&t.prod));
+}
+END_TEST
+
+/* Whatever was asked of the other one since may have been done. */
+START_TEST(the_role_is_not_given_back_past_another_source)
+{
+	TAKES(ACT_DEMOTE_PEER);
+	says(&t.prod, REPLICA("TFF"));
+	TAKES(ACT_PROMOTE);
+	TAKES(ACT_DEMOTE);
+	REFUSES(ACT_PROMOTE_PEER, EBUSY);
+	says(&t.dr, REPLICA("TTT"));
+	REFUSES(ACT_PROMOTE_PEER, EAGAIN);
+	says(&t.dr, REPLICA("TFF"));
+	TAKES(ACT_PROMOTE_PEER);
+}
+END_TEST
+
+START_TEST(what_was_no_source_has_nothing_to_take_back)
+{
+	/* Nobody vouches for it. */
+	says(&t.prod, (struct vr){.cdr = "TFF"});
+	says(&t.dr, REPLICA("TTF"));
+	TAKES(ACT_DEMOTE_PEER);
+	says(&t.prod, REPLICA("TTT"));
+	ck_assert_int_lt(act(ACT_PROMOTE_PEER), 0);
+	ck_assert_str_eq(ASKED(&t.prod), "secondary");
+	/* The other one is not known to have come to rest. */
+	becomes(&t.prod, SOURCE);
+	api_edit(&t.dr, VR, "{\"spec\": {\"replicationState\": "
+			    "\"primary\"}}");
+	api_edit(&t.dr, VR, "{\"spec\": {\"replicationState\": "
+			    "\"secondary\"}}");
+	TAKES(ACT_DEMOTE_PEER);
+	says(&t.prod, REPLICA("TTT"));
+	says(&t.dr, REPLICA("TTT"));
+	REFUSES(ACT_PROMOTE_PEER, EAGAIN);
+}
+END_TEST
+
 /* ---- stepping down ---- */
 
 static const struct {
@@ -428,6 +492,10 @@ int main(void)
 	tcase_add_test(c, force_is_not_for_a_peer_that_is_being_promoted);
 	tcase_add_test(c,
 		       the_role_is_not_given_back_while_it_is_asked_for_here);
+	tcase_add_loop_test(c, the_role_is_given_back_before_the_final_copy, 0,
+			    2);
+	tcase_add_test(c, the_role_is_not_given_back_past_another_source);
+	tcase_add_test(c, what_was_no_source_has_nothing_to_take_back);
 	tcase_add_loop_test(c, a_volume_in_use_is_not_pulled_away, 0,
 			    sizeof users / sizeof *users);
 	tcase_add_test(c, who_stops_using_it_lets_it_go);
