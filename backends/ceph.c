@@ -224,9 +224,9 @@ static int promote(struct deed *d)
 	/* It has been asked for: a look at the other side changes nothing. */
 	if (d->at.asked == CEPH_PRIMARY)
 		return insist(d);
-	/* Nor does it where only the one here can have been the last source: it
-	   waits for no copy, which would have to come from there. */
-	if (ceph_has_all(d->call->at, other))
+	/* Nor does it where the one here has not stepped down, or nobody but that
+	   one can have been a source since: no copy has to come from there. */
+	if (d->call->seen.here.demotes || ceph_has_all(d->call->at, other))
 		return ask(d, CEPH_PRIMARY, false);
 	if (other->reach != REACH_OK)
 		return fail(d->err, EHOSTUNREACH, "%s gives no answer: whether "

@@ -39,6 +39,8 @@ struct ceph_vr {
 	bool was_resynced;		/* by us, and not known to be done */
 	int64_t synced_before;		/* what last_sync of the other side was
 					   when that was asked for */
+	bool told_down;			/* uvrfs has asked for what it is asked
+					   for: to step down */
 	const char *message;		/* of what failed; "" */
 };
 

@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -114,6 +115,16 @@ const char *ceph_set_aside(const struct csi_view *v)
 	return NULL;
 }
 
+unsigned ceph_written_part(const struct csi_view *v)
+{
+	return v->part[CEPH_PART_VGR].object ? CEPH_PART_VGR : CEPH_PART_VR;
+}
+
+static const json_t *written(const struct csi_view *v)
+{
+	return v->part[ceph_written_part(v)].object;
+}
+
 void ceph_read(const struct csi_view *v, struct ceph_vr *vr)
 {
 	const json_t *o = v->part[CEPH_PART_VR].object;
@@ -136,6 +147,8 @@ void ceph_read(const struct csi_view *v, struct ceph_vr *vr)
 		vr->last_sync = csi_time(csi_status(o), "lastSyncTime");
 	vr->was_resynced = json_object_get(notes, CEPH_SYNCED_BEFORE);
 	vr->synced_before = csi_time(notes, CEPH_SYNCED_BEFORE);
+	vr->told_down = strtoll(csi_annotation(written(v), CEPH_STEPPED_DOWN),
+				NULL, 10) == csi_generation(written(v));
 	read_failure(o, vr);
 	vr->failed = vr->failed && observed;
 	vr->decided = observed && !vr->failed &&
@@ -149,16 +162,6 @@ void ceph_read(const struct csi_view *v, struct ceph_vr *vr)
 }
 
 /* ---- what was noted ---- */
-
-unsigned ceph_written_part(const struct csi_view *v)
-{
-	return v->part[CEPH_PART_VGR].object ? CEPH_PART_VGR : CEPH_PART_VR;
-}
-
-static const json_t *written(const struct csi_view *v)
-{
-	return v->part[ceph_written_part(v)].object;
-}
 
 bool ceph_stands_by(const struct ceph_vr *vr)
 {
@@ -401,6 +404,18 @@ static void put_native(const struct judging *j)
 			 marks[vr->resyncing]);
 }
 
+/*
+ * It has not stepped down, for all that is told, and is going to: that can be taken
+ * back, unless the other side may be the source.  What somebody else has asked for
+ * is theirs.
+ */
+static bool may_stay(const struct judging *j)
+{
+	return j->at.asked == CEPH_SECONDARY && j->at.told_down &&
+	       j->at.says == ROLE_SOURCE &&
+	       (!j->other_answers || ceph_stands_by(&j->other));
+}
+
 static void judge_side(const struct csi_view *v, const struct csi_view *other,
 		       struct side *side)
 {
@@ -431,6 +446,7 @@ static void judge_side(const struct csi_view *v, const struct csi_view *other,
 		   does it, whenever that is. */
 		side->promotes = j.at.asked == CEPH_PRIMARY &&
 				 j.at.says == ROLE_REPLICA;
+		side->demotes = may_stay(&j);
 	}
 	if (is_role(&j.at, ROLE_SOURCE))
 		judge_source(&j);

@@ -339,6 +339,36 @@ def test_what_may_be_in_use_by_now_is_not_taken_back(ceph):
     stays(ceph, pair, one)
 
 
+def stays_source(ceph, pair, one):
+    until(lambda: ceph.object("a", pair.name).role == "primary", "it is not",
+          20)
+    ceph.double.start("a")
+    one.done(seconds=20)
+    assert pair.is_writable("a") and not ceph.acts("demote")
+
+
+def test_a_step_down_that_nobody_has_taken_up_is_rolled_back(ceph):
+    """Or the source is taken away from who uses it, whenever that may be."""
+    pair, one = ceph.ready("notdown")
+    ceph.double.stop("a")
+    assert one.ask("promoting") == 0, one.error
+    until(lambda: ceph.object("a", pair.name).role == "secondary", "a request")
+    until(lambda: one.ask("replica") == 0, "that it can be undone", 20)
+    stays_source(ceph, pair, one)
+
+
+def test_a_step_down_that_nobody_has_taken_up_is_taken_back(ceph):
+    pair = ceph.new_pair("notdown2")
+    ceph.replicating("a", pair.name)
+    one = pair.make(ceph.daemon("a"), "source")
+    ceph.whole(pair, one, "demoting")
+    ceph.double.stop("a")
+    assert one.ask("demoting") == 0, one.error
+    until(lambda: ceph.object("a", pair.name).role == "secondary", "a request")
+    until(lambda: one.ask("source") == 0, "that it can be undone", 20)
+    stays_source(ceph, pair, one)
+
+
 def test_what_can_never_be_done_fails_at_once(ceph):
     """Validated False; its deadline is a minute away."""
     ceph.behind("b")

@@ -17,6 +17,9 @@
 #define SECONDARY(marks) {.asked = "secondary", .cdr = marks}
 #define STEPPED(marks, note) \
 	{.asked = "secondary", .cdr = marks, .stepped = note}
+#define STEPS_DOWN(note) \
+	{.asked = "secondary", .state = "Primary", .cdr = "TFF", .lag = 1, \
+	 .replicating = "T", .stepped = note}
 #define CAN_NOT_FOLLOW \
 	{.asked = "secondary", .cdr = "FTF", .reason = "FailedToResync"}
 #define PRIMARY(says) {.asked = "primary", .cdr = "TFF", .replicating = says, \
@@ -24,7 +27,7 @@
 
 enum {
 	BUSY = 1, FOLLOWING = 2, COMPLETE = 4, CAUGHT_UP = 8, DIVERGED = 16,
-	CAN_VERIFY = 32, PROMOTES = 64,
+	CAN_VERIFY = 32, PROMOTES = 64, DEMOTES = 128,
 };
 
 /* One side, by what it says and by what the other does. */
@@ -82,7 +85,7 @@ static const struct row replicas[] = {
 	{STEPPED("TTT", "7 beside 7/v"), SECONDARY("TTT"), false, ROLE_REPLICA,
 	 ROLE_REPLICA, 0, CAUGHT_UP},
 	{STEPPED("TTT", "7"), SECONDARY("TTT"), false, ROLE_REPLICA,
-	 ROLE_REPLICA, 0, CAUGHT_UP},
+	 ROLE_REPLICA, 0, CAUGHT_UP | DEMOTES},
 	{STEPPED("TTT", "7 beside 7/u"), NONE, true, ROLE_REPLICA,
 	 ROLE_REPLICA, 0, CAUGHT_UP},
 	{STEPPED("TTT", "7 beside 7/u"), NONE, false, ROLE_REPLICA,
@@ -101,7 +104,7 @@ static const struct row replicas[] = {
 	 SECONDARY("TTT"), false, ROLE_REPLICA, ROLE_UNKNOWN, BUSY, CAUGHT_UP},
 	{{.asked = "secondary", .cdr = "FTF", .reason = "FailedToDemote",
 	  .state = "Primary", .stepped = "7 beside 7/u"},
-	 SECONDARY("TTT"), false, ROLE_SOURCE, ROLE_UNKNOWN, 0,
+	 SECONDARY("TTT"), false, ROLE_SOURCE, ROLE_UNKNOWN, DEMOTES,
 	 BUSY | CAUGHT_UP},
 	/* All has crossed: true as long as nobody has been promoted since. */
 	{SECONDARY("TFF"), SECONDARY("TFF"), false, ROLE_REPLICA, ROLE_REPLICA,
@@ -213,7 +216,24 @@ static const struct row others[] = {
 	{{.asked = "secondary", .state = "Primary", .cdr = "TFF", .lag = 1,
 	  .replicating = "T", .stale = "Completed Degraded Replicating"},
 	 SECONDARY("TTT"), false, ROLE_SOURCE, ROLE_UNKNOWN, BUSY,
-	 CAUGHT_UP | PROMOTES},
+	 CAUGHT_UP | PROMOTES | DEMOTES},
+	/* uvrfs has told it, and that can be taken back; or another has, or to
+	   end two sources, or for one that may be promoted any moment. */
+	{STEPS_DOWN("7"), SECONDARY("TTT"), false, ROLE_SOURCE, ROLE_UNKNOWN,
+	 BUSY | DEMOTES, 0},
+	{STEPS_DOWN("7 beside 7/u"), CAN_NOT_FOLLOW, false, ROLE_SOURCE,
+	 ROLE_UNKNOWN, BUSY | DEMOTES, 0},
+	{STEPS_DOWN("7"), NONE, true, ROLE_SOURCE, ROLE_UNKNOWN, BUSY | DEMOTES,
+	 0},
+	{STEPS_DOWN("6"), SECONDARY("TTT"), false, ROLE_SOURCE, ROLE_UNKNOWN,
+	 BUSY, DEMOTES},
+	{STEPS_DOWN("7"), PRIMARY("T"), false, ROLE_SOURCE, ROLE_UNKNOWN, BUSY,
+	 DEMOTES},
+	{STEPS_DOWN("7"),
+	 {.asked = "primary", .state = "Secondary", .cdr = "TTT", .lag = 1},
+	 false, ROLE_SOURCE, ROLE_UNKNOWN, BUSY, DEMOTES},
+	{STEPS_DOWN("7"), {.asked = "secondary", .cdr = "TTT", .lag = 1},
+	 false, ROLE_SOURCE, ROLE_UNKNOWN, BUSY, DEMOTES},
 	/* Only the spec's generation was looked at, or only the status's. */
 	{STALE("TTT", "Completed"), PRIMARY("T"), false, ROLE_REPLICA,
 	 ROLE_UNKNOWN, BUSY, 0},

@@ -333,6 +333,36 @@ START_TEST(what_was_no_source_has_nothing_to_take_back)
 }
 END_TEST
 
+/* Nobody has begun with it; what somebody else has asked for is theirs. */
+START_TEST(a_step_down_is_taken_back)
+{
+	TAKES(ACT_DEMOTE_PEER);
+	TAKES(ACT_PROMOTE_PEER);
+	ck_assert_str_eq(ASKED(&t.prod), "primary");
+	ck_assert_ptr_null(note(&t.prod));
+	says(&t.prod, SOURCE);
+	AWAIT(is_steady);
+	/* It is tried again and again. */
+	TAKES(ACT_DEMOTE_PEER);
+	says(&t.prod, (struct vr){.state = "Primary", .cdr = "FTF",
+				  .reason = "FailedToDemote"});
+	TAKES(ACT_PROMOTE_PEER);
+	ck_assert_str_eq(ASKED(&t.prod), "primary");
+	says(&t.prod, SOURCE);
+	api_edit(&t.prod, VR, "{\"spec\": {\"replicationState\": "
+			      "\"secondary\"}}");
+	REFUSES(ACT_PROMOTE_PEER, EAGAIN);
+}
+END_TEST
+
+START_TEST(a_step_down_for_a_source_is_not_taken_back)
+{
+	TAKES(ACT_DEMOTE_PEER);
+	becomes(&t.dr, (struct vr){.asked = "primary", .cdr = "TFF"});
+	REFUSES(ACT_PROMOTE_PEER, EBUSY);
+}
+END_TEST
+
 /* ---- stepping down ---- */
 
 static const struct {
@@ -496,6 +526,8 @@ int main(void)
 			    2);
 	tcase_add_test(c, the_role_is_not_given_back_past_another_source);
 	tcase_add_test(c, what_was_no_source_has_nothing_to_take_back);
+	tcase_add_test(c, a_step_down_is_taken_back);
+	tcase_add_test(c, a_step_down_for_a_source_is_not_taken_back);
 	tcase_add_loop_test(c, a_volume_in_use_is_not_pulled_away, 0,
 			    sizeof users / sizeof *users);
 	tcase_add_test(c, who_stops_using_it_lets_it_go);

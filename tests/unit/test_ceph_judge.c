@@ -8,7 +8,8 @@ static unsigned flags_of(const struct side *s)
 	return (s->busy ? BUSY : 0) | (s->following ? FOLLOWING : 0) |
 	       (s->complete ? COMPLETE : 0) | (s->caught_up ? CAUGHT_UP : 0) |
 	       (s->diverged ? DIVERGED : 0) |
-	       (s->can_verify ? CAN_VERIFY : 0) | (s->promotes ? PROMOTES : 0);
+	       (s->can_verify ? CAN_VERIFY : 0) | (s->promotes ? PROMOTES : 0) |
+	       (s->demotes ? DEMOTES : 0);
 }
 
 /* As `here' and as `peer' it means the same. */
