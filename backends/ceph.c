@@ -243,14 +243,16 @@ static int promote(struct deed *d)
 
 static int force_promote(struct deed *d)
 {
+	/* One that is being promoted may be primary any moment. */
+	enum override force = d->other.failed ? OVERRIDE_PEER
+					      : OVERRIDE_STEP_DOWN;
 	int rc;
 
 	if (d->at.asked == CEPH_PRIMARY)
 		return insist(d);
-	/* One that is being promoted may be primary any moment. */
 	if (d->other.asked == CEPH_PRIMARY &&
 	    d->call->other->reach == REACH_OK &&
-	    !(d->call->order->overrides & OVERRIDE_PEER))
+	    !(d->call->order->overrides & force))
 		return fail(d->err, EBUSY, "%s answers and is primary: there "
 			    "would be two", d->call->other->cluster);
 	rc = csi_check_lost(d->call, d->err);

@@ -175,8 +175,8 @@ json_t *csi_list(struct csi_call *c, const struct csi_view *view, int kind,
 
 /*
  * The last moment at which a promotion by force can be refused that was to be of a
- * peer that is lost: 0, -EBUSY when that may be the source, -EAGAIN when it can't
- * be told.
+ * peer that is lost, or has been asked in vain to step down: 0, -EBUSY when that
+ * may be the source, -EAGAIN when it can't be told.
  */
 int csi_check_lost(const struct csi_call *c, struct error *err);
 

@@ -77,6 +77,17 @@ static bool is_lost(const struct rbd_view *v)
 	return v->reach == REACH_SILENT && !v->alive;
 }
 
+/* It is made to step down first, also by force: it is passed over only where
+   somebody has said that it does not. */
+static bool is_in_the_way(const struct decision *d)
+{
+	if (d->other->reach != REACH_OK || !d->other->primary)
+		return false;
+	return !(d->overrides & OVERRIDE_PEER) ||
+	       (d->seen.peer.claim == ROLE_SOURCE &&
+		!(d->overrides & OVERRIDE_STEP_DOWN));
+}
+
 static int force_promote(struct decision *d)
 {
 	int rc = need_image(d);
@@ -89,8 +100,7 @@ static int force_promote(struct decision *d)
 			d->deed = RBD_DEED_TAKE_LOCK;
 		return 0;
 	}
-	if (d->other->reach == REACH_OK && d->other->primary &&
-	    !(d->overrides & OVERRIDE_PEER))
+	if (is_in_the_way(d))
 		return fail(d->err, EBUSY, "%s answers and is primary: there "
 			    "would be two", d->other_name);
 	/* It was lost when this was decided. */

@@ -229,7 +229,10 @@ START_TEST(force_is_for_what_it_was_given_for)
 	REFUSES(ACT_FORCE_PROMOTE, EBUSY);
 	t.overrides = ~0U & ~(unsigned)OVERRIDE_PEER;
 	REFUSES(ACT_FORCE_PROMOTE, EBUSY);
-	t.overrides = OVERRIDE_PEER;
+	/* It was for one that gave no answer: this one steps down first. */
+	t.overrides = ~0U & ~(unsigned)OVERRIDE_STEP_DOWN;
+	REFUSES(ACT_FORCE_PROMOTE, EBUSY);
+	t.overrides = OVERRIDE_PEER | OVERRIDE_STEP_DOWN;
 	TAKES(ACT_FORCE_PROMOTE);
 	ck_assert_str_eq(ASKED(&t.dr), "primary");
 	TAKES(ACT_FORCE_PROMOTE);
@@ -246,6 +249,9 @@ START_TEST(force_is_not_for_a_peer_that_is_being_promoted)
 	REFUSES(ACT_FORCE_PROMOTE, EBUSY);
 	says(&t.prod, (struct vr){.state = "Unknown", .cdr = "UFF"});
 	REFUSES(ACT_FORCE_PROMOTE, EBUSY);
+	t.overrides = ~0U & ~(unsigned)OVERRIDE_STEP_DOWN;
+	REFUSES(ACT_FORCE_PROMOTE, EBUSY);
+	t.overrides = 0;
 	says(&t.prod, (struct vr){.state = "Secondary", .cdr = "FTF",
 				  .reason = "FailedToPromote"});
 	REFUSES(ACT_FORCE_PROMOTE, EBUSY);

@@ -56,7 +56,11 @@ START_TEST(of_one_that_answers)
 
 	ck_assert_int_eq(check_lost(REACH_OK, claim, fact),
 			 replica ? 0 : -EBUSY);
+	/* It steps down first, unless it has been asked to in vain. */
 	order.overrides = OVERRIDE_PEER;
+	ck_assert_int_eq(check_lost(REACH_OK, claim, fact),
+			 claim == ROLE_SOURCE ? -EBUSY : 0);
+	order.overrides = OVERRIDE_PEER | OVERRIDE_STEP_DOWN;
 	ck_assert_int_eq(check_lost(REACH_OK, claim, fact), 0);
 }
 END_TEST

@@ -317,7 +317,10 @@ START_TEST(to_force_promote)
 {
 	nothing_to_do(ACT_FORCE_PROMOTE, &a);
 	refused(ACT_FORCE_PROMOTE, &b, EBUSY, "there would be two");
+	/* It was for one that gave no answer: this one steps down first. */
 	overrides = OVERRIDE_PEER;
+	refused(ACT_FORCE_PROMOTE, &b, EBUSY, "there would be two");
+	overrides = OVERRIDE_PEER | OVERRIDE_STEP_DOWN;
 	sends(ACT_FORCE_PROMOTE, &b,
 	      "site-b UNPLANNED_FAILOVER_LOCAL after none");
 	overrides = 0;
@@ -347,7 +350,7 @@ END_TEST
 
 START_TEST(not_to_force_promote)
 {
-	overrides = OVERRIDE_PEER | OVERRIDE_COPY;
+	overrides = OVERRIDE_PEER | OVERRIDE_STEP_DOWN | OVERRIDE_COPY;
 	a.link = b.link = "SYNC_IN_PROGRESS";
 	refused(ACT_FORCE_PROMOTE, &b, EINVAL, "not known to hold a whole");
 	/* The driver would say that it has been done. */

@@ -159,7 +159,11 @@ START_TEST(to_force_promote)
 
 	pair();
 	ck_assert_int_eq(decide(ACT_FORCE_PROMOTE, &b, &a, 0), -EBUSY);
+	/* It was for one that gave no answer: this one steps down first. */
 	ck_assert_int_eq(decide(ACT_FORCE_PROMOTE, &b, &a, OVERRIDE_PEER),
+			 -EBUSY);
+	ck_assert_int_eq(decide(ACT_FORCE_PROMOTE, &b, &a,
+				OVERRIDE_PEER | OVERRIDE_STEP_DOWN),
 			 RBD_DEED_FORCE_PROMOTE);
 	/* Whose silence has turned out to be none. */
 	for (reach = REACH_UNKNOWN; reach <= REACH_UNCONFIGURED; reach++) {

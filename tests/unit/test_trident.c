@@ -56,7 +56,7 @@ START_TEST(not_to_resync)
 {
 	/* Both are sources, and verified as such. */
 	verified_pair();
-	overrides = OVERRIDE_PEER;
+	overrides = OVERRIDE_PEER | OVERRIDE_STEP_DOWN;
 	act_at(ACT_FORCE_PROMOTE, B);
 	controllers();
 	act_at(ACT_VERIFY, B);
@@ -289,7 +289,7 @@ END_TEST
 START_TEST(two_sources_and_one_gives_in)
 {
 	verified_pair();
-	overrides = OVERRIDE_PEER;
+	overrides = OVERRIDE_PEER | OVERRIDE_STEP_DOWN;
 	act_at(ACT_FORCE_PROMOTE, B);
 	controllers();
 	act_at(ACT_VERIFY, B);

@@ -434,7 +434,10 @@ START_TEST(to_force_promote)
 {
 	verified_pair();
 	ck_assert_int_eq(act_at(ACT_FORCE_PROMOTE, B), -EBUSY);
+	/* It was for one that gave no answer: this one steps down first. */
 	overrides = OVERRIDE_PEER;
+	ck_assert_int_eq(act_at(ACT_FORCE_PROMOTE, B), -EBUSY);
+	overrides = OVERRIDE_PEER | OVERRIDE_STEP_DOWN;
 	ck_assert_int_eq(act_at(ACT_FORCE_PROMOTE, B), 0);
 	ck_assert_ptr_null(json_object_get(fake_mapping(B),
 					   "promotedSnapshotHandle"));
@@ -520,6 +523,8 @@ START_TEST(to_take_back)
 	ck_assert_int_eq(act_at(ACT_PROMOTE_PEER, A), -EBUSY);
 	ck_assert_int_eq(act_at(ACT_FORCE_PROMOTE, A), -EBUSY);
 	overrides = OVERRIDE_PEER;
+	ck_assert_int_eq(act_at(ACT_FORCE_PROMOTE, A), -EBUSY);
+	overrides = OVERRIDE_PEER | OVERRIDE_STEP_DOWN;
 	ck_assert_int_eq(act_at(ACT_FORCE_PROMOTE, A), 0);
 	judge();
 	ck_assert(observation_is_split(&o));

@@ -351,7 +351,7 @@ START_TEST(back_and_forth)
 {
 	verified_pair();
 	/* A mirror that is promoted, and follows again, and is promoted. */
-	overrides = OVERRIDE_PEER;
+	overrides = OVERRIDE_PEER | OVERRIDE_STEP_DOWN;
 	ck_assert_int_eq(act_at(ACT_FORCE_PROMOTE, B), 0);
 	judge();
 	ck_assert(o.peer.busy);
