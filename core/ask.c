@@ -197,7 +197,27 @@ static void refuse_birth(struct world *w, struct replication *r,
 	w->jobs->submit(w->jobs, &j->job);
 }
 
-void ask_refuse(struct world *w, struct replication *r, int rc,
+/* It is decided so already, and the object says it. */
+static bool is_decided(const struct replication *r, const char *sentence)
+{
+	const struct object *o = object_of(r);
+
+	return r->spec && r->status->refused && !*o->force &&
+	       r->status->generation == o->generation &&
+	       strcmp(r->status->refused, sentence) == 0;
+}
+
+/* It was told of, and the store has not taken it yet. */
+static bool is_told(struct shared_part *part, const char *sentence)
+{
+	uint64_t what = text_hash(sentence) + (uint64_t)part->object->generation;
+	bool told = part->told == what;
+
+	part->told = what;
+	return told;
+}
+
+bool ask_refuse(struct world *w, struct replication *r, int rc,
 		const char *sentence)
 {
 	enum reason reason = rc == -EINVAL ? REASON_VALIDATION_FAILED
@@ -205,23 +225,23 @@ void ask_refuse(struct world *w, struct replication *r, int rc,
 	struct shared_part *part = r->work->shared;
 	const struct object *o = part->object;
 	struct status draft;
-	bool known;
+	bool is_news;
 
 	if (o->deleting)
 		part->ask_at = w->now + REMOVAL_MS;
-	known = r->spec && r->status->refused && !*o->force &&
-		r->status->generation == o->generation &&
-		strcmp(r->status->refused, sentence) == 0;
-	if (known)
-		return;
-	replication_event(w, r, true, reason_text(reason), sentence);
+	if (is_decided(r, sentence))
+		return false;
+	is_news = !is_told(part, sentence);
+	if (is_news)
+		replication_event(w, r, true, reason_text(reason), sentence);
 	if (!r->spec) {
 		refuse_birth(w, r, reason, sentence);
-		return;
+		return is_news;
 	}
 	draft = *r->status;
 	draft.generation = o->generation;
 	draft.refused = sentence;
 	draft.refused_reason = reason_text(reason);
 	commit_outcome(w, r, r->spec, &draft, NULL, "");
+	return is_news;
 }

@@ -335,6 +335,7 @@ static void refuse(struct world *w, struct replication *r, struct edit *e,
 {
 	char text[ERROR_MSG_MAX + 16];
 
+	w->counts.edits[EDIT_REFUSED]++;
 	snprintf(text, sizeof text, "%s: %s", edit_name(e->kind), sentence);
 	world_refuse(w, r, &e->who, text);
 }
@@ -357,10 +358,9 @@ bool world_pump(struct world *w, struct replication *r)
 		if (leaves && rc == 0)
 			return false;
 		if (rc < 0) {
-			w->counts.edits[EDIT_REFUSED]++;
-			refuse(w, r, e, err.msg);
-			if (e->kind == EDIT_ASK)
-				ask_refuse(w, r, rc, err.msg);
+			if (e->kind != EDIT_ASK ||
+			    ask_refuse(w, r, rc, err.msg))
+				refuse(w, r, e, err.msg);
 			e->done(e, rc);
 		} else if (rc > 0) {
 			w->counts.edits[EDIT_UNCHANGED]++;

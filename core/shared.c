@@ -392,6 +392,7 @@ void shared_published(struct world *w, struct replication *r, struct commit *c)
 	set_object(w, r, c->kept);
 	c->kept = NULL;
 	part->published = w->now;
+	part->told = 0;
 	status_unref(part->stored);
 	part->stored = NULL;
 }

@@ -138,6 +138,8 @@ struct shared_part {
 	int64_t ask_at;			/* not before: its writer may accept it */
 	int64_t refused;		/* generation that was refused while
 					   nothing was accepted yet, 0: none */
+	uint64_t told;			/* which refusal was told of that the
+					   store does not have yet, 0: none */
 	struct claim *claim;		/* that it is for, NULL: not known (or
 					   no memory: it hears of no change) */
 	struct replication *claim_next;	/* for the same one */
@@ -389,8 +391,9 @@ int shared_start(struct world *w, struct error *err);
 bool ask(struct world *w, struct replication *r);
 /* When to look again at one that was left to its writer; INT64_MAX: never. */
 int64_t ask_due(const struct world *w, const struct replication *r);
-/* It is not done, and the object says why. */
-void ask_refuse(struct world *w, struct replication *r, int rc,
+/* It is not done, and the object says why.  False: which is known, so that nobody
+   is to be told again. */
+bool ask_refuse(struct world *w, struct replication *r, int rc,
 		const char *sentence);
 int edit_ask(struct world *w, struct replication *r, struct edit *edit,
 	     struct error *err);

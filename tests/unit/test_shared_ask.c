@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is asked by a patch and not done: it is told of once, nothing else that
+ * is under way is lost by it, and what could not be looked at is asked again.
+ */
+#include "shared_looks.h"
+
+/* How often it was said so. */
+static unsigned said(const char *text)
+{
+	const struct lines *log = world_log(f->world);
+	const char *at = log->data, *end = at + log->len;
+	unsigned count = 0;
+
+	while ((at = memmem(at, (size_t)(end - at), text, strlen(text)))) {
+		at++;
+		count++;
+	}
+	return count;
+}
+
+/* What has been told of so far: is it as before? */
+struct told {
+	unsigned events, audited, refused;
+	uint64_t counted;
+	int64_t at;
+};
+
+static struct told tell_of(void)
+{
+	return (struct told){
+		cluster->events, f->audited, said(" refused: "),
+		world_counts(f->world)->edits[EDIT_REFUSED],
+		the()->refusal.at,
+	};
+}
+
+static void nothing_is_told_since(const struct told *before)
+{
+	struct told now = tell_of();
+
+	ck_assert_uint_eq(now.events, before->events);
+	ck_assert_uint_eq(now.audited, before->audited);
+	ck_assert_uint_eq(now.refused, before->refused);
+	ck_assert_uint_eq(now.counted, before->counted);
+	ck_assert_int_eq(now.at, before->at);
+}
+
+START_TEST(a_deletion_that_is_held_is_told_once)
+{
+	struct told once;
+
+	ck_assert_int_eq(put(EDIT_HOLD, "a drill"), 0);
+	patch("{\"metadata\": {\"deletionTimestamp\": "
+	      "\"2026-01-01T00:00:00Z\"}}");
+	once = tell_of();
+	ck_assert_uint_eq(once.refused, 1);
+	ck_assert_ptr_nonnull(strstr(f->audit, "held: a drill"));
+	cluster->writes = 0;
+	advance(6000);
+	advance(6000);
+	look();
+	nothing_is_told_since(&once);
+	ck_assert_uint_eq(cluster->writes, 0);
+	/* But it was asked again. */
+	ck_assert_int_eq(put(EDIT_HOLD, ""), 0);
+	advance(6000);
+	ck_assert_ptr_null(the());
+}
+END_TEST
+
+START_TEST(a_refusal_that_the_store_does_not_take_is_told_once)
+{
+	struct told once;
+
+	cluster->away = true;
+	patch_state("source");
+	once = tell_of();
+	ck_assert_uint_eq(once.refused, 1);
+	advance(1000);
+	advance(1000);
+	nothing_is_told_since(&once);
+	cluster->away = false;
+	advance(1000);
+	nothing_is_told_since(&once);
+	ck_assert_str_eq(ready_reason(), "InvalidStateTransition");
+	/* Asked once more, that is something new. */
+	patch_state("replica");
+	patch_state("source");
+	ck_assert_uint_eq(said(" refused: "), 2);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		a_deletion_that_is_held_is_told_once,
+		a_refusal_that_the_store_does_not_take_is_told_once,
+	};
+
+	return run_shared_tests("shared_ask", tests,
+				sizeof tests / sizeof *tests);
+}
