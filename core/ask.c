@@ -197,7 +197,14 @@ static void refuse_birth(struct world *w, struct replication *r,
 	w->jobs->submit(w->jobs, &j->job);
 }
 
-/* It is decided so already, and the object says it. */
+/* Somebody has taken out of it what we put in, and it can be put back: an object
+   that is being deleted takes no new finalizer. */
+static bool is_stripped(const struct object *o)
+{
+	return o->finalized ? !o->status : !o->deleting;
+}
+
+/* It is decided so already. */
 static bool is_decided(const struct replication *r, const char *sentence)
 {
 	const struct object *o = object_of(r);
@@ -225,13 +232,13 @@ bool ask_refuse(struct world *w, struct replication *r, int rc,
 	struct shared_part *part = r->work->shared;
 	const struct object *o = part->object;
 	struct status draft;
-	bool is_news;
+	bool known = is_decided(r, sentence), is_news;
 
 	if (o->deleting)
 		part->ask_at = w->now + REMOVAL_MS;
-	if (is_decided(r, sentence))
+	if (known && !is_stripped(o))
 		return false;
-	is_news = !is_told(part, sentence);
+	is_news = !known && !is_told(part, sentence);
 	if (is_news)
 		replication_event(w, r, true, reason_text(reason), sentence);
 	if (!r->spec) {

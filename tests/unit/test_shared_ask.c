@@ -91,11 +91,34 @@ START_TEST(a_refusal_that_the_store_does_not_take_is_told_once)
 }
 END_TEST
 
+START_TEST(what_is_refused_keeps_our_finalizer_and_status)
+{
+	struct told once;
+	json_t *finalizers;
+
+	patch_state("source");
+	once = tell_of();
+	patch("{\"metadata\": {\"finalizers\": null}}");
+	finalizers = json_object_get(at("metadata"), "finalizers");
+	ck_assert_uint_eq(json_array_size(finalizers), 1);
+	json_object_del(cluster->object, "status");
+	patch("{}");
+	ck_assert_str_eq(text_at("status", "state"), "replica");
+	ck_assert_str_eq(text_at("spec", "replicationState"), "source");
+	ck_assert_str_eq(ready_reason(), "InvalidStateTransition");
+	nothing_is_told_since(&once);
+	cluster->writes = 0;
+	advance(60000);
+	ck_assert_uint_eq(cluster->writes, 0);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		a_deletion_that_is_held_is_told_once,
 		a_refusal_that_the_store_does_not_take_is_told_once,
+		what_is_refused_keeps_our_finalizer_and_status,
 	};
 
 	return run_shared_tests("shared_ask", tests,
