@@ -232,6 +232,7 @@ bool ask_refuse(struct world *w, struct replication *r, int rc,
 	struct shared_part *part = r->work->shared;
 	const struct object *o = part->object;
 	struct status draft;
+	struct error err;
 	bool known = is_decided(r, sentence), is_news;
 
 	if (o->deleting)
@@ -249,6 +250,8 @@ bool ask_refuse(struct world *w, struct replication *r, int rc,
 	draft.generation = o->generation;
 	draft.refused = sentence;
 	draft.refused_reason = reason_text(reason);
-	commit_outcome(w, r, r->spec, &draft, NULL, "");
+	/* No outcome of an act: what came of one is still to be written down. */
+	if (commit_start(w, r, r->spec, &draft, NULL, "", &err) < 0)
+		part->ask_at = w->now + w->config->retry_first_ms;
 	return is_news;
 }

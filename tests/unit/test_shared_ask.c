@@ -113,12 +113,42 @@ START_TEST(what_is_refused_keeps_our_finalizer_and_status)
 }
 END_TEST
 
+/* Jobs in their order, but for the backend's. */
+static void run_all_but_acts(void)
+{
+	struct job *job;
+
+	while ((job = take_job(false)))
+		finish_job(job);
+}
+
+/* The act ends while the refusal is being written. */
+START_TEST(what_came_of_an_act_is_not_lost_by_a_refusal)
+{
+	f->act_rc = -EINVAL;		/* final */
+	ask(EDIT_STATE, "promoting");
+	run_all_but_acts();
+	ck_assert_int_eq(outcome(), OUTCOME_PENDING);
+	patch_silently("{\"spec\": {\"replicationState\": \"syncing\"}}");
+	tell();
+	finish_job(take_job(false));
+	finish_job(take_job(true));
+	ck_assert_uint_eq(f->acts, 1);
+	run_all();
+	ck_assert_uint_eq(f->acts, 1);
+	ck_assert_int_eq(outcome(), OUTCOME_FAILED);
+	ck_assert_ptr_nonnull(the()->status->failure);
+	ck_assert_ptr_nonnull(the()->status->refused);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		a_deletion_that_is_held_is_told_once,
 		a_refusal_that_the_store_does_not_take_is_told_once,
 		what_is_refused_keeps_our_finalizer_and_status,
+		what_came_of_an_act_is_not_lost_by_a_refusal,
 	};
 
 	return run_shared_tests("shared_ask", tests,
