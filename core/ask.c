@@ -74,6 +74,11 @@ int64_t ask_due(const struct world *w, const struct replication *r)
 	return is_unseen(w, r) ? first_word_by(w) : INT64_MAX;
 }
 
+static void ask_later(const struct world *w, struct replication *r)
+{
+	r->work->shared->ask_at = w->now + w->config->retry_first_ms;
+}
+
 bool ask(struct world *w, struct replication *r)
 {
 	const struct who who = {.command = "kubernetes"};
@@ -88,8 +93,10 @@ bool ask(struct world *w, struct replication *r)
 		return false;
 	}
 	e = edit_new(EDIT_ASK, "", 0, &who);
-	if (!e)
+	if (!e) {
+		ask_later(w, r);
 		return false;
+	}
 	e->done = done;
 	e->ctx = r;
 	part->asking = true;
@@ -224,6 +231,12 @@ static bool is_told(struct shared_part *part, const char *sentence)
 	return told;
 }
 
+/* Of what was asked: it could not be looked at just now. */
+static bool says_nothing(int rc)
+{
+	return rc == -ENOMEM || rc == -EIO || rc == -EHOSTUNREACH;
+}
+
 bool ask_refuse(struct world *w, struct replication *r, int rc,
 		const char *sentence)
 {
@@ -235,6 +248,10 @@ bool ask_refuse(struct world *w, struct replication *r, int rc,
 	struct error err;
 	bool known = is_decided(r, sentence), is_news;
 
+	if (says_nothing(rc)) {
+		ask_later(w, r);
+		return false;
+	}
 	if (o->deleting)
 		part->ask_at = w->now + REMOVAL_MS;
 	if (known && !is_stripped(o))
@@ -252,6 +269,6 @@ bool ask_refuse(struct world *w, struct replication *r, int rc,
 	draft.refused_reason = reason_text(reason);
 	/* No outcome of an act: what came of one is still to be written down. */
 	if (commit_start(w, r, r->spec, &draft, NULL, "", &err) < 0)
-		part->ask_at = w->now + w->config->retry_first_ms;
+		ask_later(w, r);
 	return is_news;
 }

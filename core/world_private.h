@@ -391,8 +391,8 @@ int shared_start(struct world *w, struct error *err);
 bool ask(struct world *w, struct replication *r);
 /* When to look again at one that was left to its writer; INT64_MAX: never. */
 int64_t ask_due(const struct world *w, const struct replication *r);
-/* It is not done, and the object says why.  False: which is known, so that nobody
-   is to be told again. */
+/* It is not done, and the object says why; or, when it could not be looked at
+   now, it is asked again later.  False: nobody is to be told (again). */
 bool ask_refuse(struct world *w, struct replication *r, int rc,
 		const char *sentence);
 int edit_ask(struct world *w, struct replication *r, struct edit *edit,

@@ -142,6 +142,26 @@ START_TEST(what_came_of_an_act_is_not_lost_by_a_refusal)
 }
 END_TEST
 
+/* Between its first look, which somebody else's write has undone, and the next
+   one the store went away for a moment. */
+START_TEST(no_answer_of_the_store_is_no_decision)
+{
+	patch_silently("{\"spec\": {\"replicationState\": \"promoting\"}}");
+	tell();
+	cluster->sink->reached(cluster->sink, "no route to host");
+	ck_assert(run_one());
+	patch_silently("{\"metadata\": {\"labels\": {\"tier\": \"gold\"}}}");
+	run_all();
+	ck_assert_str_eq(state(), "replica");
+	ck_assert_ptr_null(the()->status->refused);
+	ck_assert_uint_eq(said(" refused: "), 0);
+	cluster->sink->reached(cluster->sink, "");
+	run_all();
+	advance(1000);
+	ck_assert_str_eq(state(), "promoting");
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -149,6 +169,7 @@ int main(void)
 		a_refusal_that_the_store_does_not_take_is_told_once,
 		what_is_refused_keeps_our_finalizer_and_status,
 		what_came_of_an_act_is_not_lost_by_a_refusal,
+		no_answer_of_the_store_is_no_decision,
 	};
 
 	return run_shared_tests("shared_ask", tests,

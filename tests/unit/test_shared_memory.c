@@ -36,6 +36,32 @@ START_TEST(what_was_patched)
 }
 END_TEST
 
+/* Wherever it is that memory lacks, that is no reason to refuse it. */
+START_TEST(what_was_patched_is_asked_again)
+{
+	struct error err;
+	long i = 0;
+
+	do {
+		teardown_cluster();
+		setup_cluster();
+		patch_silently("{\"spec\": {\"replicationState\": "
+			       "\"promoting\"}}");
+		cluster->sink->changed(cluster->sink,
+				       object_read(cluster->object, &err));
+		run_out();
+		memory_left = i++;
+		run_one();
+		memory_left = -1;
+		run_all();
+		advance(2000);
+		ck_assert_msg(strcmp(state(), "promoting") == 0,
+			      "without allocation %ld", i);
+	} while (memory_failed);
+	ck_assert_int_gt(i, 5);
+}
+END_TEST
+
 START_TEST(that_it_was_removed)
 {
 	run_out();
@@ -74,7 +100,8 @@ int main(void)
 {
 #ifdef CAN_FAIL
 	const TTest *const tests[] = {
-		what_was_patched, that_it_was_removed, that_another_one_leads,
+		what_was_patched, what_was_patched_is_asked_again,
+		that_it_was_removed, that_another_one_leads,
 		that_the_store_is_away,
 	};
 
