@@ -283,24 +283,25 @@ int edit_remove(struct world *w, struct replication *r, struct edit *e,
 	return commit_remove(w, r, e, "removed; the storage is kept", err);
 }
 
+static const struct {
+	int (*apply)(struct world *w, struct replication *r, struct edit *e,
+		     struct error *err);
+	const char *name;		/* of the file, for people */
+	bool in_draft;
+} kinds[] = {
+	[EDIT_STATE] = {edit_state, "state", false},
+	[EDIT_ENDPOINTS] = {edit_endpoints, "endpoints", false},
+	[EDIT_MODE] = {edit_mode, "mode", false},
+	[EDIT_SCHEDULE] = {edit_schedule, "schedule", false},
+	[EDIT_SPEC] = {edit_spec, "spec.yaml", true},
+	[EDIT_HOLD] = {edit_hold, "hold", false},
+	[EDIT_REMOVE] = {edit_remove, "rmdir", true},
+	[EDIT_ASK] = {edit_ask, "spec", true},
+};
+
 int edit_apply(struct world *w, struct replication *r, struct edit *e,
 	       struct error *err)
 {
-	static const struct {
-		int (*apply)(struct world *w, struct replication *r,
-			     struct edit *e, struct error *err);
-		bool in_draft;
-	} kinds[] = {
-		[EDIT_STATE] = {edit_state, false},
-		[EDIT_ENDPOINTS] = {edit_endpoints, false},
-		[EDIT_MODE] = {edit_mode, false},
-		[EDIT_SCHEDULE] = {edit_schedule, false},
-		[EDIT_SPEC] = {edit_spec, true},
-		[EDIT_HOLD] = {edit_hold, false},
-		[EDIT_REMOVE] = {edit_remove, true},
-		[EDIT_ASK] = {edit_ask, true},
-	};
-
 	if (r->status && status_has_call(r->status, e->who.call))
 		return ACCEPTED_BEFORE;
 	if (w->away && (r->spec || e->kind == EDIT_SPEC))
@@ -317,26 +318,13 @@ int edit_apply(struct world *w, struct replication *r, struct edit *e,
 	return kinds[e->kind].apply(w, r, e, err);
 }
 
-static const char *edit_name(enum edit_kind kind)
-{
-	static const char *const names[] = {
-		[EDIT_STATE] = "state",	      [EDIT_ENDPOINTS] = "endpoints",
-		[EDIT_MODE] = "mode",	      [EDIT_SCHEDULE] = "schedule",
-		[EDIT_SPEC] = "spec.yaml",    [EDIT_HOLD] = "hold",
-		[EDIT_REMOVE] = "rmdir",
-		[EDIT_ASK] = "spec",
-	};
-
-	return names[kind];
-}
-
 static void refuse(struct world *w, struct replication *r, struct edit *e,
 		   const char *sentence)
 {
 	char text[ERROR_MSG_MAX + 16];
 
 	w->counts.edits[EDIT_REFUSED]++;
-	snprintf(text, sizeof text, "%s: %s", edit_name(e->kind), sentence);
+	snprintf(text, sizeof text, "%s: %s", kinds[e->kind].name, sentence);
 	world_refuse(w, r, &e->who, text);
 }
 
@@ -368,7 +356,7 @@ bool world_pump(struct world *w, struct replication *r)
 			world_audit_line(w, r->ns->name, r->name, &e->who,
 					 rc == NOTHING_TO_DO ? "unchanged"
 							     : "accepted",
-					 "%s%s", edit_name(e->kind),
+					 "%s%s", kinds[e->kind].name,
 					 rc == NOTHING_TO_DO ? ""
 					 : " before the daemon was started anew");
 			e->done(e, 0);
