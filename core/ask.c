@@ -132,6 +132,8 @@ int edit_ask(struct world *w, struct replication *r, struct edit *e,
 
 	if (r->spec && o->deleting)
 		return edit_remove(w, r, e, err);
+	if (r->spec && check_adopted(w, r, err) < 0)
+		return -err->code;
 	if (!o->asked)
 		return fail(err, EINVAL, "%s", o->fault);
 	if (!r->spec)

@@ -288,15 +288,16 @@ static const struct {
 		     struct error *err);
 	const char *name;		/* of the file, for people */
 	bool in_draft;
+	bool unadopted;			/* also while nothing was accepted */
 } kinds[] = {
-	[EDIT_STATE] = {edit_state, "state", false},
-	[EDIT_ENDPOINTS] = {edit_endpoints, "endpoints", false},
-	[EDIT_MODE] = {edit_mode, "mode", false},
-	[EDIT_SCHEDULE] = {edit_schedule, "schedule", false},
-	[EDIT_SPEC] = {edit_spec, "spec.yaml", true},
-	[EDIT_HOLD] = {edit_hold, "hold", false},
-	[EDIT_REMOVE] = {edit_remove, "rmdir", true},
-	[EDIT_ASK] = {edit_ask, "spec", true},
+	[EDIT_STATE] = {edit_state, "state", false, false},
+	[EDIT_ENDPOINTS] = {edit_endpoints, "endpoints", false, false},
+	[EDIT_MODE] = {edit_mode, "mode", false, false},
+	[EDIT_SCHEDULE] = {edit_schedule, "schedule", false, false},
+	[EDIT_SPEC] = {edit_spec, "spec.yaml", true, false},
+	[EDIT_HOLD] = {edit_hold, "hold", false, true},
+	[EDIT_REMOVE] = {edit_remove, "rmdir", true, true},
+	[EDIT_ASK] = {edit_ask, "spec", true, true},
 };
 
 int edit_apply(struct world *w, struct replication *r, struct edit *e,
@@ -315,6 +316,9 @@ int edit_apply(struct world *w, struct replication *r, struct edit *e,
 			    "held: %s (this is not about rights; empty `hold` "
 			    "to go on)",
 			    r->status->hold);
+	if (r->spec && !kinds[e->kind].unadopted &&
+	    check_adopted(w, r, err) < 0)
+		return -err->code;
 	return kinds[e->kind].apply(w, r, e, err);
 }
 

@@ -187,6 +187,30 @@ static void audit_line(struct store_visitor *v, const char *line)
 	lines_add(&((struct loader *)v)->world->audit, line);
 }
 
+/* Fills in what a status without a request needs for one. */
+static int check_adoption(const struct world *w, const struct replication *r,
+			  struct status *draft, struct error *err)
+{
+	if (!edge_find(STATE_NONE, (enum word)r->spec->state))
+		return fail(err, EPERM,
+			    "%s/%s was put into the store by hand in state %s; "
+			    "only source and replica can be adopted: remove it "
+			    "and make it anew",
+			    r->ns->name, r->name, state_text(r->spec->state));
+	/* A copied file has its site already. */
+	if (draft->site && *draft->site)
+		return 0;
+	return site_choose(w, r->spec, draft, err);
+}
+
+int check_adopted(const struct world *w, const struct replication *r,
+		  struct error *err)
+{
+	struct status draft = *r->status;
+
+	return draft.request.id ? 0 : check_adoption(w, r, &draft, err);
+}
+
 /*
  * A replication without a request was put there by hand: what its manifest says
  * is adopted, as if it had just been written.
@@ -198,14 +222,7 @@ static int adopt_by_hand(struct world *w, struct replication *r,
 
 	if (draft.request.id)
 		return 0;
-	if (!edge_find(STATE_NONE, (enum word)r->spec->state))
-		return fail(err, EPERM,
-			    "%s/%s was put into the store by hand in state %s; "
-			    "only source and replica can be adopted",
-			    r->ns->name, r->name, state_text(r->spec->state));
-	/* A copied file has its site already. */
-	if ((!draft.site || !*draft.site) &&
-	    site_choose(w, r->spec, &draft, err) < 0)
+	if (check_adoption(w, r, &draft, err) < 0)
 		return -err->code;
 	draft.request = (struct request){
 		.id = 1,

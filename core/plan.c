@@ -194,6 +194,15 @@ static bool moves_group(const struct word_plan *row)
 	       row != &plan_settle && row != &plan_remove;
 }
 
+/* A transition that nobody here has begun: put into the store by hand. */
+static bool is_half_way(const struct plan_input *in)
+{
+	enum state state = in->spec->state;
+
+	return in->status->request.id == 0 && state != STATE_NONE &&
+	       !edge_find(STATE_NONE, (enum word)state);
+}
+
 void plan_request(const struct plan_input *in, enum word word, bool force,
 		  struct plan *out)
 {
@@ -210,6 +219,11 @@ void plan_request(const struct plan_input *in, enum word word, bool force,
 		p.from = in->status->request.from;
 		p.again = true;
 	}
+	if (word != WORD_REMOVE && is_half_way(in))
+		plan_object(&p, VERDICT_FORBIDDEN, "adopted",
+			    "it was put into the store by hand in state %s, "
+			    "and only source and replica can be adopted",
+			    state_text(in->spec->state));
 	row = row_for_request(&p, word);
 	out->from = p.from;
 	row->checks(&p);

@@ -180,7 +180,7 @@ int request_accept(struct world *w, struct replication *r, struct edit *e,
 		.who = e->who,
 	};
 	/* What was verified, or accepted by force, is complete with the word. */
-	if (edge && edge->flags & EDGE_VERIFIED) {
+	if (old.id && edge && edge->flags & EDGE_VERIFIED) {
 		req->outcome = OUTCOME_VERIFIED;
 		req->finished = w->now;
 		req->deadline = 0;

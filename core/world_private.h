@@ -245,6 +245,12 @@ void world_track(struct world *w, struct replication *r);
 void spec_target(const struct spec *spec, const struct status *status,
 		 struct target *t);
 
+/* --- load.c --- */
+/* Not when it was put into the store by hand as what can't be adopted: nobody
+   has looked at its storage, nor is going to. */
+int check_adopted(const struct world *w, const struct replication *r,
+		  struct error *err);
+
 /* --- group.c: what moves together --- */
 /* As @r's backend has seen it, -ENOMEM: as before; leaves it for good. */
 int group_update(struct world *w, struct replication *r);

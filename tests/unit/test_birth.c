@@ -310,6 +310,66 @@ START_TEST(what_the_backend_can_not_serve_is_kept_and_left_alone)
 }
 END_TEST
 
+/* A daemon starts, and finds what it knows nothing of but its manifest. */
+static void put_by_hand(enum state state, const char *hold)
+{
+	struct spec spec = spec_draft(the()->spec);
+	struct status status = *the()->status;
+
+	spec.state = state;
+	spec.written = NULL;
+	status.site = NULL;
+	status.hold = hold;
+	status.request = (struct request){0};
+	status.history_count = 0;
+	f->kept = spec_new(&spec);
+	f->kept_status = status_new(&status);
+	world_free(f->world);
+	begin();
+}
+
+static const enum state half_way[] = {STATE_PROMOTING, STATE_DEMOTING,
+				      STATE_SYNCING};
+
+static void by_hand_is_refused(enum edit_kind kind, const char *text)
+{
+	ck_assert_int_eq(put(kind, text), -EPERM);
+	ck_assert_ptr_nonnull(strstr(the()->refusal.sentence, "by hand"));
+}
+
+START_TEST(half_a_transition_is_not_adopted_by_a_word_either)
+{
+	enum state state = half_way[_i];
+	struct plan plan;
+
+	put_by_hand(state, "a copy");
+	ck_assert_int_eq(put(EDIT_HOLD, ""), 0);
+	by_hand_is_refused(EDIT_STATE, "source");
+	by_hand_is_refused(EDIT_STATE, "replica force");
+	by_hand_is_refused(EDIT_MODE, "synchronous");
+	by_hand_is_refused(EDIT_SPEC, manifest);
+	world_plan(f->world, the(),
+		   state == STATE_PROMOTING ? WORD_SOURCE : WORD_REPLICA, true,
+		   &plan);
+	ck_assert_int_eq(plan.verdict, VERDICT_FORBIDDEN);
+	ck_assert_int_eq(replication_state(the()), state);
+	ck_assert_int_eq(outcome(), OUTCOME_NONE);
+	ck_assert_uint_eq(f->acts, 0);
+	ck_assert_int_eq(put(EDIT_REMOVE, ""), 0);
+	ck_assert_ptr_null(the());
+}
+END_TEST
+
+START_TEST(what_is_put_there_by_hand_is_adopted)
+{
+	put_by_hand(STATE_REPLICA, NULL);
+	look();
+	ck_assert_int_eq(outcome(), OUTCOME_VERIFIED);
+	ck_assert_str_eq(the()->status->site, "dr");
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("birth");
@@ -335,6 +395,10 @@ int main(void)
 		c, what_the_backend_can_not_serve_is_refused_when_it_is_written);
 	tcase_add_test(
 		c, what_the_backend_can_not_serve_is_kept_and_left_alone);
+	tcase_add_loop_test(
+		c, half_a_transition_is_not_adopted_by_a_word_either, 0,
+		sizeof half_way / sizeof *half_way);
+	tcase_add_test(c, what_is_put_there_by_hand_is_adopted);
 	suite_add_tcase(suite, c);
 	return run_suite(suite);
 }
