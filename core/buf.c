@@ -101,6 +101,11 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 void buf_escape(struct buf *b, const char *s)
 {
+	buf_escape_also(b, s, "");
+}
+
+void buf_escape_also(struct buf *b, const char *s, const char *also)
+{
 	size_t left = strlen(s), step, i;
 
 	for (; left; s += step, left -= step) {
@@ -108,7 +113,8 @@ void buf_escape(struct buf *b, const char *s)
 		bool c1 = c[0] == 0xc2 && c[1] < 0xa0;
 
 		step = text_utf8_length(s, left);
-		if (step && !c1 && c[0] >= 0x20 && c[0] != 0x7f && c[0] != '\\') {
+		if (step && !c1 && c[0] >= 0x20 && c[0] != 0x7f &&
+		    c[0] != '\\' && !strchr(also, *s)) {
 			buf_add(b, s, step);
 			continue;
 		}

@@ -43,6 +43,9 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
  */
 void buf_escape(struct buf *b, const char *s);
 
+/* And the ASCII characters that are in @also. */
+void buf_escape_also(struct buf *b, const char *s, const char *also);
+
 /* The text so far, never NULL. */
 const char *buf_str(const struct buf *b);
 

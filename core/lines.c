@@ -103,19 +103,13 @@ const char *lines_next(const struct lines *l, struct line_cursor *at,
 
 void line_who(struct buf *out, const struct who *who)
 {
-	const char *p;
-
 	if (!who->command || !*who->command) {
 		buf_puts(out, "uvrfs");
 		return;
 	}
 	buf_printf(out, "uid=%u,pid=%d,comm=", who->uid, who->pid);
 	/* One word: a blank would shift the fields of the line. */
-	for (p = who->command; *p; p++)
-		if ((unsigned char)*p <= ' ' || *p == '\\' || *p == ':')
-			buf_printf(out, "\\x%02x", (unsigned char)*p);
-		else
-			buf_putc(out, *p);
+	buf_escape_also(out, who->command, " :");
 }
 
 void line_format(struct buf *out, int64_t when, const char *namespace,

@@ -304,6 +304,19 @@ START_TEST(a_line_stays_a_line_of_five_fields)
 }
 END_TEST
 
+/* Whoever may write chooses it: it must do nothing to a terminal. */
+START_TEST(a_commands_name_is_escaped)
+{
+	struct who odd = {1000, 7, "\x7f\xc2\x9b" "2J\xff\xc3\xa9"};
+	auto_buf b;
+
+	buf_init(&b, 1000);
+	line_who(&b, &odd);
+	ck_assert_str_eq(buf_str(&b), "uid=1000,pid=7,comm="
+				      "\\x7f\\xc2\\x9b2J\\xff\xc3\xa9");
+}
+END_TEST
+
 /* ---- error.c ---- */
 
 START_TEST(an_error_is_cut_and_never_overrun)
@@ -344,6 +357,7 @@ int main(void)
 	tcase_add_test(c, lines_lose_their_older_half_at_a_lines_start);
 	tcase_add_test(c, one_long_line_takes_the_place_of_all);
 	tcase_add_test(c, a_line_stays_a_line_of_five_fields);
+	tcase_add_test(c, a_commands_name_is_escaped);
 	tcase_add_test(c, an_error_is_cut_and_never_overrun);
 	suite_add_tcase(suite, c);
 	return run_suite(suite);
