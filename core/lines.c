@@ -103,13 +103,16 @@ const char *lines_next(const struct lines *l, struct line_cursor *at,
 
 void line_who(struct buf *out, const struct who *who)
 {
-	if (!who->command || !*who->command) {
+	const char *command = who->command ? who->command : "";
+
+	/* Whoever takes his name away is not us. */
+	if (!*command && !who->pid) {
 		buf_puts(out, "uvrfs");
 		return;
 	}
 	buf_printf(out, "uid=%u,pid=%d,comm=", who->uid, who->pid);
 	/* One word: a blank would shift the fields of the line. */
-	buf_escape_also(out, who->command, " :");
+	buf_escape_also(out, *command ? command : "?", " :");
 }
 
 void line_format(struct buf *out, int64_t when, const char *namespace,

@@ -317,6 +317,20 @@ START_TEST(a_commands_name_is_escaped)
 }
 END_TEST
 
+START_TEST(who_has_no_name_is_not_the_daemon)
+{
+	struct who nameless = {1000, 7, ""}, us = {0, 0, ""};
+	auto_buf b;
+
+	buf_init(&b, 1000);
+	line_who(&b, &nameless);
+	ck_assert_str_eq(buf_str(&b), "uid=1000,pid=7,comm=?");
+	buf_reset(&b);
+	line_who(&b, &us);
+	ck_assert_str_eq(buf_str(&b), "uvrfs");
+}
+END_TEST
+
 /* ---- error.c ---- */
 
 START_TEST(an_error_is_cut_and_never_overrun)
@@ -358,6 +372,7 @@ int main(void)
 	tcase_add_test(c, one_long_line_takes_the_place_of_all);
 	tcase_add_test(c, a_line_stays_a_line_of_five_fields);
 	tcase_add_test(c, a_commands_name_is_escaped);
+	tcase_add_test(c, who_has_no_name_is_not_the_daemon);
 	tcase_add_test(c, an_error_is_cut_and_never_overrun);
 	suite_add_tcase(suite, c);
 	return run_suite(suite);
