@@ -250,18 +250,25 @@ static bool ask_again(struct world *w, struct commit *c)
 
 /*
  * The store has told meanwhile that the object is gone: by us, if that was asked
- * for, or by somebody else.
+ * for, or by somebody else.  What it took nevertheless has come to nothing.
  */
 static void abandon(struct world *w, struct commit *c)
 {
 	struct replication *r = c->r;
+	struct edit *e = c->edit;
+	bool good = c->remove && c->rc == 0;
 
-	if (c->remove && c->rc == 0)
+	if (good || e)
 		world_audit_line(w, r->ns->name, r->name,
-				 c->edit ? &c->edit->who : &(struct who){0},
-				 "accepted", "%s", c->audit);
-	if (c->edit)
-		c->edit->done(c->edit, c->remove ? c->rc : -ENOENT);
+				 e ? &e->who : &(struct who){0},
+				 good ? "accepted" : "failed", "%s%s%s", c->audit,
+				 good ? "" : ": ",
+				 good	     ? ""
+				 : c->rc < 0 ? c->err.msg
+					     : "it has been removed meanwhile");
+	w->counts.edits[EDIT_FAILED] += e && !good;
+	if (e)
+		e->done(e, c->remove ? c->rc : -ENOENT);
 	commit_free(c);
 	replication_free_when_idle(r);
 }

@@ -144,16 +144,12 @@ int change_spec(struct world *w, struct replication *r, struct edit *e,
 		const struct spec *spec, struct error *err)
 {
 	struct status draft = *r->status;
-	char audit[128];
+	char audit[PLAN_TEXT_MAX];
 
 	draft.refused = draft.refused_reason = NULL;
 	if (check_spec_change(r, spec, err) < 0)
 		return -err->code;
-	snprintf(audit, sizeof audit, "mode %s -> %s, schedule %s %s -> %s %s",
-		 mode_text(r->spec->mode), mode_text(spec->mode),
-		 schedule_text(r->spec->schedule),
-		 r->spec->rpo ? r->spec->rpo : "-",
-		 schedule_text(spec->schedule), spec->rpo ? spec->rpo : "-");
+	spec_changes(r->spec, spec, audit, sizeof audit);
 	return commit_start(w, r, spec, &draft, e, audit, err);
 }
 
@@ -245,7 +241,7 @@ static int edit_hold(struct world *w, struct replication *r, struct edit *e,
 		     struct error *err)
 {
 	struct status draft = *r->status;
-	char text[256];
+	char text[256], old[300], new[300], audit[PLAN_TEXT_MAX];
 
 	if (!text_trim(e->text, e->len, text, sizeof text) ||
 	    !text_is_utf8(text, strlen(text)))
@@ -253,9 +249,12 @@ static int edit_hold(struct world *w, struct replication *r, struct edit *e,
 			    "a reason is UTF-8 text of at most 255 bytes");
 	if (strcmp(text, draft.hold ? draft.hold : "") == 0)
 		return NOTHING_TO_DO;
+	snprintf(audit, sizeof audit, "%s: %s -> %s",
+		 *text ? "held" : "no longer held",
+		 text_quote(draft.hold, old, sizeof old),
+		 text_quote(*text ? text : NULL, new, sizeof new));
 	draft.hold = *text ? text : NULL;
-	return commit_start(w, r, r->spec, &draft, e,
-			    *text ? "held" : "no longer held", err);
+	return commit_start(w, r, r->spec, &draft, e, audit, err);
 }
 
 int edit_remove(struct world *w, struct replication *r, struct edit *e,
@@ -267,6 +266,8 @@ int edit_remove(struct world *w, struct replication *r, struct edit *e,
 		return fail(err, EPERM, "nothing was accepted of it yet: it is "
 					"deleted where it was made");
 	if (!r->spec) {
+		world_audit_line(w, r->ns->name, r->name, &e->who, "accepted",
+				 "rmdir: a draft");
 		e->done(e, 0);
 		world_withdraw(w, r);
 		return 0;
@@ -287,17 +288,18 @@ static const struct {
 	int (*apply)(struct world *w, struct replication *r, struct edit *e,
 		     struct error *err);
 	const char *name;		/* of the file, for people */
+	bool is_line;			/* its text is a word, or a reason */
 	bool in_draft;
 	bool unadopted;			/* also while nothing was accepted */
 } kinds[] = {
-	[EDIT_STATE] = {edit_state, "state", false, false},
-	[EDIT_ENDPOINTS] = {edit_endpoints, "endpoints", false, false},
-	[EDIT_MODE] = {edit_mode, "mode", false, false},
-	[EDIT_SCHEDULE] = {edit_schedule, "schedule", false, false},
-	[EDIT_SPEC] = {edit_spec, "spec.yaml", true, false},
-	[EDIT_HOLD] = {edit_hold, "hold", false, true},
-	[EDIT_REMOVE] = {edit_remove, "rmdir", true, true},
-	[EDIT_ASK] = {edit_ask, "spec", true, true},
+	[EDIT_STATE] = {edit_state, "state", true, false, false},
+	[EDIT_ENDPOINTS] = {edit_endpoints, "endpoints", false, false, false},
+	[EDIT_MODE] = {edit_mode, "mode", true, false, false},
+	[EDIT_SCHEDULE] = {edit_schedule, "schedule", false, false, false},
+	[EDIT_SPEC] = {edit_spec, "spec.yaml", false, true, false},
+	[EDIT_HOLD] = {edit_hold, "hold", true, false, true},
+	[EDIT_REMOVE] = {edit_remove, "rmdir", false, true, true},
+	[EDIT_ASK] = {edit_ask, "spec", false, true, true},
 };
 
 int edit_apply(struct world *w, struct replication *r, struct edit *e,
@@ -322,6 +324,23 @@ int edit_apply(struct world *w, struct replication *r, struct edit *e,
 	return kinds[e->kind].apply(w, r, e, err);
 }
 
+/* What was asked, for the audit: `state promoting'; a document is not told. */
+static void audit_asked(struct world *w, struct replication *r,
+			const struct edit *e, const char *event,
+			const char *more)
+{
+	char text[300], quoted[300];
+	bool shown = kinds[e->kind].is_line ||
+		     (e->kind == EDIT_ENDPOINTS &&
+		      edit_is_words(e->text, e->len));
+
+	shown = shown && text_trim(e->text, e->len, text, sizeof text);
+	world_audit_line(w, r->ns->name, r->name, &e->who, event, "%s%s%s%s",
+			 kinds[e->kind].name, shown ? " " : "",
+			 shown ? text_quote(text, quoted, sizeof quoted) : "",
+			 more);
+}
+
 static void refuse(struct world *w, struct replication *r, struct edit *e,
 		   const char *sentence)
 {
@@ -329,7 +348,33 @@ static void refuse(struct world *w, struct replication *r, struct edit *e,
 
 	w->counts.edits[EDIT_REFUSED]++;
 	snprintf(text, sizeof text, "%s: %s", kinds[e->kind].name, sentence);
-	world_refuse(w, r, &e->who, text);
+	replication_set_refusal(w, r, &e->who, text);
+	world_note(w, r, &e->who, "refused", "%s", text);
+	snprintf(text, sizeof text, ": %s", sentence);
+	audit_asked(w, r, e, "refused", text);
+}
+
+void edit_find_gone(struct world *w, struct replication *r, struct edit *e)
+{
+	if (e->kind != EDIT_ASK) {
+		w->counts.edits[EDIT_REFUSED]++;
+		audit_asked(w, r, e, "refused", ": it has been removed");
+	}
+	e->done(e, -ENOENT);
+}
+
+/* There is nothing to do. */
+static void accept_as_is(struct world *w, struct replication *r, struct edit *e,
+			 bool before)
+{
+	w->counts.edits[EDIT_UNCHANGED]++;
+	replication_clear_refusal(w, r);
+	if (before)
+		audit_asked(w, r, e, "accepted",
+			    " before the daemon was started anew");
+	else
+		audit_asked(w, r, e, "unchanged", "");
+	e->done(e, 0);
 }
 
 bool world_pump(struct world *w, struct replication *r)
@@ -355,15 +400,7 @@ bool world_pump(struct world *w, struct replication *r)
 				refuse(w, r, e, err.msg);
 			e->done(e, rc);
 		} else if (rc > 0) {
-			w->counts.edits[EDIT_UNCHANGED]++;
-			replication_clear_refusal(w, r);
-			world_audit_line(w, r->ns->name, r->name, &e->who,
-					 rc == NOTHING_TO_DO ? "unchanged"
-							     : "accepted",
-					 "%s%s", kinds[e->kind].name,
-					 rc == NOTHING_TO_DO ? ""
-					 : " before the daemon was started anew");
-			e->done(e, 0);
+			accept_as_is(w, r, e, rc == ACCEPTED_BEFORE);
 		}
 	}
 	return true;

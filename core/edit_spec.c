@@ -92,7 +92,8 @@ int spec_create(struct world *w, struct replication *r, struct edit *e,
 		const struct spec *spec, struct error *err)
 {
 	struct status draft = {.id = r->id, .created = w->now};
-	char uid[UUID_SIZE], audit[64];
+	const struct spec nothing = {.mode = MODE_NONE};
+	char uid[UUID_SIZE], audit[PLAN_TEXT_MAX];
 	int rc;
 
 	if (!edge_find(STATE_NONE, (enum word)spec->state))
@@ -132,7 +133,10 @@ int spec_create(struct world *w, struct replication *r, struct edit *e,
 		.who = e->who,
 	};
 	draft.history_count = 1;
-	snprintf(audit, sizeof audit, "created as %s", state_text(spec->state));
+	snprintf(audit, sizeof audit, "created as %s; ",
+		 state_text(spec->state));
+	spec_changes(&nothing, spec, audit + strlen(audit),
+		     sizeof audit - strlen(audit));
 	rc = commit_start(w, r, spec, &draft, e, audit, err);
 	if (rc < 0)
 		world_unbind(w, r);

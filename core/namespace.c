@@ -75,14 +75,30 @@ static void done(struct job *job)
 	free(j);
 }
 
-static int check(struct world *w, struct namespace_edit *e,
-		 struct namespace *ns)
+static int check(struct namespace_edit *e, struct namespace *ns,
+		 struct error *err)
 {
+	if (e->remove && !ns)
+		return fail(err, ENOENT, "there is no namespace of that name");
 	if (e->remove)
-		return !ns ? -ENOENT : ns->count || ns->busy ? -ENOTEMPTY : 0;
+		return ns->count || ns->busy
+			       ? fail(err, ENOTEMPTY, "there is something in it")
+			       : 0;
 	if (ns)
-		return -EEXIST;
-	return name_is_dns_label(e->name) ? 0 : -EINVAL;
+		return fail(err, EEXIST, "it exists");
+	return name_is_dns_label(e->name)
+		       ? 0
+		       : fail(err, EINVAL, "'%s' is not a DNS-1123 label",
+			      e->name);
+}
+
+/* A name that is none stays out of the line's fields. */
+static void audit_refusal(struct world *w, const struct namespace_edit *e,
+			  const struct error *err)
+{
+	world_audit_line(w, name_is_dns_label(e->name) ? e->name : NULL, NULL,
+			 &e->who, "refused", "%s: %s",
+			 e->remove ? "rmdir" : "mkdir", err->msg);
 }
 
 /* All that is needed in memory, before the store is asked: NULL without. */
@@ -101,14 +117,16 @@ void world_edit_namespace(struct world *w, struct namespace_edit *e)
 {
 	struct namespace *ns = world_namespace(w, e->name);
 	struct namespace_job *j = NULL;
-	int rc = check(w, e, ns);
+	struct error err;
+	int rc = check(e, ns, &err);
 
 	if (rc == 0 && !(j = calloc(1, sizeof *j)))
-		rc = -ENOMEM;
-	if (rc == 0 && !e->remove && !(ns = prepare(w, e, &j->err)))
-		rc = -j->err.code;
+		rc = fail(&err, ENOMEM, "out of memory");
+	if (rc == 0 && !e->remove && !(ns = prepare(w, e, &err)))
+		rc = -err.code;
 	if (rc < 0) {
 		free(j);
+		audit_refusal(w, e, &err);
 		e->done(e, rc);
 		return;
 	}
@@ -138,9 +156,8 @@ static bool is_going(const struct namespace *ns, const char *name)
 	return false;
 }
 
-struct replication *world_new_draft(struct world *w, struct namespace *ns,
-				    const char *name, const struct who *who,
-				    struct error *err)
+static struct replication *make_draft(struct world *w, struct namespace *ns,
+				      const char *name, struct error *err)
 {
 	struct replication *r;
 	uint64_t id;
@@ -169,10 +186,19 @@ struct replication *world_new_draft(struct world *w, struct namespace *ns,
 	if (!id)
 		return NULL;
 	r = world_make(w, ns, name, id);
-	if (!r) {
+	if (!r)
 		fail(err, ENOMEM, "out of memory");
-		return NULL;
-	}
-	world_audit_line(w, ns->name, name, who, "accepted", "mkdir: a draft");
+	return r;
+}
+
+struct replication *world_new_draft(struct world *w, struct namespace *ns,
+				    const char *name, const struct who *who,
+				    struct error *err)
+{
+	struct replication *r = make_draft(w, ns, name, err);
+
+	world_audit_line(w, ns->name, name_is_dns_subdomain(name) ? name : NULL,
+			 who, r ? "accepted" : "refused", "mkdir: %s",
+			 r ? "a draft" : err->msg);
 	return r;
 }

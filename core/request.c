@@ -157,7 +157,7 @@ int request_accept(struct world *w, struct replication *r, struct edit *e,
 	const struct edge *edge = edge_find(was, plan->word);
 	struct request *req = &draft.request;
 	auto_free struct transition *history = copy_history(&draft);
-	char audit[256];
+	char audit[PLAN_TEXT_MAX], changes[PLAN_TEXT_MAX - 128];
 
 	if (!history)
 		return fail(err, ENOMEM, "out of memory");
@@ -203,11 +203,13 @@ int request_accept(struct world *w, struct replication *r, struct edit *e,
 	r->work->retry_at = 0;
 	probe(w, replication_here(r)->cluster);
 	probe(w, replication_peer(r)->cluster);
-	snprintf(audit, sizeof audit, "%s -> %s%s%s%s%s", state_text(was),
+	spec_changes(r->spec, spec, changes, sizeof changes);
+	snprintf(audit, sizeof audit, "%s -> %s%s%s%s%s%s%s", state_text(was),
 		 word_text(plan->word), plan->force ? " force" : "",
 		 plan->failover ? ", " : "",
 		 plan->failover ? failover_text(plan->failover) : "",
-		 *plan->cost ? ", at a cost" : "");
+		 *plan->cost ? ", at a cost" : "", *changes ? "; " : "",
+		 changes);
 	return commit_start(w, r, spec, &draft, e, audit, err);
 }
 

@@ -89,6 +89,13 @@ bool spec_equal(const struct spec *a, const struct spec *b);
 /* The same without replicationState. */
 bool spec_equal_but_state(const struct spec *a, const struct spec *b);
 
+/*
+ * All else that differs, for people, as `mode asynchronous -> synchronous,
+ * label tier - -> gold': text_quote()d, and what finds no room is counted.
+ */
+void spec_changes(const struct spec *from, const struct spec *to, char *out,
+		  size_t size);
+
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 
 /* Source and destination of both are the same, or each is the other's other. */

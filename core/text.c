@@ -219,6 +219,40 @@ static bool is_space(char c)
 	       c == '\f';
 }
 
+static bool is_plain(const char *s)
+{
+	if (!*s || strcmp(s, "-") == 0)
+		return false;
+	for (; *s; s++)
+		if (!is_alnum(*s) && (*s < 'A' || *s > 'Z') &&
+		    !strchr("-_./:@+=", *s))
+			return false;
+	return true;
+}
+
+const char *text_quote(const char *s, char *out, size_t size)
+{
+	const size_t room = size - sizeof "'...";
+	size_t len = 0, step;
+
+	if (!s || (is_plain(s) && strlen(s) < size)) {
+		snprintf(out, size, "%s", s ? s : "-");
+		return out;
+	}
+	out[len++] = '\'';
+	for (; *s; s += step, len += step) {
+		step = text_utf8_length(s, strnlen(s, 4));
+		step = step ? step : 1;
+		if (len + step + (*s == '\'') > room)
+			break;
+		if (*s == '\'')
+			out[len++] = '\'';
+		memcpy(out + len, s, step);
+	}
+	snprintf(out + len, size - len, "%s", *s ? "'..." : "'");
+	return out;
+}
+
 bool text_trim(const char *s, size_t n, char *out, size_t size)
 {
 	while (n && is_space(*s)) {

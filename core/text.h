@@ -56,6 +56,13 @@ bool text_is_utf8(const char *s, size_t n);
 char *text_clip(char *s);
 
 /*
+ * A value among others in a line, into @out of @size (at least 8) bytes; @out.
+ * As it is when it is one plain word, else 'so', with '' for a quote in it; `-'
+ * for NULL; what is cut ends with `...' behind its quote.
+ */
+const char *text_quote(const char *s, char *out, size_t size);
+
+/*
  * Copies the @n bytes at @s without leading and trailing white space into @out,
  * a NUL after them.  Returns false when they don't fit or hold a NUL.
  */

@@ -357,7 +357,7 @@ void world_withdraw(struct world *w, struct replication *r)
 
 	while ((e = work->first)) {
 		work->first = e->next;
-		e->done(e, -ENOENT);
+		edit_find_gone(w, r, e);
 	}
 	work->last = &work->first;
 	timer_arm(&w->timers, &work->timer, INT64_MAX);

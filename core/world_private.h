@@ -293,6 +293,8 @@ int commit_remove(struct world *w, struct replication *r, struct edit *edit,
 /* --- edit.c, request.c: what users ask --- */
 /* Looks at what waits, in order.  False: @r is gone. */
 bool world_pump(struct world *w, struct replication *r);
+/* Answers one that comes too late: @r is being taken out of the set. */
+void edit_find_gone(struct world *w, struct replication *r, struct edit *e);
 /*
  * Each looks at an edit and returns 0 when it is answered later, one of these,
  * or a negative errno.

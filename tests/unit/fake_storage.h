@@ -27,7 +27,7 @@ struct fake {
 	int save_rc;			/* what the next saves answer */
 	int remove_rc;
 	int audit_rc;
-	char audit[512];		/* its last line */
+	char audit[1024];		/* its last line */
 	unsigned audited;
 	unsigned saves, removes;
 	struct backend backend;

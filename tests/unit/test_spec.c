@@ -92,8 +92,28 @@ START_TEST(equality)
 {
 	struct pair other[] = {{"app", "db"}, {"tier", "tin"}};
 	struct pair swapped[] = {{"app", "db"}, {"tier", "gold"}};
+	static const char *const told[17] = {
+		"sourceEndpoint.cluster prod -> x",
+		"sourceEndpoint.region us-east-1 -> x",
+		"sourceEndpoint.storageClass ceph-rbd -> x",
+		"destinationEndpoint.cluster dr -> x",
+		"destinationEndpoint.region us-west-1 -> x",
+		"destinationEndpoint.storageClass ceph-rbd -> x",
+		"volumeMapping.source.pvcName data -> x",
+		"volumeMapping.source.namespace database -> x",
+		"volumeMapping.destination.volumeHandle pool/image -> x",
+		"volumeMapping.destination.namespace database -> x",
+		"mode asynchronous -> synchronous",
+		"schedule.mode interval -> continuous",
+		"schedule.rpo 5m -> -",
+		"schedule.rto - -> 5m",
+		"extensions.ceph there -> -",
+		"label tier gold -> tin",
+		"annotation uvrfs/deletion-policy delete -> -",
+	};
 	struct spec from = sample(), changed[17];
 	auto_spec a = spec_new(&from);
+	char text[128];
 	size_t i;
 
 	for (i = 0; i < 17; i++)
@@ -120,6 +140,8 @@ START_TEST(equality)
 
 		ck_assert_msg(!spec_equal(a, b), "change %zu", i);
 		ck_assert(!spec_equal_but_state(a, b));
+		spec_changes(a, b, text, sizeof text);
+		ck_assert_str_eq(text, told[i]);
 	}
 	from.labels = swapped;
 	from.written = NULL;
@@ -129,7 +151,42 @@ START_TEST(equality)
 
 		ck_assert(!spec_equal(a, b));
 		ck_assert(spec_equal_but_state(a, b));
+		spec_changes(a, b, text, sizeof text);
+		ck_assert_str_eq(text, "");
 	}
+}
+END_TEST
+
+START_TEST(many_changes)
+{
+	struct pair more[] = {{"app", "db"}, {"b", "it's, or so"}, {"c", ""}};
+	struct pair notes[] = {{"aa", "1"}, {"uvrfs/x", "y"}, {"zz", "2"}};
+	struct spec from = sample(), to = sample();
+	auto_spec a = spec_new(&from);
+	auto_spec b = NULL;
+	char text[512];
+
+	to.source = from.destination;
+	to.destination = from.source;
+	to.labels = more;
+	to.label_count = 3;
+	to.annotations = notes;
+	to.annotation_count = 3;
+	b = spec_new(&to);
+	spec_changes(a, b, text, sizeof text);
+	ck_assert_str_eq(text,
+			 "endpoints exchanged, annotation uvrfs/deletion-policy "
+			 "delete -> -, annotation uvrfs/x - -> y, "
+			 "label b - -> 'it''s, or so', label c - -> '', "
+			 "label tier gold -> -, annotation aa - -> 1, "
+			 "annotation zz - -> 2");
+	/* What weighs most is told first. */
+	spec_changes(a, b, text, 120);
+	ck_assert_str_eq(text,
+			 "endpoints exchanged, annotation uvrfs/deletion-policy "
+			 "delete -> -, and 6 more");
+	spec_changes(a, b, text, 40);
+	ck_assert_str_eq(text, "and 8 more");
 }
 END_TEST
 
@@ -201,6 +258,7 @@ int main(void)
 	tcase_add_test(tc, copy_owns_everything);
 	tcase_add_test(tc, copy_of_a_copy_and_of_nothing);
 	tcase_add_test(tc, equality);
+	tcase_add_test(tc, many_changes);
 	tcase_add_test(tc, endpoints);
 	tcase_add_test(tc, counting_from_threads);
 	tcase_add_test(tc, words);

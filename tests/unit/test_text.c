@@ -158,6 +158,35 @@ START_TEST(characters_are_strict_utf8)
 }
 END_TEST
 
+static const struct {
+	const char *text, *quoted;
+} quotes[] = {
+	{NULL, "-"},
+	{"", "''"},
+	{"-", "'-'"},
+	{"asynchronous", "asynchronous"},
+	{"uvrfs/deletion-policy", "uvrfs/deletion-policy"},
+	{"a, b -> c", "'a, b -> c'"},
+	{"it's", "'it''s'"},
+	{"a\\b\n", "'a\\b\n'"},
+	{"0123456789012345678901234567890", "0123456789012345678901234567890"},
+	{"01234567890123456789012345678901",
+	 "'01234567890123456789012345'..."},
+	{"0123456789012345678901234'", "'0123456789012345678901234'..."},
+	{"0123456789012345678901234\xc3\xa9",
+	 "'0123456789012345678901234'..."},
+	{"a\xff", "'a\xff'"},
+};
+
+START_TEST(values_are_told_from_what_is_around_them)
+{
+	char out[32];
+
+	ck_assert_str_eq(text_quote(quotes[_i].text, out, sizeof out),
+			 quotes[_i].quoted);
+}
+END_TEST
+
 START_TEST(words_are_trimmed)
 {
 	char out[8] = "before";
@@ -364,6 +393,8 @@ int main(void)
 			    sizeof cuts / sizeof *cuts);
 	tcase_add_loop_test(c, characters_are_strict_utf8, 0,
 			    COUNT(characters));
+	tcase_add_loop_test(c, values_are_told_from_what_is_around_them, 0,
+			    COUNT(quotes));
 	tcase_add_test(c, words_are_trimmed);
 	tcase_add_test(c, a_buffer_keeps_its_limit_and_its_first_failure);
 	tcase_add_test(c, a_buffers_bytes_can_be_taken_over);
