@@ -24,16 +24,12 @@ static int finish(struct world *w, struct replication *r, enum outcome outcome,
 	struct status draft = *r->status;
 	struct request *req = &draft.request;
 	struct spec changed = spec_draft(r->spec);
-	auto_free struct transition *history =
-		calloc(draft.history_count + 1, sizeof *history);
+	auto_free struct transition *history = request_copy_history(&draft);
 	auto_spec spec = spec_ref(r->spec);
 	char text[PLAN_TEXT_MAX + 64];
 
 	if (!history)
 		return -ENOMEM;
-	if (draft.history_count)
-		memcpy(history, draft.history,
-		       draft.history_count * sizeof *history);
 	draft.history = history;
 	req->outcome = outcome;
 	req->finished = w->now;

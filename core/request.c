@@ -113,8 +113,7 @@ void request_note_history(struct status *s, const struct request *req,
 		}
 }
 
-/* A copy of the history with room for one more; the caller frees it. */
-static struct transition *copy_history(const struct status *s)
+struct transition *request_copy_history(const struct status *s)
 {
 	struct transition *t = calloc(s->history_count + 1, sizeof *t);
 
@@ -156,7 +155,7 @@ int request_accept(struct world *w, struct replication *r, struct edit *e,
 	enum state was = replication_state(r);
 	const struct edge *edge = edge_find(was, plan->word);
 	struct request *req = &draft.request;
-	auto_free struct transition *history = copy_history(&draft);
+	auto_free struct transition *history = request_copy_history(&draft);
 	char audit[PLAN_TEXT_MAX], changes[PLAN_TEXT_MAX - 128];
 
 	if (!history)

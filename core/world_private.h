@@ -329,6 +329,9 @@ int request_word(struct world *w, struct replication *r, struct edit *edit,
 int request_accept(struct world *w, struct replication *r, struct edit *edit,
 		   const struct spec *spec, const struct plan *plan,
 		   struct error *err);
+/* A copy of the history with room for one more; the caller frees it.  NULL: no
+   memory. */
+struct transition *request_copy_history(const struct status *s);
 void request_note_history(struct status *s, const struct request *req,
 			  enum outcome outcome, const char *note);
 
