@@ -223,9 +223,9 @@ static bool is_decided(const struct replication *r, const char *sentence)
 	       strcmp(r->status->refused, sentence) == 0;
 }
 
-/* It was told of, and the store has not taken it yet. */
-static bool is_told(struct shared_part *part, const char *sentence)
+bool ask_is_told(struct replication *r, const char *sentence)
 {
+	struct shared_part *part = r->work->shared;
 	uint64_t what = text_hash(sentence) + (uint64_t)part->object->generation;
 	bool told = part->told == what;
 
@@ -258,7 +258,7 @@ bool ask_refuse(struct world *w, struct replication *r, int rc,
 		part->ask_at = w->now + REMOVAL_MS;
 	if (known && !is_stripped(o))
 		return false;
-	is_news = !known && !is_told(part, sentence);
+	is_news = !known && !ask_is_told(r, sentence);
 	if (is_news)
 		replication_event(w, r, true, reason_text(reason), sentence);
 	if (!r->spec) {

@@ -190,6 +190,12 @@ static void answer(struct world *w, struct commit *c)
 	struct replication *r = c->r;
 	struct edit *e = c->edit;
 
+	/* What an object asks is tried again soon. */
+	if (c->rc < 0 && e && e->kind == EDIT_ASK &&
+	    ask_is_told(r, c->err.msg)) {
+		e->done(e, c->rc);
+		return;
+	}
 	if (c->rc < 0) {
 		if (!w->away && !c->again)
 			world_note(w, r, e ? &e->who : &(struct who){0},
@@ -257,15 +263,13 @@ static void abandon(struct world *w, struct commit *c)
 	struct replication *r = c->r;
 	struct edit *e = c->edit;
 	bool good = c->remove && c->rc == 0;
+	const char *why = c->rc < 0 ? c->err.msg : "it is removed by now";
 
 	if (good || e)
 		world_audit_line(w, r->ns->name, r->name,
 				 e ? &e->who : &(struct who){0},
 				 good ? "accepted" : "failed", "%s%s%s", c->audit,
-				 good ? "" : ": ",
-				 good	     ? ""
-				 : c->rc < 0 ? c->err.msg
-					     : "it has been removed meanwhile");
+				 good ? "" : ": ", good ? "" : why);
 	w->counts.edits[EDIT_FAILED] += e && !good;
 	if (e)
 		e->done(e, c->remove ? c->rc : -ENOENT);

@@ -138,8 +138,9 @@ struct shared_part {
 	int64_t ask_at;			/* not before: its writer may accept it */
 	int64_t refused;		/* generation that was refused while
 					   nothing was accepted yet, 0: none */
-	uint64_t told;			/* which refusal was told of that the
-					   store does not have yet, 0: none */
+	uint64_t told;			/* what was told of the question that
+					   the store does not have yet, 0:
+					   nothing */
 	struct claim *claim;		/* that it is for, NULL: not known (or
 					   no memory: it hears of no change) */
 	struct replication *claim_next;	/* for the same one */
@@ -406,6 +407,9 @@ int64_t ask_due(const struct world *w, const struct replication *r);
    now, it is asked again later.  False: nobody is to be told (again). */
 bool ask_refuse(struct world *w, struct replication *r, int rc,
 		const char *sentence);
+/* Why it is not done, which the store could not be given: was it told of?  From
+   now on it was. */
+bool ask_is_told(struct replication *r, const char *sentence);
 int edit_ask(struct world *w, struct replication *r, struct edit *edit,
 	     struct error *err);
 int edit_remove(struct world *w, struct replication *r, struct edit *edit,

@@ -91,6 +91,23 @@ START_TEST(a_refusal_that_the_store_does_not_take_is_told_once)
 }
 END_TEST
 
+START_TEST(what_the_store_does_not_take_is_told_once)
+{
+	struct told once;
+
+	cluster->away = true;
+	patch_state("promoting");
+	ck_assert_ptr_nonnull(strstr(f->audit, " failed: "));
+	once = tell_of();
+	advance(1000);
+	advance(1000);
+	nothing_is_told_since(&once);
+	cluster->away = false;
+	advance(1000);
+	ck_assert_str_eq(state(), "promoting");
+}
+END_TEST
+
 START_TEST(what_is_refused_keeps_our_finalizer_and_status)
 {
 	struct told once;
@@ -167,6 +184,7 @@ int main(void)
 	const TTest *const tests[] = {
 		a_deletion_that_is_held_is_told_once,
 		a_refusal_that_the_store_does_not_take_is_told_once,
+		what_the_store_does_not_take_is_told_once,
 		what_is_refused_keeps_our_finalizer_and_status,
 		what_came_of_an_act_is_not_lost_by_a_refusal,
 		no_answer_of_the_store_is_no_decision,

@@ -167,8 +167,7 @@ START_TEST(what_is_lost_with_its_object)
 		strstr(world_audit(f->world)->data,
 		       "refused: hold 'a drill': it has been removed\n"));
 	/* The store took it all the same. */
-	told("failed: replica -> promoting, planned: it has been removed "
-	     "meanwhile");
+	told("failed: replica -> promoting, planned: it is removed by now");
 }
 END_TEST
 
