@@ -151,10 +151,13 @@ static int load_entry(struct loading *l, const struct place *p)
 		unlinkat(p->dir, p->name, 0);
 		return 0;
 	}
-	if (p->name[0] == '.' || strstr(p->name, ".yaml.damaged"))
+	if (p->name[0] == '.')
 		return 0;
+	/* First: `x.yaml.damaged' is a name that a replication may have. */
 	if (ends_with(p->name, ".yaml"))
 		return load_file(l, p);
+	if (strstr(p->name, ".yaml.damaged"))
+		return 0;
 	loading_complain(l, "%s/%s is no NAME.yaml and was left alone", p->path,
 			 p->name);
 	return 0;

@@ -50,6 +50,24 @@ START_TEST(damaged_files_are_set_aside)
 }
 END_TEST
 
+/* Names that a replication may have, beside files that were set aside. */
+START_TEST(a_name_like_that_of_a_damaged_file)
+{
+	make_replication("x.yaml.damaged");
+	make_replication("x.yaml.damaged-1");
+	put_text(file_of("database/x.yaml"), "- a\n");
+	put_text(file_of("database/x.yaml.damaged.yaml.damaged"), "before");
+	again();
+	ck_assert_uint_eq(found.count, 2);
+	ck_assert_str_eq(found.items[0].name, "database/x.yaml.damaged-1");
+	ck_assert_str_eq(found.items[1].name, "database/x.yaml.damaged");
+	ck_complained("x.yaml was set aside as x.yaml.damaged:");
+	again();
+	ck_assert_uint_eq(found.count, 2);
+	ck_assert_str_eq(found.complaints, "");
+}
+END_TEST
+
 /* Any torn or changed file: no crash, and the others are there. */
 START_TEST(random_damage)
 {
@@ -120,7 +138,10 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		damaged_files_are_set_aside, random_damage, strange_entries,
+		damaged_files_are_set_aside,
+		a_name_like_that_of_a_damaged_file,
+		random_damage,
+		strange_entries,
 	};
 
 	return run_store_tests("store_local_damage", tests,
