@@ -146,6 +146,13 @@ const struct word_plan plan_settle = {settle_checks, settle_steps};
 
 /* ---- a new replication: adopt, or create where there is none ---- */
 
+/* Made here as it is meant, it would be one of two sources. */
+static bool would_be_second(const struct planning *p)
+{
+	return role_meant(p->out->word) == ROLE_SOURCE &&
+	       peer_may_be_writable(p);
+}
+
 static void adopt_checks(struct planning *p)
 {
 	enum role meant = role_meant(p->out->word);
@@ -175,6 +182,12 @@ static void adopt_checks(struct planning *p)
 			    p->in->here_is_source ? "source"
 						       : "destination",
 			    p->in->here_is_source ? "source" : "replica");
+	else if (would_be_second(p))
+		plan_object(p, VERDICT_FORBIDDEN, "endpoints",
+			    "there is no relationship at %s, and %s is, or may "
+			    "be, the source: there would be two; write a "
+			    "manifest that has %s as the source endpoint",
+			    p->in->here, p->in->peer, p->in->peer);
 	else
 		plan_pass(p, "storage", "there is no relationship yet");
 }
@@ -208,6 +221,11 @@ static void adopt_steps(struct planning *p)
 			  "there is no relationship yet, and %s is not the "
 			  "endpoint that could be %s",
 			  p->in->here, role_text(meant));
+	else if (would_be_second(p))
+		plan_doubt(p, p->peer, REASON_ROLE_CONFLICT,
+			   "there is no relationship at %s, and %s is, or may "
+			   "be, the source: there would be two",
+			   p->in->here, p->in->peer);
 	else
 		plan_step(p, ACT_CREATE);
 }

@@ -195,6 +195,43 @@ START_TEST(a_wrong_role_is_refused_from_its_own_side)
 }
 END_TEST
 
+/* Not even where its own volume is not in any relationship. */
+START_TEST(no_source_is_born_beside_a_source)
+{
+	struct replication *r = draft("x");
+
+	told_from_the_other_side(ROLE_SOURCE, ROLE_ABSENT);
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, OF_SOURCE("source")), -EPERM);
+	ck_assert_ptr_nonnull(strstr(r->refusal.sentence,
+				     "there would be two"));
+	told_from_the_other_side(ROLE_ABSENT, ROLE_ABSENT);
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, OF_SOURCE("source")), 0);
+	ck_assert(is_acted(ACT_CREATE, ACT_NONE, ACT_NONE));
+}
+END_TEST
+
+/* Nobody had looked when it was accepted; either look counts. */
+START_TEST(no_source_is_made_beside_a_source)
+{
+	struct replication *r = draft("x");
+
+	ck_assert_int_eq(put(EDIT_REMOVE, ""), 0);
+	f->config.site = "prod";
+	f->truth.here.claim = f->truth.here.fact = ROLE_ABSENT;
+	f->truth.peer.claim = _i ? ROLE_SOURCE : ROLE_REPLICA;
+	f->truth.peer.fact = _i ? ROLE_UNKNOWN : ROLE_SOURCE;
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, OF_SOURCE("source")), 0);
+	look();
+	advance(10000);
+	ck_assert_uint_eq(f->acts, 0);
+	ck_assert_str_eq(condition(CONDITION_READY)->reason, "RoleConflict");
+	ck_assert_int_eq(put(EDIT_STATE, "source force"), -EPERM);
+	f->truth.peer.claim = f->truth.peer.fact = ROLE_REPLICA;
+	look();
+	ck_assert(is_acted(ACT_CREATE, ACT_NONE, ACT_NONE));
+}
+END_TEST
+
 /* A daemon's start tells of all that there is, before it is told who is here. */
 START_TEST(what_the_start_tells_is_turned_or_dropped)
 {
@@ -386,6 +423,8 @@ int main(void)
 	tcase_add_test(c, a_site_that_is_a_region_finds_its_endpoint);
 	tcase_add_test(c, a_birth_is_judged_from_its_own_side);
 	tcase_add_test(c, a_wrong_role_is_refused_from_its_own_side);
+	tcase_add_test(c, no_source_is_born_beside_a_source);
+	tcase_add_loop_test(c, no_source_is_made_beside_a_source, 0, 2);
 	tcase_add_test(c, what_the_start_tells_is_turned_or_dropped);
 	tcase_add_test(
 		c, endpoints_that_are_exchanged_do_not_turn_what_was_seen);
