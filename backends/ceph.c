@@ -337,6 +337,18 @@ static int check_made(struct deed *d, const struct csi_view *v)
 		    v->cluster, ceph_word(vr.asked), vr.message);
 }
 
+/* csi-addons makes what it is told to, and asks no other cluster. */
+static int check_sole(struct deed *d, const struct csi_view *to)
+{
+	struct ceph_vr vr;
+
+	ceph_read(to, &vr);
+	if (vr.asked != CEPH_PRIMARY && vr.says != ROLE_SOURCE)
+		return 0;
+	return fail(d->err, EBUSY, "%s is, or is asked to be, primary: there "
+		    "would be two", to->cluster);
+}
+
 static int create(struct deed *d)
 {
 	struct csi_call *c = d->call;
@@ -355,8 +367,10 @@ static int create(struct deed *d)
 	if (rc < 0)
 		return rc;
 	/* Mirroring begins at the source. */
-	if (!from->part[CEPH_PART_VR].object)
-		return create_at(d, from, CEPH_PRIMARY);
+	if (!from->part[CEPH_PART_VR].object) {
+		rc = check_sole(d, to);
+		return rc < 0 ? rc : create_at(d, from, CEPH_PRIMARY);
+	}
 	rc = check_made(d, from);
 	if (rc < 0)
 		return rc;

@@ -65,6 +65,27 @@ def test_a_role_is_not_changed_by_making(ceph, state, site):
     assert warm.state in ("replica", "source") and pair.is_writable("b")
 
 
+def test_no_source_beside_a_source(ceph):
+    """The manifest has the endpoints the wrong way round, and at its source
+    there is nothing yet."""
+    handle = ceph.double.claim("b", NS, "second")
+    ceph.double.claim("a", NS, "second", handle=handle)
+    pair = Pair(ceph, "second", handle)
+    ceph.double.vr("b", NS, "second", "primary")
+    until(lambda: ceph.storage.has("a", handle), "a copy at a")
+    d = ceph.daemon("a")
+    ceph.new_pair("warm").make(d, "source")
+    (d.mnt / NS / "second").mkdir()
+    one = pair.at(d)
+    code = one.write("spec.yaml", yaml.safe_dump({"spec": pair.spec("source")}))
+    if code == 0:       # before anybody has looked
+        one.await_cond("Ready", "False", "RoleConflict")
+    else:
+        assert code == errno.EPERM and "would be two" in one.error
+    never(lambda: [w for w in ceph.written() if w[3] == "second"], "a write")
+    assert pair.is_writable("b") and not pair.is_writable("a")
+
+
 def test_one_that_goes_is_not_made_again(ceph):
     """A steady state never writes."""
     pair, one = ceph.ready("gone")

@@ -159,6 +159,41 @@ START_TEST(one_that_is_there_is_adopted)
 }
 END_TEST
 
+static bool is_primary_here(const struct observation *o)
+{
+	return o->here.claim == ROLE_SOURCE;
+}
+
+static bool is_asked_here(const struct observation *o)
+{
+	return o->here.busy;
+}
+
+static bool is_replica_here(const struct observation *o)
+{
+	return o->here.claim == ROLE_REPLICA;
+}
+
+/* Whoever wrote the manifest has the endpoints the wrong way round. */
+START_TEST(no_source_is_made_beside_a_source)
+{
+	put_class(&t.prod, "one", RBD, "");
+	put_vr(&t.dr, VR, "db", SOURCE);
+	AWAIT(is_primary_here);
+	REFUSES(ACT_CREATE, EBUSY);
+	ck_assert_ptr_nonnull(strstr(t.err.msg, DR " is"));
+	becomes(&t.dr, REPLICA("TTT"));
+	api_edit(&t.dr, VR, "{\"spec\": {\"replicationState\": \"primary\"}}");
+	AWAIT(is_asked_here);
+	REFUSES(ACT_CREATE, EBUSY);
+	ck_assert_uint_eq(t.prod.writes, 0);
+	becomes(&t.dr, REPLICA("TTT"));
+	AWAIT(is_replica_here);
+	TAKES(ACT_CREATE);
+	ck_assert_uint_eq(t.prod.writes, 1);
+}
+END_TEST
+
 START_TEST(a_name_that_is_taken)
 {
 	put_class(&t.prod, "one", RBD, "");
@@ -354,6 +389,7 @@ int main(void)
 	tcase_add_test(c, there_is_no_class_without_a_volume);
 	tcase_add_test(c, it_is_made_at_the_source_first);
 	tcase_add_test(c, one_that_is_there_is_adopted);
+	tcase_add_test(c, no_source_is_made_beside_a_source);
 	tcase_add_test(c, a_name_that_is_taken);
 	tcase_add_test(c, nothing_is_made_without_a_claim_or_a_peer);
 	tcase_add_test(c, half_a_copy_is_not_promoted_by_any_force);
