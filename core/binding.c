@@ -90,6 +90,27 @@ int replication_choose_backend(struct world *w, const struct endpoint *here,
 	return -ENOENT;
 }
 
+/*
+ * A relationship stays with the backend that has it: another would see nothing
+ * of it.  One that nobody serves may get a backend that can.
+ */
+int check_backend(struct world *w, const struct replication *r,
+		  const struct spec *spec, struct error *err)
+{
+	struct backend *b;
+	const char *why;
+
+	/* Its storage class is what it was at its birth, swapped or not. */
+	replication_choose_backend(w, replication_here(r), spec, &b, &why);
+	if (r->backend && b != r->backend)
+		return fail(err, EPERM,
+			    "spec.extensions: backend %s serves this "
+			    "replication, and with these %s would: rmdir it, "
+			    "which keeps the storage, and make it anew",
+			    r->backend->name, b ? b->name : "none");
+	return b ? backend_check(b, spec, err) : 0;
+}
+
 /* What tells the two endpoints apart: the first field that differs. */
 static void telling_fields(const struct spec *spec, const char **source,
 			   const char **destination)
@@ -299,6 +320,16 @@ int world_bind(struct world *w, struct replication *r, struct error *err)
 	if (group_update(w, r) < 0)
 		sight_set(&r->seen, NULL);
 	return 0;
+}
+
+void world_serve(struct world *w, struct replication *r)
+{
+	struct error err;
+
+	/* What was seen before may be of long ago. */
+	r->work->trust_after = w->now;
+	if (world_bind(w, r, &err) < 0)
+		world_note(w, r, &(struct who){0}, "backend", "%s", err.msg);
 }
 
 void world_unbind(struct world *w, struct replication *r)

@@ -91,6 +91,8 @@ static void publish(struct world *w, struct commit *c)
 	struct replication *r = c->r, before = *r;
 	bool spec_changed = c->spec != before.spec;
 
+	before.seen = sight_ref(before.seen);
+
 	if (c->kept)
 		shared_published(w, r, c);
 	c->moves = !r->status ||
@@ -99,6 +101,9 @@ static void publish(struct world *w, struct commit *c)
 	r->spec = spec_ref(c->spec);
 	r->status = status_ref(c->status);
 	if (before.spec) {
+		/* It may lead to a backend now. */
+		if (spec_changed && !r->backend)
+			world_serve(w, r);
 		count(w, r, &before);
 		world_change(w, r, &before,
 			     FACET_STATUS | (spec_changed ? FACET_SPEC : 0));
@@ -106,18 +111,13 @@ static void publish(struct world *w, struct commit *c)
 		if (spec_changed)
 			world_track(w, r);
 	} else {
-		struct error err;
-
-		/* What was seen before its birth may be of long ago. */
-		r->work->trust_after = w->now;
 		/* A conflict was ruled out when the manifest was accepted. */
-		if (world_bind(w, r, &err) < 0)
-			world_note(w, r, &(struct who){0}, "backend", "%s",
-				   err.msg);
+		world_serve(w, r);
 		if (w->listener)
 			w->listener->appeared(w->listener, r);
 		world_track(w, r);
 	}
+	sight_unref(before.seen);
 	spec_unref(before.spec);
 	status_unref(before.status);
 }

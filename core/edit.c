@@ -120,8 +120,8 @@ static int edit_state(struct world *w, struct replication *r, struct edit *e,
 	return request_word(w, r, e, r->spec, word, force, err);
 }
 
-int check_spec_change(const struct replication *r, const struct spec *spec,
-		      struct error *err)
+int check_spec_change(struct world *w, const struct replication *r,
+		      const struct spec *spec, struct error *err)
 {
 	unsigned caps = r->backend ? r->backend->ops->capabilities : ~0U;
 
@@ -137,6 +137,8 @@ int check_spec_change(const struct replication *r, const struct spec *spec,
 		return fail(err, EPERM,
 			    "backend %s can't change the schedule in place",
 			    r->backend->name);
+	if (check_backend(w, r, spec, err) < 0)
+		return -err->code;
 	return spec_validate(spec, err);
 }
 
@@ -147,7 +149,7 @@ int change_spec(struct world *w, struct replication *r, struct edit *e,
 	char audit[PLAN_TEXT_MAX];
 
 	draft.refused = draft.refused_reason = NULL;
-	if (check_spec_change(r, spec, err) < 0)
+	if (check_spec_change(w, r, spec, err) < 0)
 		return -err->code;
 	spec_changes(r->spec, spec, audit, sizeof audit);
 	return commit_start(w, r, spec, &draft, e, audit, err);

@@ -220,7 +220,7 @@ int spec_change(struct world *w, struct replication *r, struct edit *e,
 		return rc;
 	if (spec_equal(spec, r->spec) && !q->force)
 		return keep(w, r, e, spec, err);
-	rc = check_spec_change(r, spec, err);
+	rc = check_spec_change(w, r, spec, err);
 	if (rc < 0)
 		return rc;
 	if (!spec_endpoints_equal(spec, r->spec))

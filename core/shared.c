@@ -101,13 +101,9 @@ static struct status *with_id(const struct status *from, uint64_t id)
 
 static void bind(struct world *w, struct replication *r)
 {
-	struct error err;
-
-	r->work->trust_after = w->now;
 	r->work->look_at = w->now + w->config->retry_first_ms;
 	r->work->peer_since = w->now;
-	if (world_bind(w, r, &err) < 0)
-		world_note(w, r, &(struct who){0}, "backend", "%s", err.msg);
+	world_serve(w, r);
 }
 
 /* A draft, or nothing yet, becomes what the object says. */
@@ -141,6 +137,7 @@ static void become(struct world *w, struct replication *r)
 
 	if (!status)
 		return;
+	before.seen = sight_ref(before.seen);
 	r->work->confirmed = false;
 	r->status = status;
 	/* The same spec keeps its bytes and its place in memory. */
@@ -150,6 +147,8 @@ static void become(struct world *w, struct replication *r)
 	moved = status->holds_pvc != before.status->holds_pvc ||
 		strcmp(replication_here(r)->cluster,
 		       replication_here(&before)->cluster) != 0;
+	if (!same && !r->backend && !w->loading)
+		bind(w, r);
 	world_change(w, r, &before,
 		     FACET_STATUS | (r->spec != before.spec ? FACET_SPEC : 0));
 	if (moved)
@@ -160,6 +159,7 @@ static void become(struct world *w, struct replication *r)
 	if (r->spec != before.spec)
 		spec_unref(before.spec);
 	status_unref(before.status);
+	sight_unref(before.seen);
 	status_unref(part->stored);
 	part->stored = NULL;
 	if (r->status->request.word == WORD_REMOVE)

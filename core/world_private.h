@@ -224,7 +224,12 @@ int replication_choose_backend(struct world *w, const struct endpoint *here,
 			       struct backend **backend, const char **why);
 int site_choose(const struct world *w, const struct spec *spec,
 		struct status *status, struct error *err);
+/* May that backend serve @r with @spec in place of its own? */
+int check_backend(struct world *w, const struct replication *r,
+		  const struct spec *spec, struct error *err);
 int world_bind(struct world *w, struct replication *r, struct error *err);
+/* The same; when it can't be, its log says so. */
+void world_serve(struct world *w, struct replication *r);
 void world_unbind(struct world *w, struct replication *r);
 void world_free_sightings(struct world *w);
 struct sighting *world_sighting(struct world *w, struct backend *b,
@@ -307,8 +312,8 @@ int edit_apply(struct world *w, struct replication *r, struct edit *edit,
 int edit_spec(struct world *w, struct replication *r, struct edit *edit,
 	      struct error *err);
 /* What may change in place: the backend and the API's own rules decide. */
-int check_spec_change(const struct replication *r, const struct spec *spec,
-		      struct error *err);
+int check_spec_change(struct world *w, const struct replication *r,
+		      const struct spec *spec, struct error *err);
 /* A manifest becomes a replication. */
 int spec_create(struct world *w, struct replication *r, struct edit *edit,
 		const struct spec *spec, struct error *err);

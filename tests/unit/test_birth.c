@@ -407,6 +407,72 @@ START_TEST(what_is_put_there_by_hand_is_adopted)
 }
 END_TEST
 
+/* ---- whose it is ---- */
+
+#define NAMING(extensions, mode) \
+	MANIFEST("prod", "db", "vol-1", "replica", mode) \
+	"  extensions: {" extensions "}\n"
+
+static struct backend netapp;
+
+static void add_netapp(void)
+{
+	static struct backend_ops ops;
+	struct error err;
+
+	ops = f->ops;
+	ops.type = "trident";
+	netapp = (struct backend){&ops, "netapp"};
+	ck_assert_int_eq(world_add_backend(f->world, &netapp, &err), 0);
+}
+
+/* It would see nothing of what the other has made, after the next start. */
+START_TEST(a_manifest_takes_no_relationship_to_another_backend)
+{
+	add_netapp();
+	ck_assert_int_eq(put(EDIT_SPEC, NAMING("trident: {}", "asynchronous")),
+			 -EPERM);
+	ck_assert_ptr_nonnull(strstr(the()->refusal.sentence,
+				     "backend fake serves"));
+	ck_assert_ptr_nonnull(strstr(the()->refusal.sentence, "netapp"));
+	ck_assert_uint_eq(the()->spec->extensions, 0);
+	/* One that leads to the same is no other. */
+	ck_assert_int_eq(put(EDIT_SPEC, NAMING("ceph: {}", "asynchronous")), 0);
+	ck_assert_uint_ne(the()->spec->extensions, 0);
+	f->config.select_count = 0;
+	ck_assert_int_eq(put(EDIT_SPEC, manifest), -EPERM);
+	ck_assert_ptr_nonnull(strstr(the()->refusal.sentence, "none would"));
+}
+END_TEST
+
+static int refuse_synchronous(struct backend *b, const struct spec *spec,
+			      struct error *err)
+{
+	if (spec->mode == MODE_SYNCHRONOUS)
+		return fail(err, EINVAL, "nothing is synchronous here");
+	return 0;
+}
+
+START_TEST(a_manifest_gets_a_backend_without_a_restart)
+{
+	f->config.select_count = 0;
+	restart();
+	ck_assert_ptr_null(the()->backend);
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), -EBUSY);
+	f->ops.type = "trident";
+	f->ops.check = refuse_synchronous;
+	ck_assert_int_eq(put(EDIT_SPEC, NAMING("trident: {}", "synchronous")),
+			 -EINVAL);
+	ck_assert_int_eq(put(EDIT_SPEC, NAMING("trident: {}", "asynchronous")),
+			 0);
+	ck_assert_ptr_eq(the()->backend, &f->backend);
+	look();
+	ck_assert_str_eq(condition(CONDITION_READY)->reason, "Verified");
+	ck_assert_int_eq(put(EDIT_STATE, "promoting"), 0);
+	ck_assert_int_eq(outcome(), OUTCOME_VERIFIED);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("birth");
@@ -438,6 +504,8 @@ int main(void)
 		c, half_a_transition_is_not_adopted_by_a_word_either, 0,
 		sizeof half_way / sizeof *half_way);
 	tcase_add_test(c, what_is_put_there_by_hand_is_adopted);
+	tcase_add_test(c, a_manifest_takes_no_relationship_to_another_backend);
+	tcase_add_test(c, a_manifest_gets_a_backend_without_a_restart);
 	suite_add_tcase(suite, c);
 	return run_suite(suite);
 }

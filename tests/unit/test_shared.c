@@ -295,6 +295,46 @@ START_TEST(labels_need_nobodys_consent)
 }
 END_TEST
 
+#define TRIDENT "{\"spec\": {\"extensions\": {\"trident\": {}}}}"
+
+static void begin_without_a_backend(bool leads)
+{
+	world_free(f->world);
+	f->config.select_count = 0;
+	f->ops.type = "trident";
+	begin();
+	lead(leads);
+	ck_assert_ptr_null(the()->backend);
+}
+
+START_TEST(a_patch_gets_a_backend)
+{
+	begin_without_a_backend(true);
+	patch(TRIDENT);
+	ck_assert_ptr_eq(the()->backend, &f->backend);
+	look();
+	patch_state("promoting");
+	ck_assert_str_eq(state(), "promoting");
+	/* And takes it to no other. */
+	patch("{\"spec\": {\"extensions\": null}}");
+	ck_assert_str_eq(ready_reason(), "InvalidStateTransition");
+	ck_assert_ptr_eq(the()->backend, &f->backend);
+	ck_assert_uint_ne(the()->spec->extensions, 0);
+}
+END_TEST
+
+START_TEST(what_another_daemon_accepts_gets_a_backend)
+{
+	begin_without_a_backend(false);
+	tell();
+	run_all();
+	patch_silently(TRIDENT);
+	patch("{\"status\": {\"version\": 1000, \"accepted\": {\"extensions\": "
+	      "{\"trident\": {}}}}}");
+	ck_assert_ptr_eq(the()->backend, &f->backend);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -310,7 +350,8 @@ int main(void)
 		the_same_word_twice_is_once, old_news_changes_nothing,
 		an_emptied_status_is_written_again, a_status_that_changes_sides,
 		a_finalizer_that_was_taken_away_comes_back,
-		labels_need_nobodys_consent,
+		labels_need_nobodys_consent, a_patch_gets_a_backend,
+		what_another_daemon_accepts_gets_a_backend,
 	};
 
 	return run_shared_tests("shared", tests,
