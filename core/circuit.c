@@ -56,24 +56,29 @@ bool circuit_counts(int rc)
 	       rc == -EIO;
 }
 
-int64_t world_open_until(struct world *w, const char *cluster)
+static struct cluster *find(const struct world *w, const char *name)
 {
-	size_t i;
-
-	for (i = 0; i < w->cluster_count; i++)
-		if (strcmp(w->clusters[i]->name, cluster) == 0)
-			return w->clusters[i]->open_until;
-	return 0;
-}
-
-struct cluster *world_find_cluster(struct world *w, const char *name)
-{
-	struct cluster **list, *c;
 	size_t i;
 
 	for (i = 0; i < w->cluster_count; i++)
 		if (strcmp(w->clusters[i]->name, name) == 0)
 			return w->clusters[i];
+	return NULL;
+}
+
+int64_t world_open_until(struct world *w, const char *cluster)
+{
+	const struct cluster *c = find(w, cluster);
+
+	return c ? c->open_until : 0;
+}
+
+struct cluster *world_find_cluster(struct world *w, const char *name)
+{
+	struct cluster **list, *c = find(w, name);
+
+	if (c)
+		return c;
 	list = reallocarray(w->clusters, w->cluster_count + 1, sizeof *list);
 	if (!list)
 		return NULL;

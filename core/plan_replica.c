@@ -13,6 +13,17 @@ static bool resync_is_needed(const struct planning *p)
 	       p->here->diverged;
 }
 
+static bool has_own_writes(const struct planning *p)
+{
+	return p->here->diverged || p->here_role != ROLE_REPLICA;
+}
+
+static bool resync_destroys(const struct planning *p)
+{
+	return has_own_writes(p) || p->here->complete ||
+	       p->here->has_last_copy;
+}
+
 /* What a failover has asked of the peer may still be done by it, or be done and
    not seen: nobody but the roll back gives it back the role then. */
 static bool is_rolling_back(const struct planning *p)
@@ -47,12 +58,12 @@ static void resync_checks(struct planning *p)
 	}
 	if (p->here_role == ROLE_SOURCE)
 		check_not_in_use(p, p->here, p->in->here);
-	if (p->here->diverged || p->here_role != ROLE_REPLICA)
+	if (has_own_writes(p))
 		plan_need(p, OVERRIDE_DATA, "copy",
 			  "%s has, or may have, writes that %s lacks: they are "
 			  "destroyed",
 			  p->in->here, p->in->peer);
-	else if (p->here->complete || p->here->has_last_copy)
+	else if (resync_destroys(p))
 		plan_need(p, OVERRIDE_DATA, "copy",
 			  "the consistent copy at %s is destroyed by the "
 			  "rebuild",
@@ -60,13 +71,6 @@ static void resync_checks(struct planning *p)
 	else
 		plan_pass(p, "copy", "%s has no whole copy to lose",
 			  p->in->here);
-}
-
-/* True when a rebuild would destroy something. */
-static bool resync_destroys(const struct planning *p)
-{
-	return p->here->diverged || p->here_role != ROLE_REPLICA ||
-	       p->here->complete || p->here->has_last_copy;
 }
 
 static void rebuild(struct planning *p)
