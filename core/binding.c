@@ -359,8 +359,8 @@ void world_track(struct world *w, struct replication *r)
 	if (!r->backend)
 		return;
 	replication_target(r, &t);
-	world_find_cluster(w, t.here);
-	world_find_cluster(w, t.peer);
+	cluster_use(w, &r->work->here, t.here);
+	cluster_use(w, &r->work->peer, t.peer);
 	rc = r->backend->ops->track(r->backend, &t, &err);
 	if (rc < 0)
 		world_note(w, r, &(struct who){0}, "backend", "%s", err.msg);

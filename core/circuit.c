@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The circuit breaker of a cluster: five failures in a row open it for sixty
- * seconds; then one call at a time is tried, and two successes close it.
+ * The clusters where replications have their ends, and the circuit breaker of
+ * each: five failures in a row open it for sixty seconds; then one call at a
+ * time is tried, and two successes close it.
  */
 #include "world_private.h"
+
+#include "text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -56,12 +59,38 @@ bool circuit_counts(int rc)
 	       rc == -EIO;
 }
 
+/* ---- which there are ---- */
+
+/* The first place whose cluster has this id, or a greater one. */
+static size_t place_of(const struct world *w, uint64_t id)
+{
+	size_t low = 0, high = w->cluster_count, mid;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (w->clusters[mid]->id < id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* Narrow enough for an inode's id, and never 0. */
+static uint64_t id_of(const char *name)
+{
+	return text_hash(name) >> 16 | 1;
+}
+
 static struct cluster *find(const struct world *w, const char *name)
 {
+	uint64_t id = id_of(name);
 	size_t i;
 
-	for (i = 0; i < w->cluster_count; i++)
-		if (strcmp(w->clusters[i]->name, name) == 0)
+	for (i = place_of(w, id); i < w->cluster_count; i++)
+		if (w->clusters[i]->id != id)
+			break;
+		else if (strcmp(w->clusters[i]->name, name) == 0)
 			return w->clusters[i];
 	return NULL;
 }
@@ -73,9 +102,24 @@ int64_t world_open_until(struct world *w, const char *cluster)
 	return c ? c->open_until : 0;
 }
 
+static struct cluster *cluster_new(const char *name)
+{
+	struct cluster *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return NULL;
+	c->id = id_of(name);
+	c->name = strdup(name);
+	if (c->name)
+		return c;
+	free(c);
+	return NULL;
+}
+
 struct cluster *world_find_cluster(struct world *w, const char *name)
 {
 	struct cluster **list, *c = find(w, name);
+	size_t i;
 
 	if (c)
 		return c;
@@ -83,19 +127,50 @@ struct cluster *world_find_cluster(struct world *w, const char *name)
 	if (!list)
 		return NULL;
 	w->clusters = list;
-	c = calloc(1, sizeof *c);
+	c = cluster_new(name);
 	if (!c)
 		return NULL;
-	c->name = strdup(name);
-	if (!c->name) {
-		free(c);
-		return NULL;
-	}
-	w->clusters[w->cluster_count++] = c;
+	i = place_of(w, c->id);
+	memmove(&list[i + 1], &list[i], (w->cluster_count - i) * sizeof *list);
+	list[i] = c;
+	w->cluster_count++;
 	return c;
+}
+
+void cluster_tidy(struct world *w, struct cluster *c)
+{
+	size_t i = place_of(w, c->id);
+
+	if (c->users || c->running)
+		return;
+	while (w->clusters[i] != c)
+		i++;
+	w->cluster_count--;
+	memmove(&w->clusters[i], &w->clusters[i + 1],
+		(w->cluster_count - i) * sizeof *w->clusters);
+	free(c->name);
+	free(c);
+}
+
+void cluster_use(struct world *w, struct cluster **end, const char *name)
+{
+	struct cluster *before = *end;
+
+	*end = name ? world_find_cluster(w, name) : NULL;
+	if (*end)
+		(*end)->users++;
+	if (!before)
+		return;
+	before->users--;
+	cluster_tidy(w, before);
 }
 
 struct cluster *world_cluster(struct world *w, size_t index)
 {
 	return index < w->cluster_count ? w->clusters[index] : NULL;
+}
+
+struct cluster *world_next_cluster(struct world *w, uint64_t after)
+{
+	return world_cluster(w, place_of(w, after + 1));
 }

@@ -125,6 +125,13 @@ static void count(struct world *w, const struct act_job *j)
 		c->done++;
 }
 
+static void end(struct world *w, struct act_job *j)
+{
+	/* It may have been the last that had to do with it. */
+	cluster_tidy(w, j->cluster);
+	job_free(j);
+}
+
 static void done(struct job *job)
 {
 	struct act_job *j = (struct act_job *)job;
@@ -138,7 +145,7 @@ static void done(struct job *job)
 		circuit_record(j->cluster, !circuit_counts(j->rc), w->now);
 	if (r->work->gone) {
 		replication_free_when_idle(r);
-		job_free(j);
+		end(w, j);
 		return;
 	}
 	if (j->order.act != ACT_NONE)
@@ -151,7 +158,7 @@ static void done(struct job *job)
 	if (j->observed)
 		world_observe(w, r, &j->seen);
 	reconcile(w, r);
-	job_free(j);
+	end(w, j);
 }
 
 /*

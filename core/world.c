@@ -362,6 +362,8 @@ void world_withdraw(struct world *w, struct replication *r)
 	work->last = &work->first;
 	timer_arm(&w->timers, &work->timer, INT64_MAX);
 	world_unbind(w, r);
+	cluster_use(w, &work->here, NULL);
+	cluster_use(w, &work->peer, NULL);
 	world_hide(w, r);
 	w->hidden--;
 	take_out(w->all, &w->count, r);

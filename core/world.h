@@ -91,9 +91,11 @@ struct world_config {
 	int retry_max_ms;
 };
 
-/* A cluster that endpoints or the configuration name, and how it answers. */
+/* A cluster that endpoints name, and how it answers. */
 struct cluster {
+	uint64_t id;			/* by its name: the same in every daemon */
 	char *name;
+	size_t users;			/* replications that have an end there */
 	enum reach reach;
 	char why[SIDE_TEXT_MAX];
 	int64_t since;
@@ -186,8 +188,10 @@ struct replication *world_group_next(const struct replication *r,
 /* False while more may be found to move with @r: the world was just loaded. */
 bool world_group_is_known(const struct replication *r);
 
-/* Clusters by index, NULL at the end. */
+/* By index, NULL at the end.  Clusters come and go with the replications that
+   have an end there; the next by id. */
 struct cluster *world_cluster(struct world *w, size_t index);
+struct cluster *world_next_cluster(struct world *w, uint64_t after);
 struct backend *world_backend(struct world *w, size_t index);
 const char *world_site(const struct world *w);
 

@@ -71,7 +71,7 @@ struct world {
 	struct removed *removed;	/* by us, and the store's news are late */
 	void *by_key;			/* tsearch: struct sighting */
 	void *groups;			/* tsearch: struct group */
-	struct cluster **clusters;
+	struct cluster **clusters;	/* by id */
 	size_t cluster_count;
 	struct timers timers;
 	struct lines log;
@@ -126,6 +126,7 @@ struct work {
 	struct sighting *sighting;
 	struct group *group;		/* what its storage moves with it; NULL:
 					   nothing */
+	struct cluster *here, *peer;	/* while it is tracked */
 	struct shared_part *shared;	/* NULL: the store is ours alone, or has
 					   no object of it */
 };
@@ -423,7 +424,12 @@ void replication_event(struct world *w, struct replication *r, bool warning,
 		       const char *reason, const char *message);
 
 /* --- circuit.c --- */
+/* Made when there is none; NULL: no memory. */
 struct cluster *world_find_cluster(struct world *w, const char *name);
+/* *@end is one's end at @name from now on; NULL: it has none any more. */
+void cluster_use(struct world *w, struct cluster **end, const char *name);
+/* Nobody uses it, it may be: then it is no more. */
+void cluster_tidy(struct world *w, struct cluster *c);
 int64_t world_open_until(struct world *w, const char *cluster);
 /* Failures that say something about the cluster, not about one volume. */
 bool circuit_counts(int rc);

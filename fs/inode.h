@@ -9,9 +9,9 @@
  *
  * The id is that of the replication or namespace (the core never gives one out
  * twice: the kernel keeps a removed directory dead under its number for as long
- * as anyone stands in it), the index of a backend or cluster, or a hash of the
- * name of a place in by-source.  The row is a file's row in its table, counted
- * from 1, or a word or state.  The root is 1, as FUSE wants it.
+ * as anyone stands in it), the index of a backend, or a hash of the name of a
+ * cluster or of a place in by-source.  The row is a file's row in its table,
+ * counted from 1, or a word or state.  The root is 1, as FUSE wants it.
  */
 #ifndef UVRFS_INODE_H
 #define UVRFS_INODE_H

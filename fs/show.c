@@ -16,7 +16,7 @@ static void subject(struct fs *fs, struct inode node, struct subject *s)
 	if (node.kind == KIND_BACKEND_FILE)
 		s->backend = world_backend(fs->world, node.id);
 	if (node.kind == KIND_CLUSTER_FILE)
-		s->cluster = world_cluster(fs->world, node.id);
+		s->cluster = tree_cluster(fs, node);
 }
 
 static void render_plan(struct fs *fs, struct inode node, struct buf *out)

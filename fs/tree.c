@@ -41,6 +41,13 @@ struct replication *tree_replication(const struct fs *fs, struct inode node)
 	}
 }
 
+struct cluster *tree_cluster(const struct fs *fs, struct inode node)
+{
+	struct cluster *c = world_next_cluster(fs->world, node.id - 1);
+
+	return c && c->id == node.id ? c : NULL;
+}
+
 struct namespace *tree_namespace(const struct fs *fs, struct inode node)
 {
 	if (node.kind != KIND_NAMESPACE)
@@ -206,7 +213,7 @@ static bool plan_next(struct fs *fs, struct inode dir, uint64_t after,
 	return false;
 }
 
-/* Backends and clusters: their indices, which start at 0, are the ids. */
+/* Their indices, which start at 0, are the ids. */
 static bool backends_next(struct fs *fs, struct inode dir, uint64_t after,
 			  struct entry *out)
 {
@@ -219,10 +226,10 @@ static bool backends_next(struct fs *fs, struct inode dir, uint64_t after,
 static bool clusters_next(struct fs *fs, struct inode dir, uint64_t after,
 			  struct entry *out)
 {
-	const struct cluster *c = world_cluster(fs->world, after);
+	const struct cluster *c = world_next_cluster(fs->world, after);
 
-	return c && give(out, (struct inode){KIND_CLUSTER, after, 0},
-			 after + 1, c->name);
+	return c && give(out, (struct inode){KIND_CLUSTER, c->id, 0}, c->id,
+			 c->name);
 }
 
 /* For directories that are short enough to look through. */
@@ -269,7 +276,9 @@ static const struct row rows[KIND_COUNT] = {
 			       .parent_has_id = true, .lasting = true,
 			       .row_of = &backend_files},
 	[KIND_CLUSTERS] = {DIR(KIND_DAEMON, scan_lookup, clusters_next)},
-	[KIND_CLUSTER] = {FILES(KIND_CLUSTERS, cluster_files)},
+	/* They come and go. */
+	[KIND_CLUSTER] = {DIR(KIND_CLUSTERS, files_lookup, files_next),
+			  .files = &cluster_files},
 	[KIND_CLUSTER_FILE] = {.type = S_IFREG, .parent = KIND_CLUSTER,
 			       .parent_has_id = true, .lasting = true,
 			       .row_of = &cluster_files},
@@ -325,7 +334,7 @@ static bool is_alive(struct fs *fs, struct inode node)
 		return world_backend(fs->world, node.id);
 	case KIND_CLUSTER:
 	case KIND_CLUSTER_FILE:
-		return world_cluster(fs->world, node.id);
+		return tree_cluster(fs, node);
 	case KIND_STATE:
 		return node.row > STATE_NONE && node.row < STATE_COUNT;
 	case KIND_PLACE:

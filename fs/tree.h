@@ -62,8 +62,10 @@ const struct file *tree_file(struct inode node);
 /* The lines that a growing file or a stream shows; NULL: is neither, or gone. */
 const struct lines *tree_lines(struct fs *fs, struct inode node);
 
-/* The replication or namespace whose directory or file @node is, or NULL. */
+/* The replication, namespace or cluster whose directory or file @node is, or
+   NULL. */
 struct replication *tree_replication(const struct fs *fs, struct inode node);
+struct cluster *tree_cluster(const struct fs *fs, struct inode node);
 struct namespace *tree_namespace(const struct fs *fs, struct inode node);
 
 /* views.c: by-state and by-source. */

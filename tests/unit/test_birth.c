@@ -407,6 +407,71 @@ START_TEST(what_is_put_there_by_hand_is_adopted)
 }
 END_TEST
 
+static size_t clusters(void)
+{
+	size_t n = 0;
+
+	while (world_cluster(f->world, n))
+		n++;
+	return n;
+}
+
+static bool has_cluster(const char *name)
+{
+	const struct cluster *c;
+	size_t i;
+
+	for (i = 0; (c = world_cluster(f->world, i)); i++)
+		if (strcmp(c->name, name) == 0)
+			return true;
+	return false;
+}
+
+#define AT(cluster) MANIFEST(cluster, "dc", "vol-2", "replica", "asynchronous")
+
+/* Whoever may make replications could fill the memory, and each plan's time. */
+START_TEST(a_cluster_goes_with_the_last_that_has_an_end_there)
+{
+	struct replication *r = draft("x");
+
+	ck_assert_uint_eq(clusters(), 2);
+	ck_assert_int_eq(put_to(r, EDIT_SPEC, AT("far-away")), 0);
+	ck_assert_uint_eq(clusters(), 3);
+	ck_assert(has_cluster("far-away"));
+	ck_assert_int_eq(put_to(r, EDIT_REMOVE, ""), 0);
+	ck_assert_uint_eq(clusters(), 2);
+	ck_assert(has_cluster("prod") && has_cluster("dr"));
+	/* Which two change places with each other is nothing to that. */
+	become_source();
+	ck_assert_uint_eq(clusters(), 2);
+	ck_assert_int_eq(put(EDIT_REMOVE, ""), 0);
+	ck_assert_uint_eq(clusters(), 0);
+}
+END_TEST
+
+/* Its breaker counts the call. */
+START_TEST(a_cluster_stays_while_a_call_is_under_way)
+{
+	struct replication *r = draft("x");
+	struct job *job;
+
+	f->truth.here.claim = f->truth.here.fact = ROLE_ABSENT;
+	f->truth.peer.claim = f->truth.peer.fact = ROLE_ABSENT;
+	ask_of(r, EDIT_SPEC, AT("far-away"));
+	while ((job = take_job(false)))
+		finish_job(job);
+	ck_assert_int_eq(answer, 0);
+	ask_of(r, EDIT_REMOVE, "");
+	while ((job = take_job(false)))
+		finish_job(job);
+	ck_assert_int_eq(answer, 0);
+	ck_assert(has_cluster("far-away"));
+	run_all();
+	ck_assert(!has_cluster("far-away"));
+	ck_assert_uint_eq(clusters(), 2);
+}
+END_TEST
+
 /* ---- whose it is ---- */
 
 #define NAMING(extensions, mode) \
@@ -504,6 +569,8 @@ int main(void)
 		c, half_a_transition_is_not_adopted_by_a_word_either, 0,
 		sizeof half_way / sizeof *half_way);
 	tcase_add_test(c, what_is_put_there_by_hand_is_adopted);
+	tcase_add_test(c, a_cluster_goes_with_the_last_that_has_an_end_there);
+	tcase_add_test(c, a_cluster_stays_while_a_call_is_under_way);
 	tcase_add_test(c, a_manifest_takes_no_relationship_to_another_backend);
 	tcase_add_test(c, a_manifest_gets_a_backend_without_a_restart);
 	suite_add_tcase(suite, c);

@@ -64,6 +64,45 @@ START_TEST(clusters_are_shown)
 }
 END_TEST
 
+/* A number means one name for ever, whichever come and go meanwhile. */
+START_TEST(clusters_come_and_go)
+{
+	static const char other[] =
+		"spec:\n"
+		"  sourceEndpoint: {cluster: far, region: east, "
+		"storageClass: rbd}\n"
+		"  destinationEndpoint: {cluster: near, region: west, "
+		"storageClass: rbd}\n"
+		"  volumeMapping:\n"
+		"    source: {pvcName: other, namespace: ns}\n"
+		"    destination: {volumeHandle: other, namespace: ns}\n"
+		"  replicationState: replica\n"
+		"  replicationMode: asynchronous\n"
+		"  schedule: {mode: continuous}\n";
+	struct kernel *k = kernel_new(false);
+	uint64_t prod, dr, dir, clusters;
+
+	make_replication(k);
+	clusters = PATH(".uvrfs", "clusters");
+	prod = PATH(".uvrfs", "clusters", "prod");
+	dr = PATH(".uvrfs", "clusters", "dr");
+	ck_assert_uint_ne(prod, dr);
+	ck_assert_int_eq(ask_name(k, FUSE_RMDIR, PATH("ns"), "a"), 0);
+	ck_assert_int_eq(ask_name(k, FUSE_LOOKUP, clusters, "prod"), -ENOENT);
+	ck_assert_int_eq(ask_name(k, FUSE_LOOKUP, prod, "reason"), -ESTALE);
+	ck_assert_int_eq(answer(k, start_mkdir(k, PATH("ns"), "b"), NULL), 0);
+	dir = PATH("ns", "b");
+	ck_assert_int_eq(write_file(k, dir, "spec.yaml", other), 0);
+	settle(k);
+	ck_assert_uint_ne(PATH(".uvrfs", "clusters", "far"), prod);
+	ck_assert_uint_ne(PATH(".uvrfs", "clusters", "far"), dr);
+	ck_assert_uint_ne(PATH(".uvrfs", "clusters", "near"), prod);
+	ck_assert_uint_ne(PATH(".uvrfs", "clusters", "near"), dr);
+	ck_assert_int_eq(ask_name(k, FUSE_LOOKUP, prod, "reason"), -ESTALE);
+	kernel_free(k);
+}
+END_TEST
+
 START_TEST(names_that_are_never_made)
 {
 	struct kernel *k = kernel_new(false);
@@ -234,6 +273,7 @@ int main(void)
 
 	tcase_add_test(c, daemon_files_read);
 	tcase_add_test(c, clusters_are_shown);
+	tcase_add_test(c, clusters_come_and_go);
 	tcase_add_test(c, names_that_are_never_made);
 	tcase_add_test(c, attributes_can_be_set_to_no_effect);
 	tcase_add_test(c, mtime_moves_with_the_text);

@@ -214,7 +214,8 @@ START_TEST(clusters_are_found_by_name)
 	ck_assert_ptr_ne(world_find_cluster(&w, "prod"), dr);
 	ck_assert_ptr_eq(world_find_cluster(&w, "dr"), dr);
 	ck_assert_uint_eq(w.cluster_count, 2);
-	ck_assert_ptr_eq(world_cluster(&w, 0), dr);
+	ck_assert_ptr_eq(world_next_cluster(&w, dr->id - 1), dr);
+	ck_assert_uint_lt(world_cluster(&w, 0)->id, world_cluster(&w, 1)->id);
 	ck_assert_ptr_null(world_cluster(&w, 2));
 	fail_times(dr, 5, 1000);
 	ck_assert_int_eq(world_open_until(&w, "dr"), 61000);
