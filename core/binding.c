@@ -244,6 +244,25 @@ struct sighting *world_sighting(struct world *w, struct backend *b,
 	return s;
 }
 
+static bool is_nothing(const struct side *side)
+{
+	return side->reach != REACH_OK ||
+	       (side->claim == ROLE_ABSENT && side->fact == ROLE_ABSENT);
+}
+
+/* What is like one that was never seen is not kept: anybody may name volumes
+   that are not there. */
+void sighting_tidy(struct world *w, struct sighting *s)
+{
+	struct observation seen;
+
+	sight_read(s->seen, &seen);
+	if (s->r || !is_nothing(&seen.here) || !is_nothing(&seen.peer))
+		return;
+	tdelete(s, &w->by_key, compare_sightings);
+	sighting_free(s);
+}
+
 void world_free_sightings(struct world *w)
 {
 	tdestroy(w->by_key, sighting_free);
@@ -348,6 +367,7 @@ void world_unbind(struct world *w, struct replication *r)
 	s->r = NULL;
 	r->work->sighting = NULL;
 	group_leave(w, r);
+	sighting_tidy(w, s);
 }
 
 void world_track(struct world *w, struct replication *r)

@@ -32,6 +32,8 @@ static void sighted(struct job *job)
 		world_take_sight(w, s->r, j->seen);
 	else if (sight_at(s->seen) <= sight_at(j->seen))
 		sighting_keep(s, j->seen, NULL);
+	if (s)
+		sighting_tidy(w, s);
 	sight_unref(j->seen);
 	free(j->key);
 	free(j);

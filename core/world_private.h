@@ -248,6 +248,8 @@ int sighting_take(const struct sighting *s, struct replication *r,
 /* Keeps what was seen, by whoever was served there at the cluster @here, which
    is its own now; or, NULL, when nobody was. */
 void sighting_keep(struct sighting *s, struct sight *seen, char *here);
+/* Frees it if nobody is bound to it and nothing was seen there. */
+void sighting_tidy(struct world *w, struct sighting *s);
 void world_track(struct world *w, struct replication *r);
 void spec_target(const struct spec *spec, const struct status *status,
 		 struct target *t);
