@@ -35,6 +35,24 @@ def one(kind):
     return found
 
 
+def test_a_rollout_needs_no_third_node():
+    """An old pod, too, keeps a new one from its node."""
+    spec = one("Deployment")["spec"]
+    term, = spec["template"]["spec"]["affinity"]["podAntiAffinity"][
+        "requiredDuringSchedulingIgnoredDuringExecution"]
+    assert term["labelSelector"] == spec["selector"]
+    assert spec["strategy"]["rollingUpdate"] == {
+        "maxSurge": 0, "maxUnavailable": 1} and spec["replicas"] == 2
+
+
+def test_the_namespace_is_the_same_in_all():
+    """What one has set the other would take away when it is applied again."""
+    found = [o for path in (PODS, STORE, BACKENDS) for o in objects(path)
+             if o["kind"] == "Namespace"]
+    assert len(found) == 3 and found[0]["metadata"]["labels"]
+    assert all(o == found[0] for o in found)
+
+
 @pytest.fixture(scope="module")
 def prepared(cluster):
     install_crd(cluster)
