@@ -2,7 +2,8 @@
 /*
  * The clusters where replications have their ends, and the circuit breaker of
  * each: five failures in a row open it for sixty seconds; then one call at a
- * time is tried, and two successes close it.
+ * time is tried, and two successes close it, or ten minutes in which nobody had
+ * anything to try.
  */
 #include "world_private.h"
 
@@ -17,15 +18,35 @@
 #define SUCCESSES_TO_CLOSE 2
 #define CALLS_AT_ONCE 4		/* so that one site can't take all workers */
 
+/* Twice the longest pause between two tries: who failed there tries no more. */
+#define QUIET_MS 600000
+
+/* Or a site whose last failure was somebody's last call would never be well. */
+static bool is_forgotten(const struct cluster *c, int64_t now)
+{
+	return now - c->open_until >= QUIET_MS;
+}
+
+enum circuit circuit_state(const struct cluster *c, int64_t now)
+{
+	if (!c->open_until || is_forgotten(c, now))
+		return CIRCUIT_CLOSED;
+	return now < c->open_until ? CIRCUIT_OPEN : CIRCUIT_HALF_OPEN;
+}
+
 bool circuit_allows(const struct cluster *c, int64_t now)
 {
-	if (!c->open_until)
+	enum circuit state = circuit_state(c, now);
+
+	if (state == CIRCUIT_CLOSED)
 		return c->running < CALLS_AT_ONCE;
-	return now >= c->open_until && c->running == 0;
+	return state == CIRCUIT_HALF_OPEN && c->running == 0;
 }
 
 void circuit_record(struct cluster *c, bool success, int64_t now)
 {
+	if (c->open_until && is_forgotten(c, now))
+		c->open_until = c->failures = c->successes = 0;
 	if (!success) {
 		c->successes = 0;
 		c->failures++;
@@ -48,9 +69,13 @@ void circuit_probe(struct cluster *c, int64_t now)
 
 const char *circuit_text(const struct cluster *c, int64_t now)
 {
-	if (!c->open_until)
-		return "closed";
-	return now < c->open_until ? "open" : "half-open";
+	static const char *const texts[] = {
+		[CIRCUIT_CLOSED] = "closed",
+		[CIRCUIT_OPEN] = "open",
+		[CIRCUIT_HALF_OPEN] = "half-open",
+	};
+
+	return texts[circuit_state(c, now)];
 }
 
 bool circuit_counts(int rc)

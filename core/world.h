@@ -101,9 +101,14 @@ struct cluster {
 	int64_t since;
 	unsigned failures;		/* the circuit breaker: in a row */
 	unsigned successes;		/* in a row while half open */
-	int64_t open_until;		/* 0: closed */
+	int64_t open_until;		/* see circuit_state() */
 	unsigned running;		/* acts in flight */
 };
+
+enum circuit { CIRCUIT_CLOSED, CIRCUIT_OPEN, CIRCUIT_HALF_OPEN };
+
+enum circuit circuit_state(const struct cluster *c, int64_t now);
+const char *circuit_text(const struct cluster *c, int64_t now);
 
 /*
  * @config and what it points to, @store, @jobs and the backends outlive the

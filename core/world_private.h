@@ -439,6 +439,5 @@ bool circuit_allows(const struct cluster *c, int64_t now);
 void circuit_record(struct cluster *c, bool success, int64_t now);
 /* Somebody asks for something new: an open circuit may be tried at once. */
 void circuit_probe(struct cluster *c, int64_t now);
-const char *circuit_text(const struct cluster *c, int64_t now);
 
 #endif

@@ -56,16 +56,22 @@ void daemon_health(const struct subject *s, struct buf *out)
 			buf_escape(out, c->why);
 			buf_putc(out, '\n');
 		}
-		if (c->open_until > world_now(s->world))
+		switch (circuit_state(c, world_now(s->world))) {
+		case CIRCUIT_OPEN:
 			buf_printf(out,
 				   "cluster %s: after %u failures no calls "
 				   "are made until %s\n",
 				   c->name, c->failures,
 				   time_text(c->open_until, until));
-		else if (c->open_until)
+			break;
+		case CIRCUIT_HALF_OPEN:
 			buf_printf(out,
-				   "cluster %s: after %u failures one call is "
-				   "made at a time\n", c->name, c->failures);
+				   "cluster %s: after failures one call is "
+				   "made at a time\n", c->name);
+			break;
+		case CIRCUIT_CLOSED:
+			break;
+		}
 	}
 	if (out->len == begin)
 		buf_puts(out, "ok\n");
@@ -142,17 +148,17 @@ static void backend_capabilities(const struct subject *s, struct buf *out)
 static void backend_circuit(const struct subject *s, struct buf *out)
 {
 	char until[TIME_TEXT_MAX];
+	int64_t now = world_now(s->world);
 	const struct cluster *c;
 	size_t i;
 
-	for (i = 0; (c = world_cluster(s->world, i)); i++)
-		if (c->open_until && c->open_until <= world_now(s->world))
-			buf_printf(out, "%s half-open\n", c->name);
-		else if (c->open_until)
-			buf_printf(out, "%s open until %s\n", c->name,
+	for (i = 0; (c = world_cluster(s->world, i)); i++) {
+		buf_printf(out, "%s %s", c->name, circuit_text(c, now));
+		if (circuit_state(c, now) == CIRCUIT_OPEN)
+			buf_printf(out, " until %s",
 				   time_text(c->open_until, until));
-		else
-			buf_printf(out, "%s closed\n", c->name);
+		buf_putc(out, '\n');
+	}
 }
 
 static void cluster_reachable(const struct subject *s, struct buf *out)

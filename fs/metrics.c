@@ -403,7 +403,7 @@ static void put_clusters(const struct subject *s, struct buf *out)
 	     "0 closed, 1 open (no calls are made), 2 half-open.");
 	for (i = 0; (c = world_cluster(s->world, i)); i++)
 		put(out, "circuit_breaker_state", LABELS("cluster", c->name),
-		    !c->open_until ? 0 : now < c->open_until ? 1 : 2);
+		    circuit_state(c, now));
 }
 
 struct put_watches {

@@ -160,6 +160,40 @@ START_TEST(half_open_it_tries_one_and_closes_after_two)
 }
 END_TEST
 
+/* Nobody has anything to try there: it is not half-open for ever. */
+START_TEST(what_was_long_ago_is_forgotten)
+{
+	struct cluster c = {0};
+
+	fail_times(&c, 5, 0);
+	circuit_record(&c, true, 60000);
+	ck_assert_int_eq(circuit_state(&c, 659999), CIRCUIT_HALF_OPEN);
+	ck_assert_int_eq(circuit_state(&c, 660000), CIRCUIT_CLOSED);
+	ck_assert_str_eq(circuit_text(&c, 660000), "closed");
+	c.running = 3;
+	ck_assert(circuit_allows(&c, 660000));
+	/* One failure is one again. */
+	fail_times(&c, 4, 660000);
+	ck_assert_int_eq(circuit_state(&c, 660000), CIRCUIT_CLOSED);
+	fail_times(&c, 1, 660000);
+	ck_assert_int_eq(circuit_state(&c, 660000), CIRCUIT_OPEN);
+}
+END_TEST
+
+START_TEST(what_fails_as_rarely_as_can_be_is_not_forgotten)
+{
+	int64_t now = 0;
+	struct cluster c = {0};
+
+	fail_times(&c, 5, now);
+	/* The longest backoff, its tenth, and a call. */
+	for (; now < 10000000; now += 360000) {
+		ck_assert_int_ne(circuit_state(&c, now), CIRCUIT_CLOSED);
+		circuit_record(&c, false, now);
+	}
+}
+END_TEST
+
 START_TEST(a_site_does_not_take_all_the_workers)
 {
 	struct cluster c = {.running = 3};
@@ -242,6 +276,8 @@ int main(void)
 #endif
 	tcase_add_test(c, five_failures_in_a_row_open_it_for_a_minute);
 	tcase_add_test(c, half_open_it_tries_one_and_closes_after_two);
+	tcase_add_test(c, what_was_long_ago_is_forgotten);
+	tcase_add_test(c, what_fails_as_rarely_as_can_be_is_not_forgotten);
 	tcase_add_test(c, a_site_does_not_take_all_the_workers);
 	tcase_add_test(c, a_new_word_may_try_at_once);
 	tcase_add_loop_test(c, only_what_tells_of_a_cluster_counts, 0,
