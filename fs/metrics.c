@@ -188,11 +188,13 @@ static void put_rpo(const struct sample *s)
 		put_of(s, NULL, NULL, rpo_ms(s) / 1000);
 }
 
+/* Who tells the time of a copy only when asked for one seems to miss it. */
 static void put_rpo_met(const struct sample *s)
 {
+	const struct backend *b = s->r->backend;
 	int64_t ms = render_lag_ms(s->world, s->r);
 
-	if (rpo_ms(s) > 0 && ms >= 0)
+	if (b && b->ops->capabilities & CAP_LAG && rpo_ms(s) > 0 && ms >= 0)
 		put_of(s, NULL, NULL, ms <= rpo_ms(s));
 }
 

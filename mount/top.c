@@ -83,6 +83,11 @@ static void choose_id(struct top *t, enum top_what what, const char *id)
 	snprintf(t->ask.id, sizeof t->ask.id, "%s", id);
 }
 
+static void choose_backend(struct top_ask *ask, const struct row *r)
+{
+	snprintf(ask->backend, sizeof ask->backend, "%s", r->backend);
+}
+
 /* What to ask next, in t->ask; false when all is known. */
 static bool choose(struct top *t)
 {
@@ -96,9 +101,11 @@ static bool choose(struct top *t)
 		return true;
 	}
 	t->row = unread(t);
-	if (t->row)
-		choose_id(t, TOP_ROW, t->row->id);
-	return t->row;
+	if (!t->row)
+		return false;
+	choose_id(t, TOP_ROW, t->row->id);
+	choose_backend(&t->ask, t->row);
+	return true;
 }
 
 static bool ask(struct top *t, int64_t now)
@@ -314,6 +321,7 @@ static int print_once(const char *root)
 	ask.what = TOP_ROW;
 	for (i = 0; i < table.count; i++) {
 		snprintf(ask.id, sizeof ask.id, "%s", table.rows[i].id);
+		choose_backend(&ask, &table.rows[i]);
 		buf_reset(&text);
 		/* A draft has none of these; one may be removed meanwhile. */
 		if (!reader_read(root, &ask, &text) && text.len)

@@ -47,6 +47,17 @@ static int add_file(const char *path, struct buf *out)
 	return error;
 }
 
+/* What its backend can tell at all; one that has gone can nothing. */
+static void add_capabilities(const char *root, const char *backend,
+			     struct buf *out)
+{
+	char path[PATH_MAX + TOP_ID_MAX];
+
+	snprintf(path, sizeof path, "%s/.uvrfs/backends/%s/capabilities", root,
+		 backend);
+	add_file(path, out);
+}
+
 /* The same below its name.  A draft has few files. */
 static int add_titled(const char *path, const char *name, struct buf *out)
 {
@@ -98,6 +109,8 @@ int reader_read(const char *root, const struct top_ask *ask, struct buf *out)
 	}
 	if (titles && !error)
 		error = add_plans(dir, &text);
+	if (ask->what == TOP_ROW && !error)
+		add_capabilities(root, ask->backend, &text);
 	top_clean(out, buf_str(&text), text.len);
 	return error ? error : text.failed ? text.failed : out->failed;
 }

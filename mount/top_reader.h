@@ -23,6 +23,7 @@ enum top_what {
 struct top_ask {
 	enum top_what what;
 	char id[TOP_ID_MAX];	/* of a replication */
+	char backend[TOP_ID_MAX];	/* of the same; for TOP_ROW */
 };
 
 /* Answers come in the order of what was asked, news in between. */

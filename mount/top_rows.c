@@ -220,7 +220,7 @@ static bool is(const struct finding *f, const char *status)
 	return f->status && strcmp(f->status, status) == 0;
 }
 
-/* Lines are TYPE STATUS REASON SINCE MESSAGE, PERCENT, or KEY: VALUE. */
+/* Lines are TYPE STATUS REASON SINCE MESSAGE, PERCENT, KEY: VALUE, or CAPABILITY. */
 void row_take(struct row *r, char *text)
 {
 	struct finding ready = {0}, progressing = {0}, degraded = {0}, *f;
@@ -242,6 +242,8 @@ void row_take(struct row *r, char *text)
 			f->message = line + strspn(line, " ");
 		} else if (strcmp(type, "rpo:") == 0) {
 			r->own.rpo = status;
+		} else if (strcmp(type, "lag") == 0) {
+			r->own.has_lag = true;
 		} else if (*type >= '0' && *type <= '9') {
 			r->own.progress = type;
 		}
@@ -255,12 +257,17 @@ void row_take(struct row *r, char *text)
 					 : NULL;
 }
 
-static bool is_late(const struct row *r, int64_t now)
+static bool seems_late(const struct row *r, int64_t now)
 {
 	int64_t rpo = r->own.rpo ? duration_parse(r->own.rpo) : -1;
 
 	return rpo > 0 && r->data_time && r->data_time < now &&
 	       now - r->data_time > rpo;
+}
+
+static bool is_late(const struct row *r, int64_t now)
+{
+	return r->own.has_lag && seems_late(r, now);
 }
 
 enum top_level row_level(const struct row *r, int64_t now)
@@ -303,9 +310,9 @@ void cells_fill(struct cells *c, const struct row *r, int64_t now)
 		snprintf(c->rpo, sizeof c->rpo, "-");
 	else
 		snprintf(c->rpo, sizeof c->rpo, "%s %s", r->own.rpo,
-			 !r->data_time	  ? "unknown"
-			 : is_late(r, now) ? "over"
-					   : "met");
+			 is_late(r, now)			? "over"
+			 : !r->data_time || seems_late(r, now) ? "unknown"
+							       : "met");
 	fill_waits(c, r);
 	const char *const text[TOP_COLUMNS] = {
 		r->id, r->state, c->ready, c->lag, c->rpo, r->backend, c->waits,

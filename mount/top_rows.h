@@ -26,6 +26,7 @@ struct own {
 	const char *waits;	/* for what, or what is wrong */
 	const char *progress;	/* percent */
 	const char *rpo;
+	bool has_lag;		/* its data is as old as it seems, not newer */
 	bool busy;
 	bool degraded;
 };
@@ -64,7 +65,10 @@ void table_finish(struct table *t);
 /* Shows the rows that @filter is part of (state, reason, ...) in this order. */
 void table_arrange(struct table *t, enum top_order order, const char *filter);
 
-/* The text of `conditions`, `progress` and `schedule`, one after the other. */
+/*
+ * The text of `conditions`, `progress`, `schedule` and the `capabilities` of its
+ * backend, one after the other.
+ */
 void row_take(struct row *r, char *text);
 
 enum top_level row_level(const struct row *r, int64_t now);

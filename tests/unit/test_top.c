@@ -30,7 +30,9 @@ static const char files[] =
 	"43\n"
 	"mode: continuous\n"
 	"rpo: 15m\n"
-	"rto: 5m\n";
+	"rto: 5m\n"
+	"second-fact\n"
+	"lag\n";
 
 static struct table take(const char *text)
 {
@@ -159,6 +161,27 @@ START_TEST(a_row_is_a_line)
 }
 END_TEST
 
+/* The data of web/a is ten seconds old, or seems to be. */
+static const struct {
+	const char *rpo, *shown;
+} rpos[] = {
+	{"rpo: 9s\nlag\n", "9s over"}, {"rpo: 11s\nlag\n", "11s met"},
+	{"rpo: 9s\n", "9s unknown"}, {"rpo: 11s\n", "11s met"},
+};
+
+START_TEST(an_rpo_is_missed_where_the_lag_is_known)
+{
+	struct table t = take(summary);
+	struct row *r = find(&t, "web/a");
+	struct cells cells;
+
+	row_take(r, strdup(rpos[_i].rpo));
+	cells_fill(&cells, r, NOW);
+	ck_assert_str_eq(cells.text[4], rpos[_i].shown);
+	table_finish(&t);
+}
+END_TEST
+
 static const struct {
 	const char *conditions, *waits;
 	enum top_level level;
@@ -171,7 +194,8 @@ static const struct {
 	 TOP_DOUBT},
 	{"Ready True Verified T it is\nProgressing True X T step\n7\n",
 	 "step, 7 %", TOP_BUSY},
-	{"Ready True Verified T it is\n12\nrpo: 5s\n", "", TOP_BAD},
+	{"Ready True Verified T it is\n12\nrpo: 5s\nlag\n", "", TOP_BAD},
+	{"Ready True Verified T it is\n12\nrpo: 5s\ngive-back\n", "", TOP_CALM},
 	{"", "", TOP_CALM},
 };
 
@@ -233,6 +257,8 @@ int main(void)
 	tcase_add_loop_test(c, what_is_no_row_is_left_out, 0, COUNT(odd));
 	tcase_add_test(c, what_was_read_is_kept_and_read_again_after_a_change);
 	tcase_add_test(c, a_row_is_a_line);
+	tcase_add_loop_test(c, an_rpo_is_missed_where_the_lag_is_known, 0,
+			    COUNT(rpos));
 	tcase_add_loop_test(c, a_level_and_what_is_waited_for, 0, COUNT(levels));
 	tcase_add_loop_test(c, an_age_is_short, 0, COUNT(ages));
 	tcase_add_test(c, text_does_nothing_to_a_terminal);
