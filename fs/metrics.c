@@ -268,6 +268,16 @@ static void put_by_backend(const struct subject *s, struct buf *out)
 	put(out, "active_total", NO_LABELS, all);
 }
 
+/*
+ * What may come is there from the start, as 0: a counter that appears with a 1
+ * has not increased, as far as rate() can tell.
+ */
+static bool may_change(enum state from, enum state to)
+{
+	return from != to &&
+	       (to == STATE_FAILED || edge_find(from, (enum word)to));
+}
+
 static void put_changes(const struct subject *s, struct buf *out)
 {
 	const struct backend_counts *c;
@@ -281,7 +291,7 @@ static void put_changes(const struct subject *s, struct buf *out)
 		name = world_backend(s->world, i)->name;
 		for (from = 1; from < STATE_COUNT; from++)
 			for (to = 1; to < STATE_COUNT; to++)
-				if (c->changes[from][to])
+				if (c->changes[from][to] || may_change(from, to))
 					put(out, "state_transitions_total",
 					    LABELS("from_state", state_text(from),
 						   "to_state", state_text(to),
@@ -307,7 +317,7 @@ static void put_operations(const struct subject *s, struct buf *out)
 	for (i = 0; (c = world_backend_counts(s->world, i)); i++) {
 		backend = world_backend(s->world, i)->name;
 		for (act = 0; act < ACT_COUNT; act++) {
-			if (!durations_count(&c->acts[act].took))
+			if (act_is_wait(act))
 				continue;
 			put(out, name,
 			    LABELS("backend", backend, "operation",
@@ -345,25 +355,29 @@ static void put_operation_durations(const struct subject *s, struct buf *out)
 
 /* ---- the daemon ---- */
 
+/* Nobody asks for one, and what is removed is not there any more. */
+static bool is_timed(enum word word)
+{
+	return word != WORD_FAILED && word != WORD_REMOVE;
+}
+
 static void put_requests(const struct subject *s, struct buf *out)
 {
 	static const char name[] = "request_duration_seconds";
 	static const char *const outcomes[] = {"verified", "failed"};
 	const struct counts *c = world_counts(s->world);
-	const struct durations *d;
 	int word, i;
 
 	head(out, name, "histogram",
 	     "From the acceptance of a request until it was decided.");
 	for (word = 1; word < WORD_COUNT; word++)
-		for (i = 0; i < 2; i++) {
+		for (i = 0; i < 2 && is_timed(word); i++) {
 			const char *labels[7] = {
 				"word", word_text(word), "outcome", outcomes[i],
 			};
 
-			d = i ? &c->failed[word] : &c->verified[word];
-			if (durations_count(d))
-				put_durations(out, name, labels, d);
+			put_durations(out, name, labels,
+				      i ? &c->failed[word] : &c->verified[word]);
 		}
 }
 

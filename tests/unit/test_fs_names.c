@@ -37,6 +37,7 @@ START_TEST(clusters_are_shown)
 {
 	struct kernel *k = kernel_new(false);
 	struct cluster *c;
+	char line[100];
 	uint64_t dir;
 
 	/* Its cluster is known once something has been asked of it. */
@@ -60,6 +61,69 @@ START_TEST(clusters_are_shown)
 				     "calls are made until"));
 	dir = PATH(".uvrfs", "backends", "fake");
 	ck_assert_ptr_nonnull(strstr(read_file(k, dir, "circuit"), "open"));
+	/* It answers again, and nobody wants anything of it. */
+	c->reach = REACH_OK;
+	world_tick(k->world, world_now(k->world) + 60000);
+	ck_assert_ptr_nonnull(strstr(read_file(k, dir, "circuit"),
+				     "half-open\n"));
+	dir = PATH(".uvrfs");
+	ck_assert_ptr_nonnull(strstr(read_file(k, dir, "health"),
+				     "one call is made at a time\n"));
+	world_tick(k->world, world_now(k->world) + 600000);
+	ck_assert_str_eq(read_file(k, dir, "health"), "ok\n");
+	snprintf(line, sizeof line, "breaker_state{cluster=\"%s\"} 0\n",
+		 c->name);
+	ck_assert_ptr_nonnull(strstr(read_file(k, dir, "metrics"), line));
+	kernel_free(k);
+}
+END_TEST
+
+static bool has_sample(struct kernel *k, const char *text)
+{
+	return strstr(read_file(k, PATH(".uvrfs"), "metrics"), text);
+}
+
+/* Of a product that tells the time of a copy when it is asked for one only. */
+START_TEST(an_rpo_is_not_missed_where_the_lag_is_a_bound)
+{
+	struct kernel *k = kernel_new(false);
+
+	k->seen.here.data_time = 1;
+	make_replication(k);
+	ck_assert(has_sample(k, "_lag_seconds{namespace=\"ns\",name=\"a\"} "));
+	ck_assert(has_sample(k, "_rpo_seconds{namespace=\"ns\",name=\"a\"} 300\n"));
+	ck_assert(!has_sample(k, "_rpo_met{"));
+	kernel_free(k);
+}
+END_TEST
+
+/* rate() sees nothing of a counter that appears with a 1. */
+START_TEST(what_is_counted_is_there_before_it_happens)
+{
+	static const char *const none[] = {
+		"_transitions_total{from_state=\"replica\",to_state=\"promoting\","
+		"backend=\"fake\"} 0\n",
+		"_transitions_total{from_state=\"source\",to_state=\"failed\",",
+		"_request_duration_seconds_count{word=\"promoting\","
+		"outcome=\"failed\"} 0\n",
+		"_request_duration_seconds_bucket{word=\"swap\","
+		"outcome=\"verified\",le=\"+Inf\"} 0\n",
+		"_operations_total{backend=\"fake\",operation=\"promote\","
+		"result=\"error\"} 0\n",
+	};
+	static const char *const never[] = {
+		"from_state=\"source\",to_state=\"replica\"",
+		"from_state=\"failed\",to_state=\"failed\"",
+		"_seconds_count{word=\"failed\"", "_seconds_count{word=\"remove\"",
+		"operation=\"await-final-copy\"",
+	};
+	struct kernel *k = kernel_new(false);
+	size_t i;
+
+	for (i = 0; i < sizeof none / sizeof *none; i++)
+		ck_assert_msg(has_sample(k, none[i]), "%s", none[i]);
+	for (i = 0; i < sizeof never / sizeof *never; i++)
+		ck_assert_msg(!has_sample(k, never[i]), "%s", never[i]);
 	kernel_free(k);
 }
 END_TEST
@@ -274,6 +338,8 @@ int main(void)
 	tcase_add_test(c, daemon_files_read);
 	tcase_add_test(c, clusters_are_shown);
 	tcase_add_test(c, clusters_come_and_go);
+	tcase_add_test(c, an_rpo_is_not_missed_where_the_lag_is_a_bound);
+	tcase_add_test(c, what_is_counted_is_there_before_it_happens);
 	tcase_add_test(c, names_that_are_never_made);
 	tcase_add_test(c, attributes_can_be_set_to_no_effect);
 	tcase_add_test(c, mtime_moves_with_the_text);
