@@ -2,10 +2,11 @@
 """Reverse replication, split brain, and rebuilding."""
 import errno
 import os
+import re
 
 import pytest
 
-from uvr import manifest, never, until
+from uvr import PATIENT, ROOT, get, manifest, never, sh, until
 
 
 def swapped_block(r, classes=False):
@@ -209,6 +210,36 @@ def test_demote_and_promote_round_trip(d):
     r.go("source")
     assert os.stat(r.here_volume).st_mode & 0o200
     r.await_cond("Ready", "True")
+
+
+def promote_by_hand(volume):
+    """By somebody else who administers the storage."""
+    record = volume.with_name(f".{volume.name}.json")
+    record.write_text(record.read_text().replace('"role": "replica"',
+                                                 '"role": "source"'))
+    volume.chmod(0o644)
+
+
+def test_a_take_back_that_came_too_late(make):
+    """What the runbook says, typed."""
+    d = make(config=PATIENT).start()
+    r = d.source()
+    r.go("demoting")
+    d.faults(r.here, "fail promote 100000")
+    assert r.ask("source") == 0
+    r.await_cond("Ready", "False", "Retrying")
+    promote_by_hand(r.peer_volume)
+    d.faults(r.here)
+    r.await_cond("Ready", "False", "PeerIsSource")
+    section = get(ROOT / "docs/runbooks.md").split("\n### PeerIsSource\n")[1]
+    do = re.search(r"^\*\*Do\.\*\*(.*)", section, re.M)[1]
+    typed = re.findall("`(.*?)`", do)
+    assert len(typed) == 5, typed
+    done = sh("\n".join(["set -e", *typed]), cwd=r.path, seconds=20)
+    assert done.rc == 0, (done, r.explain())
+    until(lambda: r.state == "replica", "it follows")
+    r.await_cond("Ready", "True")
+    r.await_cond("Degraded", "False")
 
 
 def test_mode_and_schedule_change_in_place(d):
