@@ -24,6 +24,11 @@
 
 #define DEVICE "/dev/fuse"
 
+/* For how long one that is to be mounted for may need to begin, and how often
+   that is looked for: nothing tells of it. */
+#define AWAIT_MS 30000
+#define LOOK_MS 100
+
 /* Documentation/admin-guide/devices.txt. */
 #define DEVICE_NUMBER makedev(10, 229)
 
@@ -79,43 +84,59 @@ int attach_await(int fd, const char *mountpoint, struct error *err)
 	return rc;
 }
 
-/* The number of the descriptor of @pid that is the device, or -1. */
+/* The number of @pid's descriptor that is the device, or a negative errno. */
 static int find_device(const char *pid)
 {
 	auto_free char *path = NULL;
 	struct dirent *entry;
 	struct stat st;
-	DIR *dir = NULL;
-	int found = -1;
+	DIR *dir;
+	int found = -ENOENT;
 
-	if (asprintf(&path, "/proc/%s/fd", pid) < 0)
+	if (asprintf(&path, "/proc/%s/fd", pid) < 0) {
 		path = NULL;
-	else
-		dir = opendir(path);
-	while (dir && found < 0 && (entry = readdir(dir)))
+		return -ENOMEM;
+	}
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while (found < 0 && (entry = readdir(dir)))
 		if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 &&
 		    attach_is_device(&st))
 			found = (int)strtol(entry->d_name, NULL, 10);
-	if (dir)
-		closedir(dir);
+	closedir(dir);
 	return found;
+}
+
+/* One that was just started opens its store first. */
+static int await_device(int process, const char *pid)
+{
+	struct pollfd end = {.fd = process, .events = POLLIN};
+	int left = AWAIT_MS, device = find_device(pid);
+
+	while (device == -ENOENT && left > 0 && poll(&end, 1, LOOK_MS) == 0) {
+		left -= LOOK_MS;
+		device = find_device(pid);
+	}
+	return device;
 }
 
 static int take_device(const char *pid, struct error *err)
 {
 	int process = (int)syscall(SYS_pidfd_open, strtol(pid, NULL, 10), 0);
-	int device = process < 0 ? -1 : find_device(pid), fd = -1;
+	int device, fd = -1;
 
 	if (process < 0)
-		fail(err, errno, "there is no process %s", pid);
-	else if (device < 0)
-		fail(err, ENOENT, "process %s does not wait for a mount", pid);
-	else
+		return fail(err, errno, "there is no process %s", pid);
+	device = await_device(process, pid);
+	errno = -device;
+	if (device >= 0)
 		fd = (int)syscall(SYS_pidfd_getfd, process, device, 0);
-	if (device >= 0 && fd < 0)
+	if (device == -ENOENT)
+		fail(err, ENOENT, "process %s does not wait for a mount", pid);
+	else if (fd < 0)
 		fail(err, errno, "can't mount for process %s: %m", pid);
-	if (process >= 0)
-		close(process);
+	close(process);
 	return fd < 0 ? -err->code : fd;
 }
 

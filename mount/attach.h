@@ -28,7 +28,7 @@ int attach_await(int fd, const char *mountpoint, struct error *err);
 
 /*
  * Outside: mounts at @mountpoint what the process @pid serves, and blocks until
- * that answers.
+ * that answers.  One that does not wait for it yet has half a minute to begin.
  */
 int attach_mount(const char *pid, const char *mountpoint, struct error *err);
 

@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from pages import blocks_of
+from pages import blocks_of, examples_of
 from test_top import terminal  # noqa: F401
 from test_tutorial import db  # noqa: F401
 from test_users import device, home, is_over, run  # noqa: F401
@@ -14,13 +14,8 @@ from uvr import BINARY, KUBECONFIG, ROOT, get, sh, until
 
 
 def examples(page):
-    """What is typed in them, a block each; without roff."""
-    text = (ROOT / "docs" / page).read_text()
-    text = re.search(r"^\.SH EXAMPLES\n(.*?)^\.SH ", text, re.M | re.S)[1]
-    for roff, plain in ((r"\-", "-"), (r"\(ha", "^"), (r"\(aq", "'")):
-        text = text.replace(roff, plain)
-    assert "\\" not in text
-    return re.findall(r"^\.EX\n(.*?)^\.EE$", text, re.M | re.S)
+    """What is typed in them, a block each."""
+    return examples_of(page, "EXAMPLES")
 
 
 def type_in(d, text, seconds=60, **env):

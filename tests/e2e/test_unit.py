@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from machine import UNITS
+from pages import examples_of
 from shell import put, sh, until
 from uvr import BINARY, CONFIG, ROOT, manifest
 
@@ -211,3 +212,20 @@ def test_the_start_is_tried_until_it_succeeds(machine):
     assert machine.run("cat /uvr/.uvrfs/health").out == "ok\n"
     assert machine.run(f"rm {dropin}; systemctl daemon-reload; "
                        "systemctl stop uvrfs").rc == 0
+
+
+def test_by_hand(machine):
+    """The block of uvrfs(8), where the service never ran."""
+    block, = (b for b in examples_of("uvrfs.8") if "--await" in b)
+    machine.run("systemctl stop uvrfs; rm -r /var/lib/uvrfs")
+    done = machine.run(f"exec 2>/tmp/by-hand >&2 </dev/null; {block}")
+    assert done.rc == 0, machine.run("cat /tmp/by-hand").out
+    assert machine.run("cat /uvr/.uvrfs/health").out == "ok\n"
+    assert machine.run("stat -c '%U %a' /var/lib/uvrfs").out == "uvrfs 700\n"
+    daemon = machine.run("cat /var/lib/uvrfs/uvrfs.pid").out.strip()
+    nudger = machine.run(f"pgrep -P {daemon}").out.strip()
+    for kept, pid in ((0, daemon), (FOWNER | DAC_OVERRIDE, nudger)):
+        s = machine.status(pid)
+        assert (int(s["CapPrm"][0], 16), s["NoNewPrivs"]) == (kept, ["1"]), s
+    assert machine.run("umount /uvr").rc == 0
+    until(lambda: machine.run("pgrep -x uvrfs").out == "", "it has ended")

@@ -266,7 +266,7 @@ def test_mounted_from_outside(home):
         pid = get(home / ".local/state/uvrfs/uvrfs.pid").strip()
         until(lambda: has_device(pid), "it waits for a mount")
         mount = f"{home}/uvrfs --mount-for"
-        none = sh(f"{mount} {os.getpid()} {home}/mnt")
+        none = sh(f"sleep 1 & {mount} $! {home}/mnt")
         assert none.rc == 1 and "does not wait for a mount" in none.err, none
         done = as_user(GUEST, f"{mount} {pid} {home}/mnt")
         assert done.rc == 1 and not is_mounted(home), done
@@ -281,6 +281,17 @@ def test_mounted_from_outside(home):
     finally:
         daemon.terminate()
         daemon.communicate()
+    until(lambda: is_over(home), "all of it is gone")
+
+
+def test_one_that_is_not_ready_is_waited_for(home):
+    """The store is opened first, which may take a while."""
+    done = sh(f"(sleep 1; exec setpriv --reuid={GUEST} --regid={GUEST} "
+              f"--clear-groups env HOME={home} {home}/uvrfs --await-mount "
+              f"-c {home}/uvrfs.yaml {home}/mnt) >{home}/log 2>&1 </dev/null & "
+              f"{home}/uvrfs --mount-for $! {home}/mnt && "
+              f"cat {home}/mnt/.uvrfs/health; umount {home}/mnt")
+    assert done.out == "ok\n", done
     until(lambda: is_over(home), "all of it is gone")
 
 
