@@ -105,6 +105,23 @@ def test_what_replaces_kubectl(db):  # noqa: F811
         assert done.rc == 0 and not done.err, (command, done)
 
 
+def test_a_list_is_gone_through_again(make):
+    """That of tutorial-site-down, with one that is done by then."""
+    block, = (b for b in blocks_of("docs/tutorial-site-down.md", "sh")
+              if "echo promoting" in b)
+    d = make().start()
+    done, other = d.replica("done"), d.replica("other")
+    d.lose(done.peer), d.lose(other.peer)
+    for r in done, other:
+        until(lambda r=r: "unplanned" in r.plan("promoting"), "it is silent")
+    again = block[block.index("while"):]
+    typed = type_in(d, f"set -eu; cd {d.mnt}/.uvrfs/by-source/there\n"
+                    f"{block}\n{again}")
+    assert typed.rc == 0 and not typed.err, typed
+    assert (done.state, other.state) == ("source", "source")
+    assert not done.error + other.error
+
+
 def test_uvrfs_7(db):  # noqa: F811
     failover, site, ill = examples("uvrfs.7.in")
     d = db.daemon
