@@ -254,3 +254,12 @@ def test_purged(machine):
     must(machine, "rm /etc/uvrfs/more.yaml; " + DPKG + "-P uvrfs")
     must(machine, "! test -e /etc/uvrfs")
     assert must(machine, "ls /var/lib/uvrfs") == "audit\n"
+
+
+def test_purged_where_the_state_is_elsewhere(machine):
+    must(machine, DPKG + "-i /debs/2.deb")
+    must(machine, "mv /var/lib/uvrfs /srv/state && touch /srv/state/more && "
+                  "ln -s /srv/state /var/lib/uvrfs")
+    must(machine, DPKG + "-P uvrfs")
+    assert must(machine, "ls /srv/state") == "audit\n"
+    assert must(machine, "readlink /var/lib/uvrfs") == "/srv/state\n"
