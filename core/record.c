@@ -16,6 +16,7 @@ struct audit_job {
 	struct world *world;
 	char *line;
 	char *why;			/* it could not be written, or NULL */
+	bool is_retry;
 };
 
 static void audit_free(struct audit_job *a)
@@ -66,21 +67,30 @@ static void keep_waiting(struct world *w, struct audit_job *a)
 	r->waiting++;
 }
 
+/* Those that are tried again are not written yet. */
+static size_t not_written(const struct record *r)
+{
+	return r->waiting + r->retried;
+}
+
 static void audit_done(struct job *job)
 {
 	struct audit_job *a = (struct audit_job *)job;
 
 	struct world *w = a->world;
 
+	if (a->is_retry)
+		w->record.retried--;
+	a->is_retry = false;
 	if (a->why) {
 		keep_waiting(w, a);
 		return;
 	}
 	audit_free(a);
-	if (w->record.troubled && !w->record.waiting)
+	if (w->record.troubled && !not_written(&w->record))
 		world_note(w, NULL, &(struct who){0}, "audit",
 			   "all lines are written");
-	w->record.troubled = w->record.waiting;
+	w->record.troubled = not_written(&w->record);
 }
 
 /* All that wait, in their order; those that can't be written come back. */
@@ -89,8 +99,13 @@ void record_retry(struct world *w)
 	size_t count = w->record.waiting;
 
 	w->record.retry_at = INT64_MAX;
-	while (count--)
-		w->jobs->submit(w->jobs, &take_waiting(&w->record)->job);
+	w->record.retried += count;
+	while (count--) {
+		struct audit_job *a = take_waiting(&w->record);
+
+		a->is_retry = true;
+		w->jobs->submit(w->jobs, &a->job);
+	}
 }
 
 void record_init(struct world *w)
@@ -114,7 +129,7 @@ void record_finish(struct world *w)
 
 const char *world_audit_trouble(const struct world *w, size_t *waiting)
 {
-	*waiting = w->record.waiting;
+	*waiting = not_written(&w->record);
 	return *waiting ? w->record.why : NULL;
 }
 

@@ -45,6 +45,7 @@ struct store_listener {
 struct record {
 	struct audit_job *first, **last;
 	size_t waiting;
+	size_t retried;			/* and may come back */
 	bool troubled;			/* it was said that there are some */
 	int64_t retry_at;
 	char *why;

@@ -79,6 +79,28 @@ START_TEST(not_without_end)
 }
 END_TEST
 
+START_TEST(they_wait_until_they_are_written)
+{
+	unsigned before = f->audited;
+
+	f->audit_rc = -ENOSPC;
+	add("a");
+	add("b");
+	f->audit_rc = 0;
+	f->now += 5000;
+	world_tick(f->world, f->now);
+	ck_assert_uint_eq(waiting(), 2);
+	while (f->audited == before)
+		ck_assert(run_one());
+	ck_assert_uint_eq(waiting(), 1);
+	ck_assert_uint_eq(said("all lines are written"), 0);
+	run_all();
+	ck_assert_uint_eq(f->audited, before + 2);
+	ck_assert_uint_eq(waiting(), 0);
+	ck_assert_uint_eq(said("all lines are written"), 1);
+}
+END_TEST
+
 START_TEST(once_more_at_the_end)
 {
 	f->audit_rc = -ENOSPC;
@@ -102,6 +124,7 @@ int main(void)
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, they_wait_and_nothing_else_does);
+	tcase_add_test(c, they_wait_until_they_are_written);
 	tcase_add_test(c, not_without_end);
 	tcase_add_test(c, once_more_at_the_end);
 	suite_add_tcase(s, c);
