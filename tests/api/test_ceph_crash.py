@@ -177,10 +177,10 @@ def test_the_other_finishes_when_the_leader_is_killed(ceph, when, asked):
     pair.write("a", 2)
     follows = pair.at(other)
     until((follows / "state").exists, "that the other knows of it")
-    ceph.whole(pair, follows)
+    asker = one if asked == "at the leader" else follows
+    ceph.whole(pair, asker)
     stop = stop_at(ceph, "a", when)
-    code = (one if asked == "at the leader" else follows).ask("promoting")
-    assert code == 0
+    assert asker.ask("promoting") == 0, asker.error
     kill(leader, stop)
     until(lambda: nodes.leads(other), "that the other leads", 20)
     follows.done(seconds=30)

@@ -51,6 +51,11 @@ class Group:
         for one in made:
             until(lambda one=one: "copy: ok" in one.plan("promoting"),
                   "a whole copy", 20)
+        # What uses the volumes, and the other members, may be listed last.
+        wanted = "allowed" if len(names) == len(NAMES) else "needs force"
+        for one in made:
+            until(lambda one=one: one.verdict("promoting") == wanted, wanted,
+                  20)
         return made
 
     def is_moved(self):

@@ -197,5 +197,6 @@ def test_on_a_follower_too(lab, d, watcher):
     watcher.add(s / "volumes")
     lab.cluster.attach(f"pv-{r.name}", "node-5")
     watcher.until(s / "volumes", CLOSE_WRITE)
-    await_pvc(s, attachedTo="node-5")
+    for one in (r, s):
+        await_pvc(one, attachedTo="node-5")
     never(lambda: pvc(s) != pvc(r), "another picture", 0.2)

@@ -38,6 +38,10 @@ def members(dell, d, *names, **options):
         pair.write("a", 2)
     for pair in pairs:
         await_equal(pair)
+    # What uses the volumes, and the other members, may be listed last.
+    if len(names) == len(NAMES):
+        for one in made:
+            one.await_allowed("promoting")
     return pairs, made
 
 
@@ -152,15 +156,19 @@ def test_force_of_one_does_not_wait_for_the_others(dell):
 def test_all_are_moved_back_by_one_action_each(dell):
     """Swap and demoting are the group's, too."""
     pairs, uvrs = members(dell, dell.daemon(), *NAMES)
-    for words in (("promoting",), ("source",), ("swap",)):
+    for word in ("promoting", "source", "swap"):
         for one in uvrs:
-            assert one.ask(words[0]) == 0, (words, one.error)
+            one.await_allowed(word)
         for one in uvrs:
-            one.done("endpoints" if words[0] == "swap" else "state", 30)
+            assert one.ask(word) == 0, (word, one.error)
+        for one in uvrs:
+            one.done("endpoints" if word == "swap" else "state", 30)
     moved(dell, pairs)
     for one in uvrs:
         one.await_cond("Degraded", "False", seconds=20)
     assert [o.action for o in dell.orders] == [FAILOVER, "REPROTECT_LOCAL"]
+    for one in uvrs:
+        one.await_allowed("demoting")
     for one in uvrs:
         assert one.ask("demoting") == 0, one.error
     for one in uvrs:
@@ -217,6 +225,8 @@ def mixed(dell):
     for pair in (first, second):
         pair.write("a", 2)
         await_equal(pair)
+    for one in uvrs:
+        one.await_allowed("promoting")
     return (first, second), uvrs
 
 
@@ -273,6 +283,7 @@ def typed(dell):
         one.mount = one.pair.at(d)
     for one in made:
         await_equal(one.pair)
+        one.mount.await_allowed("promoting")
     return made
 
 

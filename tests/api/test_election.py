@@ -133,7 +133,9 @@ def test_stopped_well(array, make_node):
     first = make_node(lease=12).await_lead()
     other = make_node(lease=12)
     r = array.replica()
-    assert other.uvr(NS, r.name).ask("promoting") == 0
+    mine = other.uvr(NS, r.name)
+    until((mine / "state").exists, "it is seen there")
+    assert mine.await_allowed("promoting").ask("promoting") == 0
     since = time.monotonic()
     first.stop()
     took = takes_over(other, since)
@@ -268,7 +270,7 @@ def test_cut_off(array, pair, how):
         leader.proxy.up()
     until(lambda: mine.state == "promoting" and
           mine.ready.status == "True", "it is back", 15)
-    assert mine.ask("source") == 0
+    assert mine.await_allowed("source").ask("source") == 0
     r.done()
     assert not leader.leads() and other.leads()
 

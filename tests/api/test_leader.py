@@ -26,7 +26,7 @@ def pair(make_node, **options):
 def seen_by(node, r):
     other = Uvr(node, r.ns, r.name)
     until((other / "state").exists, "it is seen there")
-    return other
+    return other.await_allowed("promoting")
 
 
 def test_takes_over_from_one_that_was_killed(array, make_node):

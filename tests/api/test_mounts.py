@@ -23,7 +23,7 @@ def two(make_node):
 def on(node, r):
     other = Uvr(node, r.ns, r.name)
     until((other / "state").exists, "it is seen there")
-    return other
+    return other.await_allowed("promoting")
 
 
 def test_each_hears_of_the_other(two):
@@ -33,7 +33,7 @@ def test_each_hears_of_the_other(two):
     for here, there in ((r, other), (other, r)):
         word = "promoting" if here is r else "source"
         watcher = Watcher().add(there.path)
-        assert here.ask(word) == 0
+        assert here.await_allowed(word).ask(word) == 0
         seen = watcher.until(there.path / "state", CLOSE_WRITE)
         assert kinds(seen, there.path / "state") & MODIFY
         assert there.state == word
@@ -50,6 +50,7 @@ def test_directories_come_and_go(two):
     watcher = Watcher().add(b.mnt / NS)
     r = a.replica("second")
     watcher.until(b.mnt / NS / "second", CREATE)
+    until((b.mnt / NS / "first/state").exists, "its status")
     assert b.names() == ["first", "second"]
     cluster = a.proxy.cluster
     assert cluster.request("POST", path_of("", NS).rstrip("/"),
@@ -67,6 +68,7 @@ def test_directories_come_and_go(two):
     watcher.until(b.mnt / NS / "first", DELETE)
     a.replica("first")
     watcher.until(b.mnt / NS / "first", CREATE)
+    until((b.mnt / NS / "first/state").exists, "its status")
     assert os.stat(b.mnt / NS / "first").st_ino != inode
     assert Uvr(b, NS, "first").state == "replica"
 
@@ -85,8 +87,10 @@ def test_sync_on_the_one_that_follows(two):
 def test_both_write_at_once(two):
     """To the same replications: nothing is lost, nothing is done twice."""
     a, b = two
-    names = [a.replica().name for _ in range(8)]
-    until(lambda: set(names) <= set(b.names()), "they are seen")
+    made = [a.replica() for _ in range(8)]
+    names = [r.name for r in made]
+    for r in made:
+        on(b, r)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         for word in ("promoting", "source"):
             asked = [pool.submit(Uvr(node, NS, name).ask, word)

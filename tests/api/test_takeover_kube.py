@@ -333,4 +333,6 @@ def test_a_leader_elsewhere_is_not_disturbed(make_node, new, store):
         "holderIdentity", "leaseTransitions"))
     assert leader.leads() and not kept.did()
     assert not [line for line in leader.log()[len(log):] if " leader: " in line]
-    once(Uvr(leader, r.ns, r.name))
+    far = Uvr(leader, r.ns, r.name)
+    until(lambda: far.state == "source", "it is seen there")
+    once(far)

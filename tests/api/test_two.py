@@ -54,6 +54,7 @@ def made(lab, on=None, **more):
         until(lambda one=one: (one / "state").exists() and
               one.ready.status == "True" and
               one.conditions["Degraded"].status == "False", "both know of it")
+        one.await_allowed("promoting")
     return *both, lab.object(r)
 
 
@@ -68,6 +69,7 @@ def made_many(lab, number):
               one.ready.status == "True" and
               one.conditions["Degraded"].status == "False", "both know of it",
               20)
+        one.await_allowed("promoting")
     return many
 
 
@@ -164,8 +166,10 @@ def test_sync_on_either(lab, sides):
     assert r.request["outcome"] == "verified" and r.ready.status == "True"
     until(lambda: s.state == "promoting", "the other sees it")
     assert s.sync() == 0 and s.ready.status == "True"
+    s.await_allowed("source")
     assert s.ask("source") == 0 and s.sync() == 0
     until(lambda: r.state == "source", "the other sees it")
+    r.await_allowed("swap")
     assert r.ask("swap") == 0 and r.sync("endpoints") == 0
     same(r, s)
     assert [t["word"] for t in s.status["status"]["history"]] == [
@@ -259,6 +263,8 @@ def test_both_ask_the_same_at_once(lab, pair):
     for word, name in (("promoting", "state"), ("source", "state"),
                        ("swap", "endpoints"), ("demoting", "state"),
                        ("replica", "state")):
+        for one in (r, s):
+            one.await_allowed(word)
         codes = at_once(lambda: r.ask(word), lambda: s.ask(word))
         assert codes == [0, 0], (word, codes, r.error, s.error)
         r.done(name)

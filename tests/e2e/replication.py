@@ -119,6 +119,18 @@ class Uvr:
             time.sleep(0.01)
         return self
 
+    def await_allowed(self, *words, seconds=20):
+        """Until each of the words may be asked for here: what another daemon
+        of the store has seen is not known to this one."""
+        for word in words:
+            try:
+                until(lambda w=word: self.verdict(w) == "allowed", word,
+                      seconds)
+            except AssertionError:
+                raise AssertionError(f"{word} is not allowed\n"
+                                     f"{self.plan(word)}") from None
+        return self
+
     def go(self, *words):
         """Writes the words one after the other, each once the last is done."""
         self.await_look()
