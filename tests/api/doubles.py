@@ -127,6 +127,10 @@ class CephLab:
         path = self.ceph.vr(site, "apps", "data", state, **spec)
         return Vr(self.ceph.clusters[site], path)
 
+    def look(self, site):
+        """Its controller looks again, though it is not due."""
+        self.ceph.live[site][0].queue.add(("vr", "apps", "data"))
+
     def write(self, site, count=1):
         return self.storage.write(site, self.handle, count)
 

@@ -108,6 +108,8 @@ def test_syncing_force_gives_up_the_data_of_its_site(split):
 
 def test_a_resync_is_done_when_a_new_copy_is_whole(ceph, split):
     """The first copy is on its way: no replica yet, whatever it looks like."""
+    # Else the new copy may be whole before it is held.
+    ceph.faults.add("hold-transfer", site="a")
     assert split.b.ask("swap force") == 0
     until(lambda: ceph.acts("resync", "a"), "the resync")
     ceph.begin_anew(split.pair, "a")

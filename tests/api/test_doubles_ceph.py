@@ -6,7 +6,7 @@ import pytest
 import crds
 from doubles import (FINAL, JUST_DEMOTED, PRIMARY, REPLICA,  # noqa: F401
                      CephLab, Seen, Vr, ceph, lab)
-from shell import never, until
+from shell import FACTOR, never, until
 from vendor_ceph import Ceph
 from vendor_rbd import ERROR, REPLAYING, UNKNOWN
 from vendor_status import OWNER, PREFIX
@@ -56,8 +56,12 @@ def test_a_demotion_is_seen_before_its_final_sync(lab):
     lab.write("a", 2)
     lab.ceph.faults.add("hold-transfer", site="b")
     lab.write("a", 5)
+    lab.ceph.poll = 30          # the next look takes it away
     lab.a.spec(replicationState="secondary")
     lab.a.reaches(JUST_DEMOTED, "Secondary")
+    lab.ceph.poll = 0.2
+    for site in "ab":
+        lab.look(site)
     lab.a.reaches(REPLICA)
     never(lambda: lab.a.triple(lab.a.get()) == FINAL, "final")
     lab.ceph.faults.clear("hold-transfer")
@@ -121,8 +125,16 @@ def test_split_brain_when_the_old_primary_returns(lab):
 def test_resync_deletes_the_image_once(lab):
     split(lab)
     created = lab.storage.volume("a", lab.handle).created
+    watch = lab.a.cluster.admin.watch(
+        f"{crds.path('vr', 'apps')}?watch=1", seconds=10 * FACTOR)
+    next(watch)                 # as it is: from now on nothing is missed
     lab.a.spec(replicationState="secondary", autoResync=True)
-    lab.a.until(lambda f: "Aborted" in f["status"]["message"], "Aborted")
+    for event in watch:
+        if "Aborted" in event["object"]["status"]["message"]:
+            break
+    else:
+        raise AssertionError("no Aborted")
+    watch.close()
     lab.a.reaches(REPLICA)
     until(lambda: lab.state("a") == REPLAYING, "replays")
     assert lab.storage.volume("a", lab.handle).created != created

@@ -60,3 +60,11 @@ def await_plan(r, word, verdict, seconds=60):
 def await_peer(r, reach, seconds=60):
     until(lambda: r.seen("peer")["reach"] == reach, f"the peer is {reach}",
           seconds)
+
+
+def ask(r, word, seconds=20):
+    """Who has just written to the image is still seen as its client, until it
+    is looked at again: the word is refused for that long."""
+    until(lambda: r.ask(word) == 0, f"{word} is accepted: {r.plan(word)}",
+          seconds)
+    return r

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from images import JOURNAL, SNAPSHOT
-from pair import JOURNALED, adopt, await_plan, manifest
+from pair import JOURNALED, adopt, ask, await_plan, manifest
 from uvr import name_of, until
 
 pytestmark = pytest.mark.limit(300)
@@ -22,17 +22,14 @@ def test_there_and_back(at_b, images, mode):
     r = adopt(at_b, image)
     images.write("site-a", image, data(b"from a, "))
     assert "failover: planned" in await_plan(r, "promoting", "allowed")
-    r.ask("promoting")
-    r.done(seconds=90).go("source")
+    ask(r, "promoting").done(seconds=90).go("source")
     assert images.primaries(image) == ["site-b"]
     assert images.read("site-b", image).startswith(data(b"from a, "))
     images.write("site-b", image, data(b"and from b. "), 1 << 20)
-    assert r.ask("swap") == 0, r.error
-    r.done("endpoints", seconds=90)
+    ask(r, "swap").done("endpoints", seconds=90)
     r.await_cond("Degraded", "False", seconds=90)
     # Back: this side steps down, the other one is promoted by its own site.
-    assert r.ask("demoting") == 0, r.error
-    r.done(seconds=90)
+    ask(r, "demoting").done(seconds=90)
     assert images.primaries(image) == []
     assert r.ask("source") == 0, r.error
     r.done(seconds=90)
@@ -48,11 +45,9 @@ def test_back_at_the_other_site(at_a, at_b, images):
     a = adopt(at_a, image, state="source")
     b = adopt(at_b, image)
     images.write("site-a", image, b"one")
-    assert a.ask("demoting") == 0, a.error
-    a.done(seconds=60).go("replica")
+    ask(a, "demoting").done(seconds=60).go("replica")
     await_plan(b, "promoting", "allowed")
-    b.ask("promoting")
-    b.done(seconds=60).go("source")
+    ask(b, "promoting").done(seconds=60).go("source")
     assert images.primaries(image) == ["site-b"]
     assert images.read("site-b", image)[:3] == b"one"
     images.write("site-b", image, b"two")
@@ -69,8 +64,7 @@ def test_in_a_namespace_of_the_pool(rig, at_b, images):
     r = adopt(at_b, image, namespace="team")
     images.write("site-a", image, b"of a team", namespace="team")
     await_plan(r, "promoting", "allowed")
-    r.ask("promoting")
-    r.done(seconds=60).go("source")
+    ask(r, "promoting").done(seconds=60).go("source")
     assert images.primaries(image, "team") == ["site-b"]
     assert images.read("site-b", image, "team")[:9] == b"of a team"
 
@@ -80,7 +74,7 @@ def test_rolled_back(at_b, images):
     r = adopt(at_b, image)
     images.write("site-a", image, os.urandom(48 << 20))
     await_plan(r, "promoting", "allowed")
-    r.ask("promoting")
+    ask(r, "promoting")
     until(lambda: not images.primaries(image) or r.ask("replica") == 0,
           "it has stepped down", 60)
     if r.state == "promoting" and r.ask("replica") != 0:
@@ -118,8 +112,7 @@ def test_an_open_image_is_not_pulled_away(at_a, at_b, images):
         client.write(b"alive", 0)
     await_plan(b, "promoting", "allowed")
     assert images.primaries(image) == ["site-a"]
-    b.ask("promoting")
-    b.done(seconds=60).go("source")
+    ask(b, "promoting").done(seconds=60).go("source")
     assert images.read("site-b", image)[:5] == b"alive"
 
 
