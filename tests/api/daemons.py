@@ -41,8 +41,8 @@ def new_name(stem="r"):
 
 
 def configure(at, kubeconfig, sim="/tmp/none", **options):
-    options = {"lease": round(3 * FACTOR), "lead": True, "act": "2s",
-               "deadline": "60s", **options}
+    options = {"lease": round(3 * FACTOR), "lead": True,
+               "act": f"{2 * FACTOR:g}s", "deadline": "60s", **options}
     options["lead"] = str(options["lead"]).lower()
     at.write_text(CONFIG.format(kubeconfig=kubeconfig, sim=sim, **options))
     return at

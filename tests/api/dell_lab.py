@@ -17,7 +17,7 @@ import yaml
 
 import crds
 from proxy import Proxy
-from shell import until
+from shell import FACTOR, until
 from sites import NS, Pair, await_equal, making
 from sites_dell import DellSites
 from test_doubles_dell import Rg
@@ -201,13 +201,13 @@ class Gate:
             for _ in x.ask().pieces:
                 pass
         self.reached.set()
-        assert self.opened.wait(60)
+        assert self.opened.wait(60 * FACTOR)
         if self.is_lost:
             x.finish(reset=True)
         x.forward()
 
     def await_held(self, seconds=20):
-        assert self.reached.wait(seconds), "nothing was written"
+        assert self.reached.wait(seconds * FACTOR), "nothing was written"
 
     def open(self, is_lost=True):
         self.is_lost = is_lost

@@ -11,7 +11,7 @@ import pytest
 
 from dell_lab import (FAILOVER, dell, make_dell,  # noqa: F401
                       until)
-from shell import never
+from shell import FACTOR, never
 from sites import NS, await_equal
 from test_site_kubectl import Typed
 from test_users import as_user
@@ -270,7 +270,7 @@ def typed(dell):
     """Three, made by kubectl; with a mount."""
     d = dell.new("b", store="kubernetes")
     subprocess.run([BINARY, "-c", str(d.config), "install-crd"], check=True,
-                   timeout=60)
+                   timeout=60 * FACTOR)
     d.start()
     pairs = dell.new_pairs(*NAMES)
     made = [Typed(dell, p) for p in pairs]

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from pages import blocks_of
-from shell import until
+from shell import FACTOR, until
 from uvr import BINARY, ROOT, Daemon
 
 CONFIG = """site: dr-cluster
@@ -23,7 +23,7 @@ def daemon(make_cluster):
     cluster = make_cluster()
     one = Daemon(config=CONFIG.format(kubeconfig=cluster.kubeconfig("admin")))
     subprocess.run([BINARY, "-c", str(one.config), "install-crd"], check=True,
-                   timeout=60)
+                   timeout=60 * FACTOR)
     yield one.start(), cluster
     one.destroy()
 
@@ -35,7 +35,7 @@ def test_the_document(daemon):
     assert len(blocks) > 2
     done = subprocess.run(
         ["bash", "-eux"], input="\n".join(blocks), text=True, check=False,
-        capture_output=True, timeout=110,
+        capture_output=True, timeout=110 * FACTOR,
         env=dict(os.environ, UVR_ROOT=str(one.mnt),
                  KUBECONFIG=str(cluster.kubeconfig("admin"))))
     assert done.returncode == 0, done.stdout + done.stderr

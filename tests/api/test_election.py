@@ -87,7 +87,7 @@ def busy(r, act):
 def begin(array, slow=1500, within=0.2):
     """A failover whose first act takes a while, and is under way."""
     r = array.replica()
-    array.faults(r.peer, f"slow {slow}")
+    array.faults(r.peer, f"slow {round(slow * FACTOR)}")
     assert r.ask("promoting") == 0
     busy(r, "demote-peer")
     # The intent is there before the act is begun.
@@ -130,8 +130,9 @@ def test_one_after_the_other(array, make_node):
 
 
 def test_stopped_well(array, make_node):
-    first = make_node(lease=12).await_lead()
-    other = make_node(lease=12)
+    lease = round(12 * FACTOR)
+    first = make_node(lease=lease).await_lead()
+    other = make_node(lease=lease)
     r = array.replica()
     mine = other.uvr(NS, r.name)
     until((mine / "state").exists, "it is seen there")
@@ -139,7 +140,7 @@ def test_stopped_well(array, make_node):
     since = time.monotonic()
     first.stop()
     took = takes_over(other, since)
-    assert took < 6, f"{took:.1f} s of a lease of 12 s"
+    assert took < lease / 2, f"{took:.1f} s of a lease of {lease} s"
     r.done()
     once(r, "promoting")
 

@@ -9,7 +9,7 @@ from daemons import (NS, body_of, fail_over, kept, make_node, once, path_of,
                      store)  # noqa: F401
 from inotify import CLOSE_WRITE, CREATE, DELETE, MODIFY, Watcher, kinds
 from kube import ADMIN
-from shell import call, sh, until
+from shell import FACTOR, call, sh, until
 from uvr import Uvr
 
 pytestmark = pytest.mark.limit(120)
@@ -79,7 +79,8 @@ def test_sync_on_the_one_that_follows(two):
     other = on(b, r)
     a.faults(r.here, "slow 300")
     done = sh(f"cd {other.path} && echo promoting > state && "
-              "timeout 20 sync state && grep ^Ready conditions", seconds=30)
+              f"timeout {20 * FACTOR} sync state && grep ^Ready conditions",
+              seconds=30)
     assert done.rc == 0 and done.out.split()[1] == "True", done
     assert not b.did() and a.did()
 

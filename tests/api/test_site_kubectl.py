@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from shell import until
+from shell import FACTOR, until
 from sites import NS, await_equal
 from test_kubectl import FAILOVER, REVERSED
 from uvr import BINARY
@@ -53,7 +53,7 @@ def typed(sites):
     """A replication whose copy is whole, made by kubectl; with a mount."""
     d = sites.new("b", store="kubernetes")
     subprocess.run([BINARY, "-c", str(d.config), "install-crd"], check=True,
-                   timeout=60)
+                   timeout=60 * FACTOR)
     d.start()
     pair = sites.new_pair("typed")
     one = Typed(sites, pair)
@@ -90,7 +90,7 @@ def test_script_of_the_tutorial(typed):
     cluster = typed.sites.clusters["b"]
     done = subprocess.run(
         ["bash", "-c", FAILOVER, "failover.sh", typed.pair.name, NS],
-        text=True, capture_output=True, timeout=100, check=False,
+        text=True, capture_output=True, timeout=100 * FACTOR, check=False,
         env={"PATH": "/usr/bin:/bin", "HOME": str(cluster.base / "home"),
              "KUBECONFIG": str(cluster.kubeconfig())})
     assert done.returncode == 0, done

@@ -12,7 +12,7 @@ import yaml
 
 from cluster_uvr import Object, running_lab
 from inotify import CLOSE_WRITE, Watcher
-from shell import background, get, never, put, until
+from shell import FACTOR, background, get, never, put, until
 from uvr import manifest, name_of
 
 pytestmark = pytest.mark.limit(120)
@@ -89,7 +89,7 @@ def at_once(*functions):
     for t in threads:
         t.start()
     for t in threads:
-        t.join(100)
+        t.join(100 * FACTOR)
     return [found[i] for i in range(len(functions))]
 
 
@@ -134,7 +134,7 @@ def test_inotifywait_of_what_the_other_does(lab, sides):
     while wanted:
         wanted.discard(watch.stdout.readline().split()[0].rsplit("/", 1)[1])
     watch.terminate()
-    watch.communicate(timeout=10)
+    watch.communicate(timeout=10 * FACTOR)
     until(lambda: (s.state, s.read("mode")) == ("promoting", "asynchronous\n"),
           "it is read")
     r.done()
@@ -185,8 +185,8 @@ def test_wait_and_events_on_a_follower(lab, pair):
     stream = background(f"grep -m 1 verified:.promoting {s / 'events'}")
     never(lambda: waiter.poll() is not None, "an end", 0.3)
     lab.main.faults(r.here)
-    assert waiter.communicate(timeout=20)[0].startswith("0 ")
-    assert "promoting" in stream.communicate(timeout=20)[0]
+    assert waiter.communicate(timeout=20 * FACTOR)[0].startswith("0 ")
+    assert "promoting" in stream.communicate(timeout=20 * FACTOR)[0]
 
 
 def test_a_whole_story_on_a_follower(lab, pair):

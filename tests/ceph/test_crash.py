@@ -7,7 +7,7 @@ import pytest
 
 from conftest import config
 from pair import adopt
-from shell import background
+from shell import FACTOR, background
 from story import seeded
 from uvr import until
 
@@ -113,7 +113,7 @@ class Round:
         writer = background(f"echo {word} > {r / name}")
         time.sleep(self.chance.uniform(0, 3))   # the moment is what is tested
         self.d.kill9()
-        told = writer.wait(60)
+        told = writer.wait(60 * FACTOR)
         self.d.start()
         asked = r.request["id"] > before
         assert asked or told, "it was accepted, and is lost"

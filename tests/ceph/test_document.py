@@ -9,6 +9,7 @@ import pytest
 from pages import blocks_of
 from pair import adopt, await_plan
 from rig import POOL
+from shell import FACTOR
 
 PAGE = "docs/backend-ceph-rbd.md"
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.limit(400)
 def typed(rig, blocks, cwd="/", **env):
     done = subprocess.run(
         ["bash", "-eux"], input="\n".join(blocks), text=True, check=False,
-        capture_output=True, timeout=380, cwd=cwd,
+        capture_output=True, timeout=380 * FACTOR, cwd=cwd,
         env=dict(os.environ, A=str(rig["site-a"].conf),
                  B=str(rig["site-b"].conf), **env))
     assert done.returncode == 0, done.stdout + done.stderr

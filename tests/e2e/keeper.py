@@ -182,4 +182,4 @@ def outlasts(kept, spoil, match=None):
     await_requests(kept, 1)
     kept.config.write_text(good)
     kept.start()
-    assert cat.communicate(timeout=20)[0] == "replica\n"
+    assert cat.communicate(timeout=20 * FACTOR)[0] == "replica\n"

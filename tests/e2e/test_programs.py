@@ -214,7 +214,7 @@ def test_a_writer_killed_in_the_middle(r, where):
     code = (f"import os, signal\n{KILLED[where]}\no.write({half.encode()!r})\n"
             "os.kill(os.getpid(), signal.SIGKILL)")
     done = subprocess.run(["/usr/bin/python3", "-c", code], cwd=r.path,
-                          timeout=20, check=False, capture_output=True)
+                          timeout=20 * FACTOR, check=False, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done
     assert r.picture() == before
     if where == "before it renames":

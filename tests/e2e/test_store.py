@@ -194,14 +194,14 @@ def test_a_read_only_mount(own):
 
 def test_foreground_returns_when_the_mount_is_usable(make):
     d = make()
-    done = subprocess.run(d.command(), timeout=30, stdin=subprocess.DEVNULL,
+    done = subprocess.run(d.command(), timeout=30 * FACTOR, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, check=False)
     pid = int((d.state / "uvrfs.pid").read_text())
     try:
         assert done.returncode == 0, done
         assert os.listdir(d / ".uvrfs")
         d.replica("r")
-        again = subprocess.run(d.command(), timeout=30, text=True,
+        again = subprocess.run(d.command(), timeout=30 * FACTOR, text=True,
                                stdin=subprocess.DEVNULL, capture_output=True,
                                check=False)
         assert again.returncode == 1 and str(d.mnt) in again.stderr
@@ -248,7 +248,7 @@ def check_config(tmp_path, text):
     path.write_text(text)
     return subprocess.run([*WRAPPER, BINARY, "-c", str(path),
                            "--check-config"], capture_output=True, text=True,
-                          timeout=30, check=False)
+                          timeout=30 * FACTOR, check=False)
 
 
 def test_check_config(tmp_path):

@@ -7,12 +7,13 @@ import time
 
 import pytest
 
-from uvr import (CONFIG, FACTOR, PATIENT, ROOT, TIMEOUTS, background, get, sh, until)
+from uvr import (CONFIG, DEADLINE, FACTOR, PATIENT, ROOT, TIMEOUTS, background,
+                 get, sh, until)
 
 SYNC = f"timeout {10 * FACTOR} sync"
 SCRIPT = os.environ.get("UVR_FAILOVER", str(ROOT / "mount/uvr-failover"))
 # Nothing is said of a site: it is the destination of each manifest.
-HERE_IS_DESTINATION = TIMEOUTS % "5s"
+HERE_IS_DESTINATION = TIMEOUTS % DEADLINE
 
 MANIFEST = """\
 apiVersion: replication.unified.io/v1alpha1

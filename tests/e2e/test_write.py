@@ -9,8 +9,8 @@ import subprocess
 import pytest
 
 from test_time import give
-from uvr import (CONFIG, PATIENT, call, get, manifest, name_of, put, sh,
-                 until)
+from uvr import (CONFIG, FACTOR, PATIENT, call, get, manifest, name_of, put,
+                 sh, until)
 
 SPEC = "schedule: {mode: continuous, rpo: %s}\n"
 
@@ -175,8 +175,8 @@ def test_a_writer_that_dies_in_the_middle_changes_nothing(r):
     code = ("import os, signal; fd = os.open('spec.yaml', os.O_WRONLY);"
             f"os.write(fd, {half.encode()!r});"
             "os.kill(os.getpid(), signal.SIGKILL)")
-    subprocess.run(["/usr/bin/python3", "-c", code], cwd=r.path, timeout=20,
-                   check=False)
+    subprocess.run(["/usr/bin/python3", "-c", code], cwd=r.path,
+                   timeout=20 * FACTOR, check=False)
     assert r.picture() == before
 
 

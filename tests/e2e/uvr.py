@@ -31,9 +31,10 @@ BINARY = os.environ.get("UVRFS", str(ROOT / "build/mount/uvrfs"))
 WRAPPER = shlex.split(os.environ.get("UVRFS_WRAPPER", ""))
 OPTIONS = shlex.split(os.environ.get("UVRFS_OPTIONS", ""))
 
-TIMEOUTS = ("timeouts: {act: 2s, retryFirst: 50ms, retryMax: 200ms, "
+ACT, DEADLINE = f"{2 * FACTOR:g}s", f"{5 * FACTOR:g}s"
+TIMEOUTS = (f"timeouts: {{act: {ACT}, retryFirst: 50ms, retryMax: 200ms, "
             "minDeadline: %s}\n")
-CONFIG = "site: here\n" + TIMEOUTS % "5s"
+CONFIG = "site: here\n" + TIMEOUTS % DEADLINE
 # A request that nothing will ever verify stays pending for the whole test.
 PATIENT = "site: here\n" + TIMEOUTS % "300s"
 
