@@ -219,6 +219,20 @@ class CephLab(CephSites):
                 and r["object"].get("resource") != "leases"
                 and r["code"] < 400]
 
+    def at_rest(self, site=None, seconds=0.3):
+        """What has been written, once nothing is added: the audit has a request
+        later than who asked has its answer."""
+        found, since = self.written(site), time.monotonic()
+
+        def check():
+            nonlocal found, since
+            now = self.written(site)
+            if now != found:
+                found, since = now, time.monotonic()
+            return time.monotonic() - since > seconds * FACTOR
+        until(check, "the audit is complete")
+        return found
+
     # ---- what the vendor's controllers and storage do just then ----
 
     def look(self, site, name, kind="vr"):

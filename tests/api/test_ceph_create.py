@@ -90,7 +90,10 @@ def test_one_that_goes_is_not_made_again(ceph):
     """A steady state never writes."""
     pair, one = ceph.ready("gone")
     ceph.faults.add("disable-error", site="b")
+    # Or it puts its finalizer back before it is deleted.
+    ceph.double.stop("b")
     ceph.clusters["b"].remove(crds.path("vr", NS, "gone"))
+    ceph.double.start("b")
     until(lambda: one.ready.status != "True", "that it is noticed")
     assert one.state == "replica"
     never(ceph.written, "a write")

@@ -406,7 +406,7 @@ def test_primary_though_demoted_behind_its_back(ceph):
     ceph.replicating("a", pair.name)
     one = pair.make(ceph.daemon("a"), "source")
     assert one.ready.reason == "Verified"
-    mark = len(ceph.written())
+    mark = len(ceph.at_rest())
     ceph.storage.demote("a", pair.handle)
     one.await_cond("Ready", "Unknown", "Unverified")
     a = ceph.object("a", pair.name).get()

@@ -55,7 +55,7 @@ def split(ceph):
 
 
 def test_both_say_so_and_neither_acts(ceph, split):
-    before = ceph.written(), split.pair.writes("a"), split.pair.writes("b")
+    before = ceph.at_rest(), split.pair.writes("a"), split.pair.writes("b")
     for site in "ab":
         ceph.polled(site, split.pair, 4)
         one = split.at(site)
@@ -131,7 +131,7 @@ def test_an_old_source_that_comes_back_diverged_is_not_resynced_by_swap(
     what has been done, and does not take part."""
     split.b.go("swap force")
     split.await_kept("b")
-    mark = len([w for w in ceph.written("a")])
+    mark = len(ceph.at_rest("a"))
     split.a.await_cond("Drifted", "True")
     assert split.a.state == "source" and split.a.ready.status == "False"
     ceph.polled("a", split.pair, 4)

@@ -380,10 +380,19 @@ def test_many_namespaces_come_and_go(lab, d):
 
 # ---- what others do to the status ----
 
+def replace_status(o, change):
+    """By PUT, of what is there: again when something is written meanwhile."""
+    def put_it():
+        found = o.get()
+        change(found)
+        status, answer = o.request("PUT", f"{o.path}/status", found)
+        assert status in (200, 409), answer
+        return status == 200
+    until(put_it, "the status is replaced")
+
+
 def empty(o):
-    status, answer = o.request("PUT", f"{o.path}/status",
-                               {**o.get(), "status": {}})
-    assert status == 200, answer
+    replace_status(o, lambda found: found.update(status={}))
 
 
 def test_status_emptied(lab, d):
@@ -418,11 +427,12 @@ def test_status_forged(lab, d):
     r = d.replica()
     o = lab.object(r)
     before = r.journal()
-    found = o.get()
-    found["status"]["accepted"]["replicationState"] = "source"
-    found["status"]["state"] = found["status"]["acceptedState"] = "source"
-    status, answer = lab.cluster.request("PUT", f"{o.path}/status", found)
-    assert status == 200, answer
+
+    def forge(found):
+        status = found["status"]
+        status["accepted"]["replicationState"] = "source"
+        status["state"] = status["acceptedState"] = "source"
+    replace_status(o, forge)
     never(lambda: r.journal() != before, "an act", 0.5)
     assert lab.main.alive()
 

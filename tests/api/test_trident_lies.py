@@ -104,7 +104,7 @@ def test_promoted_by_hand_though_it_is_not(trident):
     """A replica that is nothing of the kind, in a steady state: shown, and
     nothing is written."""
     pair, one = trident.ready("byhand")
-    before = len(trident.written())
+    before = len(trident.at_rest())
     trident.faults.add("ontap-unreadable", site="b")
     trident.tmr("b", pair.name).spec(state="promoted")
     trident.tmr("b", pair.name).await_said("promoted")

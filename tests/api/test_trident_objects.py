@@ -55,7 +55,7 @@ def test_a_relationship_of_another_claim_is_not_ours(trident):
 def test_two_relationships_of_one_claim(trident):
     """Nobody can tell which is meant: neither is touched."""
     pair, one = trident.ready("double")
-    before = len(trident.written())
+    before = len(trident.at_rest())
     trident.double.tmr("b", NS, "double", "established",
                        trident.double.remote_name("a", NS, "double"),
                        name="second")
@@ -126,7 +126,7 @@ def test_never_made_as_another_role(trident):
     trident.double.claim("b", NS, "role")
     trident.double.tmr("b", NS, "role", "promoted")
     trident.tmr("b", "role").await_said("promoted")
-    before = len(trident.written())
+    before = len(trident.at_rest())
     one = pair.make(trident.daemon(), verified=False)
     until(lambda: one.ready.status != "True" or one.state == "failed",
           "a refusal")
@@ -246,7 +246,7 @@ def test_policy_and_schedule_are_kept_through_failovers(trident):
 
 def test_mode_and_schedule_change_no_relationship(trident):
     pair, one = trident.ready("mode")
-    before = len(trident.written())
+    before = len(trident.at_rest())
     assert one.write("mode", "synchronous\n") == errno.EPERM
     assert one.error and one.read("mode").strip() == "asynchronous"
     one.write("schedule", "{mode: interval, rpo: 1h}\n")
@@ -289,7 +289,7 @@ def test_a_failover_leaves_the_source_as_it_is(trident):
 def test_somebody_who_uses_the_old_source_again_is_shown(trident):
     pair, one = trident.ready("comeback")
     one.go("promoting", "source")
-    before = len(trident.written())
+    before = len(trident.at_rest())
     trident.double.use("a", NS, pair.claim)
     one.await_cond("Degraded", "True", "SplitBrain")
     assert one.ask("swap") == errno.EBUSY and "force" in one.error

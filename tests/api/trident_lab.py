@@ -10,6 +10,7 @@ that has not arrived.
 import json
 import re
 import threading
+import time
 
 import pytest
 
@@ -251,6 +252,20 @@ class TridentLab(TridentSites):
                 for s in ([site] if site else self.clusters)
                 for r in self.asked(s)
                 if r["verb"] not in ("get", "list", "watch")]
+
+    def at_rest(self, seconds=0.3):
+        """What has been written, once nothing is added: the audit has a request
+        later than who asked has its answer."""
+        found, since = self.written(), time.monotonic()
+
+        def check():
+            nonlocal found, since
+            now = self.written()
+            if now != found:
+                found, since = now, time.monotonic()
+            return time.monotonic() - since > seconds * FACTOR
+        until(check, "the audit is complete")
+        return found
 
     def patches(self, of):
         """The bodies of those of relationships."""

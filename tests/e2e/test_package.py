@@ -245,7 +245,7 @@ def test_removed(machine):
     assert mounts(machine, "/mnt/uvr") == "1"
     must(machine, DPKG + "-r uvrfs")
     assert must(machine, "grep -c uvrfs /proc/self/mountinfo || true") == "0\n"
-    assert machine.run("pgrep -x uvrfs").out == ""
+    until(lambda: machine.run("pgrep -x uvrfs").out == "", "it has ended")
     must(machine, "! test -e /uvr && test -e /etc/uvrfs/uvrfs.yaml "
                   "&& test -e /var/lib/uvrfs/replications/guarded/r.yaml")
 

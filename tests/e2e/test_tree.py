@@ -167,6 +167,8 @@ def test_views_follow_the_state(d):
     assert link in os.listdir(d / ".uvrfs/by-state/source")
     assert link in os.listdir(d / ".uvrfs/by-source" / r.here)
     assert link in os.listdir(d / ".uvrfs/by-source/here")
+    # Others look at the journal of all: nothing follows later.
+    r.await_cond("Degraded", "False")
 
 
 @pytest.mark.parametrize("state, words", [

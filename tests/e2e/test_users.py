@@ -6,10 +6,12 @@ import shutil
 import signal
 import stat
 import subprocess
+import time
 
 import pytest
 
 import uvr
+from inotify import Watcher
 from uvr import CONFIG, FACTOR, PATIENT, get, libc, manifest, sh, until
 
 # fusermount3 wants users who have a name: the guest is nobody.
@@ -262,8 +264,8 @@ def test_mounted_from_outside(home):
         f"exec setpriv --reuid={GUEST} --regid={GUEST} --clear-groups "
         f"env HOME={home} {start}")
     try:
-        until(lambda: (home / ".local/state/uvrfs/uvrfs.pid").exists(), "ready")
-        pid = get(home / ".local/state/uvrfs/uvrfs.pid").strip()
+        file = home / ".local/state/uvrfs/uvrfs.pid"
+        pid = until(lambda: file.exists() and get(file).strip(), "ready")
         until(lambda: has_device(pid), "it waits for a mount")
         mount = f"{home}/uvrfs --mount-for"
         none = sh(f"sleep 1 & {mount} $! {home}/mnt")
@@ -336,6 +338,13 @@ def test_what_is_closed_is_seen_nowhere(closed):
 def test_who_may_only_read_changes_nothing(shared):
     """Nor does he make others believe that something has changed."""
     r = shared.replica("readable", mode="asynchronous", ns="plain")
+    # What its own birth has changed is told a moment later.
+    watcher, since = Watcher().add(r.path).add(r / "plan"), time.monotonic()
+    while time.monotonic() - since < 0.3 * FACTOR:
+        if not all(event.path.endswith("/status.json")
+                   for event in watcher.read(0.1)):
+            since = time.monotonic()
+    watcher.close()
     told = uvr.background(f"inotifywait -q -m -e modify,close_write,attrib,"
                           f"create,delete,move {r.path} {r.path}/plan")
     until(lambda: "inotify" in os.popen(
