@@ -54,9 +54,10 @@ def is_free(port):
 
 
 def free_ports(number):
-    """The first of some that nobody has, and that no other worker tries."""
+    """The first of some that nobody has, and that no other worker tries: one
+    may see them free before the other has them."""
     for turn in range(20):
-        first = 10000 + (os.getpid() + number * 20 + turn * 97) % 2500 * PORTS
+        first = 10000 + (e2e.place(10) + number + turn * 97) % 2500 * PORTS
         if all(is_free(first + i) for i in range(PORTS)):
             return first
     raise AssertionError("no ports")

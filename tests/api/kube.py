@@ -194,7 +194,9 @@ class Cluster:
             line = pathlib.Path(f"/proc/{pid}/cmdline").read_text()
         except OSError:
             return 0
-        return pid if f"{self.base}/" in line and not has_ended(pid) else 0
+        # There is none for a moment while it becomes another program.
+        ours = not line or f"{self.base}/" in line
+        return pid if ours and not has_ended(pid) else 0
 
     def _kill(self, daemon, number=signal.SIGKILL):
         pid = self.pid(daemon)

@@ -5,7 +5,6 @@ import concurrent.futures
 import errno
 import os
 import re
-import signal
 import subprocess
 
 import pytest
@@ -16,7 +15,7 @@ from daemons import (LEASE, NS, Node, body_of, configure, kept as agrees,
 from inotify import CLOSE_WRITE, CREATE, DELETE, Watcher
 from keeper import (Kept, Programs, await_requests, other,  # noqa: F401
                     outlasts)
-from shell import FACTOR, background, call, until
+from shell import FACTOR, background, call, freeze, until
 from uvr import Uvr, is_dead
 
 # How often the daemon ends while programs run in loops.
@@ -171,7 +170,7 @@ def test_a_write_that_was_accepted_is_not_asked_again(new, store):
 
 def test_what_was_asked_of_nobody_is_asked_of_the_next(kept):
     r = kept.replica()
-    kept.process.send_signal(signal.SIGSTOP)
+    freeze(kept.process.pid)
     echo = background(f"echo promoting > {r / 'state'}")
     await_requests(kept, 1)
     kept.kill9()

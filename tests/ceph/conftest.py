@@ -59,7 +59,7 @@ def config(rig, site, **other):
 def running_rig(number=0, osds=1):
     """A pair of clusters, with 200 ports of its own for each number up to 2."""
     with tempfile.TemporaryDirectory(prefix="uvr-ceph-") as base:
-        one = Rig(base, 20000 + (os.getpid() + number * 20) % 60 * 200, osds)
+        one = Rig(base, 20000 + (e2e.place(3) + number) % 60 * 200, osds)
         try:
             yield one.start()
         finally:

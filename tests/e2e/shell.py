@@ -27,8 +27,11 @@ def until(check, what, seconds=10.0):
 def freeze(pid):
     """Stops a process; when this returns, none of its threads runs any more."""
     def is_stopped():
-        states = [at.read_text().rpartition(") ")[2][0]
-                  for at in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
+        try:
+            states = [at.read_text().rpartition(") ")[2][0] for at in
+                      pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
+        except OSError:         # a thread that has just ended
+            return False
         return set(states) == {"T"}
     os.kill(pid, signal.SIGSTOP)
     until(is_stopped, "it is stopped")

@@ -12,6 +12,7 @@ import pytest
 from inotify import MODIFY, Watcher
 from keeper import (Kept, Programs, await_requests, other,  # noqa: F401
                     outlasts)
+from shell import freeze
 from story import (Audit, Story, history_of, no_act_is_done_twice,
                    nothing_is_torn, quiet, seeded)
 from uvr import (FACTOR, PATIENT, background, call, destroy_all, get,
@@ -169,7 +170,7 @@ def test_pollers_go_on(kept):
 def test_what_was_asked_of_nobody_is_asked_of_the_next(kept):
     """A request that no daemon had read when it died."""
     r = kept.replica()
-    kept.process.send_signal(signal.SIGSTOP)
+    freeze(kept.process.pid)
     echo = background("echo promoting > state", cwd=r.path)
     await_requests(kept, 1)
     kept.kill9()
