@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An API server, proxies in front of it, and the end-to-end fixtures."""
 import contextlib
+import functools
 import importlib.util
 import os
 import pathlib
@@ -108,6 +109,13 @@ def make_proxy(cluster):
 @pytest.fixture
 def proxy(make_proxy):
     return make_proxy()
+
+
+@pytest.fixture
+def limited(cluster):
+    """Gives `limited` rights, in place of those before, until the test's end."""
+    yield functools.partial(cluster.grant, "limited")
+    cluster.revoke("limited")
 
 
 @pytest.fixture(scope="session")

@@ -163,29 +163,35 @@ def test_two_attachments(lab, d):
     await_pvc(r, attachedTo="node-2")
 
 
-def test_no_rights_for_claims(lab, d, cluster):
+@pytest.fixture
+def with_less(lab, cluster, limited):
+    """A daemon that may not look at claims."""
+    limited(RULES)
+    one = lab.new(kubeconfig=cluster.kubeconfig("limited"), lead="false")
+    yield one
+    if one.alive():
+        one.stop()
+
+
+def test_no_rights_for_claims(lab, d, limited, with_less):
     """Everything else works, and the file says why it knows nothing."""
-    cluster.grant("limited", RULES)
     r = bound(lab, d)
-    e = lab.daemon(kubeconfig=cluster.kubeconfig("limited"), lead="false")
-    s = e.uvr("database", r.name)
+    s = with_less.start().uvr("database", r.name)
     found = until(lambda: "forbidden" in pvc(s).get("unknown", "") and pvc(s),
                   "it is told")
     assert "limited" in found["unknown"] and "phase" not in found
     await_pvc(r, phase="Bound")
     # Its writes are as good as anybody's.
-    s.go("promoting", "source")
+    s.await_allowed("promoting").go("promoting", "source")
     assert lab.object(r).history() == ["replica", "promoting", "source"]
     # With rights it is known.
-    cluster.grant("limited", RULES + [
+    limited(RULES + [
         {"apiGroups": [""], "verbs": ["list", "watch", "get"],
          "resources": ["persistentvolumeclaims"]}])
     until(lambda: pvc(s).get("phase") == "Bound", "with rights it is known", 40)
     for unknown in ("volumeUnknown", "attachedUnknown"):
         until(lambda key=unknown: "forbidden" in pvc(s).get(key, ""), unknown)
     assert "attachedTo" not in pvc(s)
-    e.stop()
-    cluster.revoke("limited")
 
 
 def test_on_a_follower_too(lab, d, watcher):

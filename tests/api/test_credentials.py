@@ -126,20 +126,19 @@ def test_an_unverified_server_is_told_of(make_node, store):
     works(node)
 
 
-def test_rights_that_are_taken_away(make_node, store):
-    store.grant("limited", [ALL, STATUS, LEASES])
+def test_rights_that_are_taken_away(make_node, limited):
+    limited([ALL, STATUS, LEASES])
     node = make_node(user="limited").await_lead()
     r = node.replica()
-    store.grant("limited", [READ, LEASES])
+    limited([READ, LEASES])
     code = r.ask("promoting")
     assert code in (errno.EACCES, errno.EHOSTUNREACH), code
     assert "answered 403" in r.error and r.state == "replica"
-    store.grant("limited", [ALL, STATUS])
+    limited([ALL, STATUS])
     r.await_cond("Ready", "Unknown", "StoreUnreachable", seconds=20)
     until(lambda: not node.leads(), "it leads no longer", 15)
-    store.grant("limited", [ALL, STATUS, LEASES])
+    limited([ALL, STATUS, LEASES])
     r.await_cond("Ready", "True", seconds=30)
     node.await_lead(15)
     fail_over(r)
     once(r)
-    store.revoke("limited")

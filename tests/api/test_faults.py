@@ -65,13 +65,27 @@ LIST = ("GET", r"unifiedvolumereplications\?limit=")
 
 
 @pytest.fixture(scope="module")
-def node(make_shared_node):
+def leader(make_shared_node):
     return make_shared_node().await_lead()
 
 
+def revived(one):
+    """Who has died in another test lives again."""
+    if not one.alive():
+        one.proxy.clear()
+        one.unmount()
+        one.start()
+    return one
+
+
+@pytest.fixture
+def node(leader):
+    return revived(leader)
+
+
 @pytest.fixture(scope="module")
-def idle(node):
-    return node.replica(new_name("idle"))
+def idle(leader):
+    return leader.replica(new_name("idle"))
 
 
 def await_server(node):
@@ -322,7 +336,7 @@ def reader(make_shared_node, node):
     """A daemon that never leads: what it shows is what it has been told."""
     if not hasattr(make_shared_node, "reader"):
         make_shared_node.reader = make_shared_node(lead=False)
-    yield make_shared_node.reader
+    yield revived(make_shared_node.reader)
     assert make_shared_node.reader.alive()
     make_shared_node.reader.proxy.clear()
     make_shared_node.reader.check_reports()

@@ -758,15 +758,17 @@ def test_manifests_apply_unchanged(lab, d, text):
     lab.kubectl("apply", "--dry-run=server", "-f", "-", input=text)
     o = Object(lab, meta["namespace"], meta["name"])
     assert not o.is_there
-    lab.apply(text)
-    assert o.spec == wanted["spec"]
-    o.await_ready("True")
-    assert o.meta.get("labels", {}) == meta.get("labels", {})
-    assert o.status["accepted"] == wanted["spec"]
-    # The bytes of spec.yaml are ours; what they say is the same.
-    shown = yaml.safe_load(d.uvr(o.ns, o.name).read("spec.yaml"))
-    assert shown["spec"] == wanted["spec"]
-    o.kubectl("delete")
+    try:
+        lab.apply(text)
+        assert o.spec == wanted["spec"]
+        o.await_ready("True")
+        assert o.meta.get("labels", {}) == meta.get("labels", {})
+        assert o.status["accepted"] == wanted["spec"]
+        # The bytes of spec.yaml are ours; what they say is the same.
+        shown = yaml.safe_load(d.uvr(o.ns, o.name).read("spec.yaml"))
+        assert shown["spec"] == wanted["spec"]
+    finally:                    # others of these have the same name
+        o.kubectl("delete")
     assert not o.is_there
 
 

@@ -17,11 +17,12 @@ import pytest
 
 import proxy as faults
 from conftest import free_ports
-from kube import ADMIN, HERE, LIMITED, has_ended
+from kube import ADMIN, ATTACHMENTS, HERE, LIMITED, has_ended
 from pki import SERVER_NAMES
 from shell import until
 
 NAMESPACES = "/api/v1/namespaces"
+VOLUMES = "/api/v1/persistentvolumes"
 MAPS = f"{NAMESPACES}/default/configmaps"
 NEW = itertools.count(1)
 
@@ -266,18 +267,26 @@ def test_audit_counts_each_once(cluster):
     assert cluster.requests(mark, user="limited", agent="counted/") == []
 
 
-def test_claims(cluster):
+@pytest.fixture
+def tidy(cluster):
+    """What belongs to no namespace is in nobody's way afterwards."""
+    yield
+    cluster.remove(f"{ATTACHMENTS}/pv-1-node-1")
+    for name in ("pv-1", "pv-2"):
+        cluster.remove(f"{VOLUMES}/{name}")
+
+
+def test_claims(cluster, tidy):
     cluster.make_pvc("apps", "data", pv="pv-1", node="node-1")
     cluster.make_pvc("apps", "more", phase="Pending")
     cluster.make_pvc("apps", "gone", phase="Lost", pv="pv-2")
     out = cluster.kubectl("get", "pvc", "-n", "apps", "--no-headers").stdout
     assert [line.split()[:2] for line in out.splitlines()] == [
         ["data", "Bound"], ["gone", "Lost"], ["more", "Pending"]]
-    volume = cluster.request("GET", "/api/v1/persistentvolumes/pv-1")[1]
+    volume = cluster.request("GET", f"{VOLUMES}/pv-1")[1]
     assert volume["status"]["phase"] == "Bound"
     assert volume["spec"]["claimRef"]["name"] == "data"
-    attachment = cluster.request(
-        "GET", "/apis/storage.k8s.io/v1/volumeattachments/pv-1-node-1")[1]
+    attachment = cluster.request("GET", f"{ATTACHMENTS}/pv-1-node-1")[1]
     assert attachment["status"]["attached"] is True
     claim = f"{NAMESPACES}/apps/persistentvolumeclaims/data"
     cluster.remove(claim)

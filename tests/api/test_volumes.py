@@ -18,7 +18,7 @@ def pvc(r):
 
 def test_phase_volume_and_node(make_node, store):
     r = make_node().await_lead().replica()
-    name = r.volume_names()[0]
+    name, pv = r.volume_names()[0], f"pv-{r.name}"
     until(lambda: pvc(r) == {"phase": "absent"}, "the claims are listed")
     watcher = Watcher().add(r.path)
     store.make_pvc(NS, name, phase="Pending")
@@ -26,25 +26,24 @@ def test_phase_volume_and_node(make_node, store):
     until(lambda: pvc(r) == {"phase": "Pending"}, "the phase")
     store.remove(f"/api/v1/namespaces/{NS}/persistentvolumeclaims/{name}")
     until(lambda: pvc(r) == {"phase": "absent"}, "it is gone")
-    store.make_pvc(NS, name, pv="pv-1", node="node-7")
-    until(lambda: pvc(r) == {"phase": "Bound", "volume": "pv-1",
+    store.make_pvc(NS, name, pv=pv, node="node-7")
+    until(lambda: pvc(r) == {"phase": "Bound", "volume": pv,
                              "volumePhase": "Bound", "attachedTo": "node-7"},
           "where it is attached")
     # Several nodes may have it; others of that time have another one.
-    store.attach("pv-1", "node-8")
-    store.attach("pv-10", "node-9")
-    store.remove(f"{ATTACHMENTS}/pv-1-node-7")
+    store.attach(pv, "node-8")
+    store.attach(f"{pv}0", "node-9")
+    store.remove(f"{ATTACHMENTS}/{pv}-node-7")
     until(lambda: pvc(r).get("attachedTo") == "node-8", "it has moved")
-    store.set_status(f"{ATTACHMENTS}/pv-1-node-8", {"attached": False})
+    store.set_status(f"{ATTACHMENTS}/{pv}-node-8", {"attached": False})
     until(lambda: pvc(r).get("attachedTo") == "", "it is detached")
     watcher.close()
     # The size is that of the text, whatever it has become.
     assert (r.path / "volumes").stat().st_size == len(r.read("volumes"))
 
 
-def test_without_the_rights(make_node, store):
-    store.grant("limited", [ALL, STATUS, LEASES])
+def test_without_the_rights(make_node, limited):
+    limited([ALL, STATUS, LEASES])
     r = make_node(user="limited").await_lead().replica()
     until(lambda: "answered 403" in str(pvc(r).get("unknown")), "it says why")
     assert r.conditions["Ready"].status == "True"
-    store.revoke("limited")

@@ -142,11 +142,13 @@ def test_two_daemons_take_turns(at_a, at_b, images):
     until(enough, "ten snapshots", 60)
     assert at_a.process.poll() is None and at_b.process.poll() is None
     at_a.stop()
-    last = max(taken)
-    until(lambda: images.snapshots("site-a", image)[-1]["id"] > last + 1,
-          "the other one goes on", 30)
-    assert int(b.read("lag")) < 30
-    at_a.start()
+    try:
+        last = max(taken)
+        until(lambda: images.snapshots("site-a", image)[-1]["id"] > last + 1,
+              "the other one goes on", 30)
+        assert int(b.read("lag")) < 30
+    finally:
+        at_a.start()
 
 
 def test_another_uvrfs_at_work_is_waited_for(at_b, images):

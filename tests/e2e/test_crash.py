@@ -141,8 +141,18 @@ ACTS = {
 
 
 @pytest.fixture(scope="module")
-def crashing(make_shared):
+def shared(make_shared):
     return make_shared(config=PATIENT)
+
+
+@pytest.fixture
+def crashing(shared):
+    """A test that fails may leave it dead, or about to die."""
+    for cluster in shared.sim.glob("*/faults"):
+        cluster.write_text("")
+    if not shared.alive():
+        shared.start()
+    return shared
 
 
 @pytest.mark.parametrize("when", ["crash-before", "crash-after"])

@@ -84,11 +84,14 @@ def test_scratch_files_belong_to_who_made_them(shared):
 def test_the_quota_of_one_is_not_that_of_another(shared):
     r = shared.replica("quotas", ns="guarded")
     fill = "for i in $(seq 8); do truncate -s 4M .big$i || exit; done; "
-    done = as_user(GUEST, fill + "echo x > .more", cwd=r.path)
-    assert done.rc != 0 and "quota" in done.err.lower(), done
-    assert as_user(OPERATOR, "echo x > .other; cat .other; rm .other",
-                   cwd=r.path).out == "x\n"
-    assert as_user(GUEST, "rm -f .big* .more", cwd=r.path).rc == 0
+    try:
+        done = as_user(GUEST, fill + "echo x > .more", cwd=r.path)
+        assert done.rc != 0 and "quota" in done.err.lower(), done
+        assert as_user(OPERATOR, "echo x > .other; cat .other; rm .other",
+                       cwd=r.path).out == "x\n"
+    finally:        # who is over it can't write anywhere else
+        tidied = as_user(GUEST, "rm -f .big* .more", cwd=r.path)
+    assert tidied.rc == 0, tidied
 
 
 def test_several_at_once(shared):
