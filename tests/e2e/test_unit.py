@@ -22,6 +22,11 @@ pytestmark = pytest.mark.skipif(
     reason="no systemd, or no unit beside the daemon")
 
 
+def place():
+    """Of the daemon, for the unit."""
+    return UNIT.read_text().split("ExecStart=")[1].split()[0]
+
+
 def test_exposure():
     done = sh(f"systemd-analyze security --offline=true --threshold=20 "
               f"--no-pager {UNIT}")
@@ -31,7 +36,7 @@ def test_exposure():
 @pytest.fixture(scope="module")
 def machine(empty_machine):
     made = empty_machine
-    made.copy(BINARY, UNIT.read_text().split("ExecStart=/")[1].split()[0])
+    made.copy(BINARY, place()[1:])
     made.copy(UNIT, f"{UNITS}/uvrfs.service")
     for kind in "sysusers", "tmpfiles":
         made.copy(ROOT / f"mount/uvrfs.{kind}", f"usr/lib/{kind}.d/uvrfs.conf")
@@ -144,11 +149,16 @@ def test_a_nudger_that_is_killed(machine):
         [f"{FOWNER | DAC_OVERRIDE:016x}"]
 
 
-def test_where_no_mount_is_kept(machine):
+@pytest.mark.parametrize("lines", [
+    "FileDescriptorStoreMax=0",
+    # What a kernel without FUSE_HAS_RESEND comes to.
+    "ExecStart=\nExecStart={} -o basic --await-mount /uvr"])
+def test_where_no_mount_is_kept(machine, lines):
     """As before Linux 6.9: a dead mount, and soon another one."""
     dropins = f"/{UNITS}/uvrfs.service.d"
     dropin = f"{dropins}/y.conf"
-    done = machine.run(f"mkdir -p {dropins} && printf '[Service]\nFileDescriptorStoreMax=0\n' > "
+    text = "[Service]\n" + lines.format(place())
+    done = machine.run(f"mkdir -p {dropins} && echo {shlex.quote(text)} > "
                        f"{dropin} && systemctl daemon-reload && "
                        "systemctl stop uvrfs && systemctl start uvrfs")
     assert done.rc == 0, done
@@ -164,7 +174,7 @@ def test_where_no_mount_is_kept(machine):
     mounts = machine.run("grep -c ' /uvr ' /proc/self/mountinfo")
     assert mounts.out == "1\n", "a dead mount below"
     machine.run(f"kill $(cat /tmp/sleeps); rm {dropin}; "
-                "systemctl daemon-reload")
+                "systemctl daemon-reload; systemctl restart uvrfs")
 
 
 def test_a_state_is_watched_from_the_start_on(machine):
