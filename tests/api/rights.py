@@ -29,10 +29,8 @@ def objects(*paths):
 
 
 def bind(cluster):
-    """The accounts, their roles, and who of the pods has which."""
+    """The accounts, their roles, and who has which."""
     cluster.kubectl("apply", "-f", STORE, "-f", BACKENDS)
-    cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(
-        o for o in objects(PODS) if o["kind"] == "ClusterRoleBinding"))
 
 
 def user_of(account):

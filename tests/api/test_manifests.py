@@ -69,23 +69,44 @@ def test_the_server_takes_them(prepared):
 # What is in them is whose account there.
 PEERS = {"uvrfs-peer": AT_PEER[CONTROLLER], "uvrfs-peer-view": AT_PEER[NODE]}
 
+VOLUMES = ("list", "persistentvolumes")
+STORES = ("patch", "unifiedvolumereplications.replication.unified.io")
+ACTS = ("patch", "volumereplications.replication.storage.openshift.io")
+DEFINITIONS = ("patch", "customresourcedefinitions.apiextensions.k8s.io")
+SECRETS = ("get", "secrets")
 
-def make_tokens(peer):
+# The file of the page, the account that it is of, and what that may do.
+KUBECONFIGS = (("dr", CONTROLLER, {VOLUMES, STORES, ACTS}),
+               ("prod", AT_PEER[CONTROLLER], {VOLUMES, ACTS}),
+               ("prod-view", AT_PEER[NODE], {VOLUMES}))
+
+
+def make_tokens(here, peer):
     """As the controller of such Secrets does, which does not run here."""
-    for account in PEERS.values():
+    for name, account, _ in KUBECONFIGS:
+        cluster = here if name == "dr" else peer
         path = f"/api/v1/namespaces/uvrfs/secrets/{account}"
-        until(lambda path=path: peer.request("GET", path)[0] == 200,
-              "the Secret is made", 30)
-        data = {**token_of(peer, account), "ca.crt": peer.ca.crt.read_text()}
-        code, answer = peer.request("PATCH", path, {"data": {
+        until(lambda cluster=cluster, path=path:
+              cluster.request("GET", path)[0] == 200, "the Secret is made", 60)
+        data = {**token_of(cluster, account),
+                "ca.crt": cluster.ca.crt.read_text()}
+        code, answer = cluster.request("PATCH", path, {"data": {
             key: base64.b64encode(text.encode()).decode()
             for key, text in data.items()}})
         assert code == 200, answer
 
 
+def rights_of(cluster, kubeconfig):
+    """(verb, resource)."""
+    text = cluster.kubectl("auth", "can-i", "--list",
+                           kubeconfig=kubeconfig).stdout
+    return {(verb, line.split()[0]) for line in text.splitlines()
+            for verb in line.rpartition("[")[2].rstrip("]").split()}
+
+
 def test_what_comes_before_them(cluster, other_cluster, tmp_path):
-    """As typed: the peer's kubeconfigs have the rights and no others."""
-    block, = blocks_of("docs/store-kubernetes.md", "bash")
+    """As typed: the kubeconfigs have the rights that they need and no others."""
+    accounts, in_pods = blocks_of("docs/store-kubernetes.md", "bash")
     for name, one_of in (("here", cluster), ("peer", other_cluster)):
         (tmp_path / name).write_text(one_of.kubeconfig("token").read_text())
     (tmp_path / "docs").symlink_to(ROOT / "docs")
@@ -93,30 +114,29 @@ def test_what_comes_before_them(cluster, other_cluster, tmp_path):
     (tmp_path / "uvrfs").symlink_to(BINARY)
     try:
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            filled = pool.submit(make_tokens, other_cluster)
-            done = sh(f"set -e\nPATH={tmp_path}:$PATH\n" + block.replace(
-                "rm kubeconfig",
-                'cp kubeconfig "kept/uvrfs-peer$may"; rm kubeconfig'),
-                cwd=tmp_path, seconds=60)
+            filled = pool.submit(make_tokens, cluster, other_cluster)
+            done = sh(f"set -e\nPATH={tmp_path}:$PATH\n{accounts}\n"
+                      f"cp *.kubeconfig kept\n{in_pods}", cwd=tmp_path,
+                      seconds=60)
             filled.result()
         assert done.rc == 0, done
-        assert not (tmp_path / "kubeconfig").exists()
-        for name, account in PEERS.items():
-            kubeconfig = tmp_path / "kept" / name
-            may = other_cluster.kubectl("auth", "can-i", "--list",
-                                        kubeconfig=kubeconfig).stdout
-            assert re.search("^persistentvolumes .*list", may, re.M), may
-            assert bool(re.search("^volumereplications[.].* patch", may, re.M)
-                        ) == (account == AT_PEER[CONTROLLER]), may
-            assert "secrets" not in may
-            secret = cluster.request(
-                "GET", f"/api/v1/namespaces/uvrfs/secrets/{name}")[1]
-            assert base64.b64decode(secret["data"]["kubeconfig"]).decode() == \
-                kubeconfig.read_text()
+        assert not list(tmp_path.glob("*.kubeconfig"))
+        for name, account, rights in KUBECONFIGS:
+            kubeconfig = tmp_path / f"kept/{name}.kubeconfig"
+            at = cluster if name == "dr" else other_cluster
+            assert rights_of(at, kubeconfig) & {
+                VOLUMES, STORES, ACTS, DEFINITIONS, SECRETS} == rights, name
+            for secret, peers in PEERS.items():
+                if at is cluster or account != peers:
+                    continue
+                made = cluster.request(
+                    "GET", f"/api/v1/namespaces/uvrfs/secrets/{secret}")[1]
+                assert base64.b64decode(made["data"]["kubeconfig"]).decode() \
+                    == kubeconfig.read_text()
     finally:
         for one_of in cluster, other_cluster:
             one_of.kubectl("delete", "-n", "uvrfs", "--ignore-not-found",
-                           "secret", *PEERS, *PEERS.values())
+                           "secret", CONTROLLER, *PEERS, *PEERS.values())
 
 
 def pods():

@@ -117,7 +117,7 @@ def may_not(lab, site, rights):
 @pytest.mark.limit(240)
 def test_nodes_ask_and_controllers_act(store, other_cluster):
     acts = granted(BACKENDS, account=AT_PEER[CONTROLLER])
-    looks = {"b": granted(BACKENDS, PODS, account=NODE),
+    looks = {"b": granted(BACKENDS, account=NODE),
              "a": granted(BACKENDS, account=AT_PEER[NODE])}
     labs = []
     for kind in VENDORS.values():
