@@ -135,7 +135,8 @@ static json_t *make_notes(const struct deed *d, enum ceph_word word)
 	   anew. */
 	if (d->other.last_sync)
 		time_text_ms(d->other.last_sync, when);
-	note_step_down(d, note);
+	if (steps_down)
+		note_step_down(d, note);
 	return json_pack("{s:{s:s?, s:s?}}", "annotations", CEPH_SYNCED_BEFORE,
 			 word == CEPH_RESYNC ? when : NULL, CEPH_STEPPED_DOWN,
 			 steps_down ? note : NULL);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void buf_init(struct buf *b, size_t max)
 {
@@ -122,6 +123,22 @@ void buf_escape_also(struct buf *b, const char *s, const char *also)
 		for (i = 0; i < step; i++)
 			buf_printf(b, "\\x%02x", c[i]);
 	}
+}
+
+int buf_write(const struct buf *b, int fd)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < b->len) {
+		n = write(fd, b->data + done, b->len - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	return 0;
 }
 
 const char *buf_str(const struct buf *b)

@@ -49,6 +49,9 @@ void buf_escape_also(struct buf *b, const char *s, const char *also);
 /* The text so far, never NULL. */
 const char *buf_str(const struct buf *b);
 
+/* Writes all of it to @fd, where it blocks; 0, or a negative errno. */
+int buf_write(const struct buf *b, int fd);
+
 /* Hands the bytes over to the caller, who frees them; @b is empty again. */
 char *buf_steal(struct buf *b);
 

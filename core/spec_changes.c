@@ -83,8 +83,7 @@ static void compare_endpoints(struct changes *c, const struct spec *from,
 			      const struct spec *to)
 {
 	if (!endpoint_equal(&from->source, &to->source) &&
-	    endpoint_equal(&from->source, &to->destination) &&
-	    endpoint_equal(&from->destination, &to->source)) {
+	    spec_endpoints_exchanged(from, to)) {
 		add(c, "endpoints exchanged");
 		return;
 	}

@@ -71,22 +71,6 @@ int disk_read(const struct place *p, struct buf *out, struct error *err)
 	return rc < 0 ? fail_at(err, -rc, p, "reading") : 0;
 }
 
-static int write_all(int fd, const struct buf *text)
-{
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < text->len) {
-		n = write(fd, text->data + done, text->len - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		done += (size_t)n;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
 static int write_temp(const struct place *p, const char *temp,
 		      const struct buf *text, struct error *err)
 {
@@ -97,7 +81,9 @@ static int write_temp(const struct place *p, const char *temp,
 		    0600);
 	if (fd < 0)
 		return fail_at(err, errno, p, "writing");
-	rc = write_all(fd, text);
+	rc = buf_write(text, fd);
+	if (rc == 0 && fsync(fd) < 0)
+		rc = -errno;
 	if (close(fd) < 0 && rc == 0)
 		rc = -errno;
 	return rc < 0 ? fail_at(err, -rc, p, "writing") : 0;

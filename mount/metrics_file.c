@@ -25,22 +25,6 @@ static void remove_at(int dir)
 	unlinkat(dir, NAME, 0);
 }
 
-static int write_all(int fd, const struct buf *text)
-{
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < text->len) {
-		n = write(fd, text->data + done, text->len - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 /* Nobody needs it after a crash of the machine: it is not synced. */
 static int write_new(int dir, const struct buf *text)
 {
@@ -53,7 +37,7 @@ static int write_new(int dir, const struct buf *text)
 		    0644);
 	if (fd < 0)
 		return -errno;
-	rc = write_all(fd, text);
+	rc = buf_write(text, fd);
 	if (close(fd) < 0 && rc == 0)
 		rc = -errno;
 	return rc;
