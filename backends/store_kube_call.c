@@ -137,6 +137,7 @@ int writing_call(struct writing *wr, struct kube_request *q, json_t **reply,
 			json_decref(*reply);
 			*reply = NULL;
 		}
+		wr->unheard |= kube_may_have_happened(rc);
 		if (!kube_may_have_happened(rc) || is_away(wr->k) ||
 		    wr->end - clock_monotonic() < 500)
 			return rc;

@@ -73,7 +73,9 @@ struct writing {
 	char version[64];		/* it is at */
 	int64_t generation;
 	int64_t end;			/* monotonic ms */
-	char writer[160];		/* the name of this write: status.writer */
+	bool unheard;			/* it may have been made, for all that we
+					   were told */
+	char writer[OBJECT_WRITER_MAX];	/* the name of this write: status.writer */
 };
 
 /* store_kube_call.c: the worker's.  All fail as kube_call does. */

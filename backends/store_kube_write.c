@@ -229,6 +229,27 @@ static int write_object(struct writing *wr, struct error *err)
 	return 0;
 }
 
+/* What is asked is in the object; that it is accepted follows. */
+static int accept(struct writing *wr, struct store_write *w, struct error *err)
+{
+	struct status *status = with_generation(wr);
+	json_t *reply = NULL;
+	int rc;
+
+	if (!status)
+		return fail(err, ENOMEM, "no memory for a status");
+	rc = write_status(wr, status, &reply, err);
+	if (rc == 0)
+		rc = check_kept(wr, reply, err);
+	if (rc == 0 && !(w->kept = object_read(reply, err)))
+		rc = -err->code;
+	else if (rc == -ECANCELED || rc == -ENOENT)
+		rc = resolve(wr, &w->kept, err);
+	json_decref(reply);
+	status_unref(status);
+	return rc;
+}
+
 static int save(struct store *s, struct store_write *w, struct error *err)
 {
 	struct writing wr = {
@@ -237,8 +258,7 @@ static int save(struct store *s, struct store_write *w, struct error *err)
 		.generation = w->object ? w->object->generation : 0,
 		.end = clock_monotonic() + WRITE_MS,
 	};
-	struct status *status;
-	json_t *reply = NULL;
+	bool asked = false;
 	int rc;
 
 	writing_path(w->namespace, w->name, wr.path);
@@ -250,23 +270,17 @@ static int save(struct store *s, struct store_write *w, struct error *err)
 	rc = write_object(&wr, err);
 	if (rc == -ECANCELED && *wr.version)
 		return writing_look_anew(&wr, err);
-	if (rc < 0)
+	if (rc == 0) {
+		asked = w->asks;
+		rc = accept(&wr, w, err);
+	}
+	if (rc == 0 || rc == -ECANCELED || (!asked && !wr.unheard))
 		return rc;
-	status = with_generation(&wr);
-	if (!status)
-		return fail(err, ENOMEM, "no memory for a status");
-	rc = write_status(&wr, status, &reply, err);
-	if (rc == 0)
-		rc = check_kept(&wr, reply, err);
-	if (rc == 0 && !(w->kept = object_read(reply, err)))
-		rc = -err->code;
-	else if (rc == -ECANCELED || rc == -ENOENT)
-		rc = resolve(&wr, &w->kept, err);
-	else if (rc < 0 && w->asks)
-		error_prefix(err, "it is asked for, and may still be carried "
-				  "out, but was not accepted yet: ");
-	json_decref(reply);
-	status_unref(status);
+	error_prefix(err, w->asks ? "it is asked for, and may still be carried "
+				    "out, but was not accepted yet: "
+				  : "it may be kept all the same: ");
+	if (wr.unheard && w->unheard)
+		snprintf(w->unheard, OBJECT_WRITER_MAX, "%s", wr.writer);
 	return rc;
 }
 

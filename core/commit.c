@@ -92,7 +92,6 @@ static void publish(struct world *w, struct commit *c)
 	bool spec_changed = c->spec != before.spec;
 
 	before.seen = sight_ref(before.seen);
-
 	if (c->kept)
 		shared_published(w, r, c);
 	c->moves = !r->status ||
@@ -151,6 +150,7 @@ static void commit_run(struct job *job)
 		.undecided = c->undecided,
 		.drop_force = c->drop_force,
 		.backend = c->backend,
+		.unheard = c->unheard,
 	};
 
 	if (c->derived && __atomic_load_n(&c->world->stopping,
@@ -203,6 +203,7 @@ static void answer(struct world *w, struct commit *c)
 		if (!e)
 			return;
 		w->counts.edits[EDIT_FAILED]++;
+		shared_note_unheard(r, c);
 		replication_set_refusal(w, r, &e->who, c->err.msg);
 		world_audit_line(w, r->ns->name, r->name, &e->who, "failed",
 				 "%s: %s", c->audit, c->err.msg);
@@ -311,12 +312,12 @@ static void commit_done(struct job *job)
 	if (c->rc == -EUCLEAN) {
 		work->unsure = true;
 		c->rc = -EIO;
-	} else if (c->rc == 0) {
-		work->unsure = false;
 	}
+	work->unsure = work->unsure && c->rc != 0;
 	work->committing = false;
 	work->coming = NULL;
 	r->ns->busy--;
+	shared_find_kept(c);
 	if (work->gone) {
 		abandon(w, c);
 		return;

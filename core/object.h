@@ -29,6 +29,8 @@
 /* WRITER GENERATION: which daemon asks for this spec and will accept it. */
 #define OBJECT_ASKED_BY "uvrfs/asked-by"
 
+#define OBJECT_WRITER_MAX 160
+
 struct object {
 	char namespace[64];
 	char name[254];
@@ -47,7 +49,7 @@ struct object {
 	char *fault;		/* and this says how */
 	struct spec *spec;	/* as accepted; NULL, with status: nothing is */
 	struct status *status;	/* its `version` is that of the object */
-	char writer[160];	/* which write of whom the status is */
+	char writer[OBJECT_WRITER_MAX];	/* which write of whom the status is */
 	bool looked_up;		/* not told by the watch, so that its end may have
 				   been told already */
 	int64_t as_of;		/* ms: the newest at this time; 0: it can't be

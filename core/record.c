@@ -212,7 +212,7 @@ void replication_set_refusal(struct world *w, struct replication *r,
 		.sentence = strdup(sentence),
 		.at = w->now,
 		.who = {.uid = who->uid, .pid = who->pid,
-			.command = strdup(who->command)},
+			.command = strdup(who->command), .call = who->call},
 	};
 	world_change(w, r, &before, FACET_REFUSAL);
 	refusal_finish(&before.refusal);

@@ -32,6 +32,7 @@ void shared_forget(struct replication *r)
 	shared_unclaim(r);
 	object_free(part->object);
 	object_free(part->later);
+	free(part->unheard);
 	status_unref(part->stored);
 	free(part);
 	r->work->shared = NULL;
@@ -210,6 +211,7 @@ static void take(struct world *w, struct replication *r, struct object *o)
 	if (!part->object || part->object->generation != o->generation)
 		part->ask_at = 0;
 	set_object(w, r, o);
+	shared_hear(w, r, o);
 	part->witnessed |= o->status != NULL;
 	if (!r->spec && o->status)
 		bear(w, r);

@@ -77,6 +77,9 @@ struct store_write {
 	const struct backend *backend;	/* who serves it, or NULL */
 	struct object *kept;	/* out: NULL, or the object as it is now, the
 				   caller's */
+	char *unheard;		/* out, OBJECT_WRITER_MAX bytes: of a failed write
+				   that may be kept all the same, its name
+				   (object.writer); else left as it is */
 };
 
 /* What people who look at the object from elsewhere are told. */

@@ -156,6 +156,8 @@ struct shared_part {
 	int64_t request_at;		/* since when it is, by our own clock */
 	int64_t conflict_since;		/* others are first with what nobody has
 					   asked for; 0: they are not */
+	struct unheard *unheard;	/* the last write that the store gave no
+					   answer to, or NULL */
 };
 
 /* A version on its way to the store. */
@@ -179,6 +181,7 @@ struct commit {
 	bool drop_force;
 	bool moves;			/* its request is another, or ended */
 	struct backend *backend;
+	char unheard[OBJECT_WRITER_MAX];	/* of store_write */
 	const char *event;		/* to be logged when it is kept, or NULL */
 	struct edit *edit;		/* who waits for it, or NULL */
 	char audit[PLAN_TEXT_MAX + 64];		/* what to audit when it is done */
@@ -391,6 +394,13 @@ bool shared_acts_elsewhere(const struct world *w, const struct replication *r);
 /* Also one that is being removed, and has no name any more. */
 struct replication *shared_find(struct namespace *ns, const char *name);
 void shared_forget(struct replication *r);
+/* shared_unheard.c: a write has failed that the store may have all the same.  It
+   has not failed, when the watch has told of it; else that is noted for when it
+   does. */
+void shared_find_kept(struct commit *c);
+void shared_note_unheard(struct replication *r, const struct commit *c);
+void shared_hear(struct world *w, struct replication *r,
+		 const struct object *o);
 /* shared_claims.c: whose object is for which PVC; with a part. */
 void shared_claim(struct replication *r, const struct spec *spec);
 void shared_unclaim(struct replication *r);

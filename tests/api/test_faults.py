@@ -329,6 +329,54 @@ def test_status_is_lost_for_longer_than_a_write_waits(node, fault):
     once(r, "promoting")
 
 
+def swallow(x):
+    """The server has it, and the watch tells."""
+    for _ in x.ask().pieces:
+        pass
+    faults.hang()(x)
+
+
+def test_accepted_without_an_answer(node):
+    r = node.replica()
+    rule = node.proxy.rule(swallow, *STATUS)
+    assert r.ask("promoting") == 0 and not r.error
+    assert rule.hits
+    node.proxy.clear()
+    r.done(seconds=20)
+    once(r, "promoting")
+
+
+def test_accepted_though_it_was_said_to_have_failed(node):
+    """Since nobody knew: then that is said as well."""
+    r, before = node.replica(), len(audit_of(node))
+
+    def mute(x):
+        node.proxy.pause()          # the watch, too
+        code, _ = node.proxy.cluster.request(x.method, x.path, x.body)
+        assert code == 200
+        x.finish(reset=True)
+    node.proxy.rule(mute, *STATUS)
+    assert r.ask("promoting") == errno.EHOSTUNREACH
+    assert "may still be carried out" in r.error
+    node.proxy.clear()
+    node.proxy.resume()
+    r.done(seconds=20)
+    assert r.state == "promoting" and not r.error
+    once(r, "promoting")
+    failed, accepted = [
+        line for line in audit_of(node)[before:]
+        if f" {NS}/{r.name} " in line and "replica -> promoting" in line]
+    assert " failed: " in failed and " accepted: " in accepted
+    assert accepted.endswith("; the store has it, though it gave no answer")
+    assert failed.split()[2] == accepted.split()[2]     # by whom
+
+
+def audit_of(node):
+    """Without what it is chained by."""
+    return [line.rpartition(" sha256=")[0] for line in
+            (node.state / "audit").read_text().splitlines()]
+
+
 # ---- what watches tell ----
 
 @pytest.fixture

@@ -17,6 +17,7 @@ struct cluster_fake {
 	struct store_sink *sink;
 	int version;
 	bool away;			/* gives no answer */
+	bool unheard;			/* nor when it has kept a write */
 	bool fenced;			/* another may lead */
 	int inside;			/* the fence */
 	unsigned writes;		/* of objects and of statuses */
@@ -195,6 +196,10 @@ static int cluster_save(struct store *s, struct store_write *w,
 			       .backend = w->backend,
 			       .writer = "us",
 		       })));
+	if (cluster->unheard) {
+		strcpy(w->unheard, "us");
+		return fail(err, EHOSTUNREACH, "no answer");
+	}
 	w->kept = object_read(cluster->object, err);
 	ck_assert_msg(w->kept, "%s", err->msg);
 	return 0;

@@ -179,6 +179,73 @@ START_TEST(no_answer_of_the_store_is_no_decision)
 }
 END_TEST
 
+static int put_by(uint64_t call, const char *word)
+{
+	struct edit *e = edit_new(EDIT_STATE, word, strlen(word),
+				  &(struct who){0, 42, "bash", call});
+
+	e->done = answered;
+	world_edit(f->world, the(), e);
+	run_all();
+	return answer;
+}
+
+START_TEST(what_the_watch_has_told_needs_no_answer)
+{
+	struct job *job;
+
+	ask(EDIT_STATE, "promoting");
+	cluster->unheard = true;
+	job = take_job(false);
+	job->run(job);
+	cluster->unheard = false;
+	tell();
+	ck_assert(run_one());
+	job->done(job);
+	run_all();
+	ck_assert_int_eq(answer, 0);
+	ck_assert_str_eq(state(), "promoting");
+	ck_assert_ptr_null(the()->refusal.sentence);
+	ck_assert_uint_eq(said(" failed: "), 0);
+}
+END_TEST
+
+/* Who asked was told that nobody knows. */
+START_TEST(what_the_store_has_without_an_answer_is_accepted)
+{
+	ck_assert_int_eq(put(EDIT_STATE, "source"), -EPERM);
+	cluster->unheard = true;
+	ck_assert_int_eq(put_by(7, "promoting"), -EHOSTUNREACH);
+	ck_assert_ptr_nonnull(strstr(f->audit, " failed: replica -> promoting"));
+	ck_assert_str_eq(the()->refusal.sentence, "no answer");
+	cluster->unheard = false;
+	f->audited = 0;
+	tell();
+	run_all();
+	ck_assert_ptr_nonnull(strstr(f->audit, " accepted: replica -> promoting"));
+	ck_assert_ptr_nonnull(strstr(f->audit, ",pid=42,comm=bash "));
+	ck_assert_uint_eq(f->audited, 1);
+	ck_assert_str_eq(state(), "promoting");
+	ck_assert_ptr_null(the()->refusal.sentence);
+	run_all();
+	ck_assert_uint_eq(f->audited, 1);
+}
+END_TEST
+
+/* The newest refusal is shown, and of the old one nothing is taken back. */
+START_TEST(and_takes_back_no_other_refusal)
+{
+	cluster->unheard = true;
+	ck_assert_int_eq(put_by(7, "promoting"), -EHOSTUNREACH);
+	cluster->unheard = false;
+	ck_assert_int_eq(put_by(8, "no word"), -EINVAL);
+	tell();
+	run_all();
+	ck_assert_str_eq(state(), "promoting");
+	ck_assert_ptr_nonnull(the()->refusal.sentence);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -188,6 +255,9 @@ int main(void)
 		what_is_refused_keeps_our_finalizer_and_status,
 		what_came_of_an_act_is_not_lost_by_a_refusal,
 		no_answer_of_the_store_is_no_decision,
+		what_the_watch_has_told_needs_no_answer,
+		what_the_store_has_without_an_answer_is_accepted,
+		and_takes_back_no_other_refusal,
 	};
 
 	return run_shared_tests("shared_ask", tests,
