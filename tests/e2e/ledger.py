@@ -42,6 +42,10 @@ class Act(NamedTuple):
 
 AUDIT = re.compile(r"\S+ (\S+) uid=\d+,pid=(\d+),comm=\S+ (\w+): (.*)")
 GOOD = ("accepted", "unchanged")
+# Of a write that a store gave no answer to: it may have it all the same, and it
+# is decided later then, as what an object asks for, without a process.
+UNHEARD = re.compile("may still be carried out|may be kept all the same")
+KEPT = "the store has it, though it gave no answer"
 
 
 def read_audit(lines):
@@ -73,25 +77,33 @@ def match(writes, lines):
     """Every write has its line, and every line its write: (faults, pairs).
 
     A process waits for each answer, so its lines are in its order.  The pairs
-    are in the audit's order; of a write without a line the line is None.
+    are in the audit's order; of a write without a line the line is None.  Of
+    one that the store gave no answer to nobody knows more than of one that was
+    cut off; its place is where all that an object asks for is decided.
     """
-    faults, pairs, last = [], [], {}
+    faults, pairs, unheard = [], [], collections.defaultdict(list)
     todo = {pid: collections.deque(sorted(of, key=lambda w: w.called))
             for pid, of in group(writes, lambda w: w.pid).items()}
     for line in lines:
         queue = todo.get(line.pid)
+        if (not line.pid or line.text.endswith(KEPT)) and unheard[line.uvr]:
+            pairs += [(write, None) for write in unheard.pop(line.uvr)]
+            continue
         if not queue:
             faults.append(f"nobody asked for {line}")
             continue
         write = queue.popleft()
-        pairs.append((write, line))
         if write.uvr != line.uvr:
             faults.append(f"{write} is in the audit as {line}")
         if write.code is not CUT and (write.code == 0) != (
                 line.event in GOOD):
             faults.append(f"{write} was told otherwise: {line}")
-        last[line.pid] = write
-    for write in itertools.chain(*todo.values()):
+        elif line.event == "failed" and UNHEARD.search(line.text):
+            unheard[write.uvr].append(write._replace(code=CUT,
+                                                     returned=NEVER))
+            continue
+        pairs.append((write, line))
+    for write in itertools.chain(*todo.values(), *unheard.values()):
         pairs.append((write, None))
         if write.code is not CUT:
             faults.append(f"the audit lacks {write}")

@@ -99,6 +99,47 @@ def test_a_second_line_needs_a_death():
     assert ledger.match(writes, lines)[0]
 
 
+# ---- of which a store gave no answer ----
+
+MAYBE = "state replica -> promoting: it is asked for, and may still be carried out"
+
+
+@pytest.mark.parametrize("decided", [
+    [line("accepted", 0, "replica -> promoting")],
+    [line("refused", 0)],
+    [],
+])
+def test_a_write_without_an_answer(decided):
+    write_ = write("state", "promoting", 0, errno.EHOSTUNREACH)
+    rest = [write("rpo", "1s", 2), write("rpo", "2s", 4)]
+    found, pairs = ledger.match(
+        [write_, *rest], [line("failed", text=MAYBE), line("accepted"),
+                          *decided, line("accepted")])
+    assert not found
+    assert [(w.what, w.code) for w, _ in pairs] == (
+        [("rpo", 0), ("state", CUT), ("rpo", 0)] if decided else
+        [("rpo", 0), ("rpo", 0), ("state", CUT)])
+
+
+def test_a_write_that_the_store_turns_out_to_have():
+    writes = [write("state", "promoting", 0, errno.EHOSTUNREACH),
+              write("rpo", "1s", 2)]
+    lines = [line("failed", text=MAYBE),
+             line("accepted", text=f"replica -> promoting; {ledger.KEPT}"),
+             line("accepted", text="rpo")]
+    found, pairs = ledger.match(writes, lines)
+    assert not found
+    assert [w.code for w, _ in pairs] == [CUT, 0]
+    assert ledger.match(writes, lines[1:])[0]
+
+
+def test_a_failure_is_no_excuse_for_another_write():
+    found, _ = ledger.match(
+        [write("state", "promoting", 0, errno.EHOSTUNREACH)],
+        [line("failed", text="it is away"), line("accepted", 0)])
+    assert found
+
+
 @pytest.mark.parametrize("spoil, wanted", [
     # Of the audit.
     (lambda w, a, h, acts: a.pop(), None),

@@ -201,9 +201,11 @@ def locked(r, numbers, refusals=()):
                 code = pen.write(r, "schedule",
                                  f"mode: continuous\nrpo: {n}s\n", "rpo",
                                  f"{n}s")
-                value = read_value(r, "rpo")
-                assert (value == f"{n}s") == (not code), (n, value, code)
                 assert not code or code in refusals, code
+                # Without an answer of its store nobody knows.
+                if code != errno.EHOSTUNREACH:
+                    value = read_value(r, "rpo")
+                    assert (value == f"{n}s") == (not code), (n, value, code)
     return work
 
 
