@@ -10,9 +10,12 @@ MERGE = "application/merge-patch+json"
 
 
 def context(ca=None, cert=None):
-    """For a client; it believes any server when there is no CA."""
-    made = ssl.create_default_context(cafile=str(ca) if ca else None)
-    if not ca:
+    """For a client; it believes any server when there is no CA.  To read those
+    of the system, as create_default_context() does, takes 40 ms."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ca:
+        made.load_verify_locations(str(ca))
+    else:
         made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
     if cert:
         made.load_cert_chain(cert.crt, cert.key)

@@ -161,6 +161,6 @@ def test_what_is_in_its_place(lab, c):
     assert line.endswith(f"can't write {file_of(c)}: Is a directory")
     assert not (c.state / "metrics.new").exists()
     os.rmdir(file_of(c))
-    until(file_of(c).exists, "it is there again", PERIOD + 5)
-    assert said(c)[before + 1:] and said(c)[-1].endswith("is written again")
+    until(lambda: said(c)[before + 1:], "that it is there again", PERIOD + 5)
+    assert said(c)[-1].endswith("is written again")
     assert told(c).get("state", name="blind", state="source") == 1

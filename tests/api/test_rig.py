@@ -334,8 +334,9 @@ sys.stdin.read()
 """
 
 
+# $7 is who has started it: our own PPID may be another's already.
 LATE = """#!/bin/sh
-while grep -q "^PPid:.$PPID$" /proc/$$/status; do :; done
+while grep -q "^PPid:.$7$" /proc/$$/status; do sleep 0.01; done
 exec {setpriv} "$@"
 """
 
