@@ -74,57 +74,75 @@ enum reach csi_trouble_reach(const struct csi *csi,
 	return t->rc == -EACCES || lasts ? REACH_REFUSED : REACH_UNKNOWN;
 }
 
-/* What the server says of one kind that can't be done without. */
-static bool stamp_kind(const struct csi_site *s, int at, struct csi_view *v)
+/* What the server says of one kind; REACH_OK when it can be done without. */
+static enum reach kind_reach(const struct csi_site *s, int at)
 {
 	const struct csi_watch *w = &s->watches[at];
-	const struct csi *csi = s->csi;
-	const struct csi_kind *kind = csi_kind_of(csi, at);
 
-	if (kind->optional || (w->listed && w->trouble.rc == 0))
-		return false;
-	if (w->trouble.rc == -ENOENT) {
-		v->reach = REACH_UNCONFIGURED;
+	if (csi_kind_of(s->csi, at)->optional ||
+	    (w->listed && w->trouble.rc == 0))
+		return REACH_OK;
+	if (w->trouble.rc == -ENOENT)
+		return REACH_UNCONFIGURED;
+	return w->trouble.rc ? csi_trouble_reach(s->csi, &w->trouble)
+			     : REACH_UNKNOWN;
+}
+
+static void stamp_kind(const struct csi_site *s, int at, enum reach reach,
+		       struct csi_view *v)
+{
+	const struct csi_trouble *t = &s->watches[at].trouble;
+	const struct csi_kind *kind = csi_kind_of(s->csi, at);
+
+	v->reach = reach;
+	if (reach == REACH_UNCONFIGURED)
 		snprintf(v->why, sizeof v->why, "%s is not installed there: it "
-			 "has no %s", csi->product->installed_as, kind->plural);
-	} else if (w->trouble.rc) {
-		stamp(v, csi_trouble_reach(csi, &w->trouble), w->trouble.why);
-	} else {
-		v->reach = REACH_UNKNOWN;
+			 "has no %s", s->csi->product->installed_as,
+			 kind->plural);
+	else if (t->rc)
+		snprintf(v->why, sizeof v->why, "%s", t->why);
+	else
 		snprintf(v->why, sizeof v->why, "its %s were not listed yet",
 			 kind->plural);
+}
+
+/* What has lasted is known, whatever else may be over in a moment. */
+static void stamp_trouble(const struct csi_site *s, struct csi_view *v)
+{
+	enum reach reach = csi_trouble_reach(s->csi, &s->trouble);
+	int i, at = -1, n = (int)csi_kind_count(s->csi);
+
+	for (i = 0; i < n && (reach == REACH_OK || reach == REACH_UNKNOWN);
+	     i++) {
+		enum reach of = kind_reach(s, i);
+
+		if (of == REACH_OK || (of == REACH_UNKNOWN && reach == of))
+			continue;
+		reach = of;
+		at = i;
 	}
-	return true;
+	if (at >= 0)
+		stamp_kind(s, at, reach, v);
+	else if (reach == REACH_OK)
+		v->reach = reach;
+	else
+		stamp(v, reach, s->trouble.why);
 }
 
 void csi_site_stamp(const struct csi_site *s, struct csi_view *v)
 {
-	unsigned i, n = csi_kind_count(s->csi);
 	int64_t silence = s->silent_since ? clock_monotonic() - s->silent_since
 					  : 0;
 
-	if (!s->kube) {
+	if (!s->kube)
 		stamp(v, REACH_UNCONFIGURED,
 		      "the configuration has no kubeconfig for it");
-		return;
-	}
-	if (s->silent_since && silence >= s->csi->silent_ms) {
+	else if (s->silent_since && silence >= s->csi->silent_ms)
 		stamp(v, REACH_SILENT, s->trouble.why);
-		return;
-	}
-	if (!s->asked) {
+	else if (!s->asked)
 		stamp(v, REACH_UNKNOWN, "it was not asked yet");
-		return;
-	}
-	if (s->trouble.rc) {
-		stamp(v, csi_trouble_reach(s->csi, &s->trouble),
-		      s->trouble.why);
-		return;
-	}
-	for (i = 0; i < n; i++)
-		if (stamp_kind(s, (int)i, v))
-			return;
-	v->reach = REACH_OK;
+	else
+		stamp_trouble(s, v);
 }
 
 /* ---- what watches tell ---- */

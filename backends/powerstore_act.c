@@ -262,11 +262,12 @@ static int create(struct deal *d)
 		    d->c->at->claim_name);
 }
 
+/* It may have the role still, as a poll has shown since this was decided. */
 static int give_back(struct deal *d)
 {
 	int rc = need_role(d);
 
-	if (rc)
+	if (rc || d->c->seen.here.fact == ROLE_SOURCE)
 		return rc;
 	return fail(d->err, EOPNOTSUPP,
 		    "%s: PowerStore gives no role back: ask for REPROTECT_LOCAL "

@@ -659,7 +659,8 @@ START_TEST(not_offered)
 	overrides = ~0u;
 	refused(ACT_CREATE, &a, EOPNOTSUPP, "Dell's sidecar makes it");
 	refused(ACT_DELETE, &a, EOPNOTSUPP, "kubectl delete rg");
-	refused(ACT_PROMOTE_PEER, &a, EOPNOTSUPP, "gives no role back");
+	refused(ACT_PROMOTE_PEER, &b, EOPNOTSUPP, "gives no role back");
+	nothing_to_do(ACT_PROMOTE_PEER, &a);
 	refused(ACT_VERIFY, &a, EINVAL, "nothing to be done");
 	refused(ACT_NONE, &a, EINVAL, "nothing to be done");
 }
