@@ -261,10 +261,14 @@ static void look_at_snapshots(struct csi_look *l)
 void csi_view_doubt(const struct csi_pair *p, int end, struct csi_view *v)
 {
 	const struct csi_trouble *t = &p->trouble[end];
+	enum reach reach = csi_trouble_reach(p->site[end]->csi, t);
 
-	if (v->reach != REACH_OK || t->rc == 0)
+	/* As in csi_site_stamp: what has lasted outweighs what is new. */
+	if (reach == REACH_OK ||
+	    (v->reach != REACH_OK &&
+	     (v->reach != REACH_UNKNOWN || reach == REACH_UNKNOWN)))
 		return;
-	v->reach = csi_trouble_reach(p->site[end]->csi, t);
+	v->reach = reach;
 	memcpy(v->why, t->why, sizeof v->why);
 }
 
