@@ -175,6 +175,10 @@ void csi_note_trouble(struct csi_trouble *t, int rc, const char *why);
 enum reach csi_trouble_reach(const struct csi *csi,
 			     const struct csi_trouble *t);
 
+/* What has lasted is known, whatever else may be over in a moment: is @reach to be
+   told in place of @known?  Of two alike it is the first. */
+bool csi_outweighs(enum reach reach, enum reach known);
+
 /* With the lock held: how it stands, into a view of it. */
 void csi_site_stamp(const struct csi_site *s, struct csi_view *v);
 

@@ -106,25 +106,28 @@ static void stamp_kind(const struct csi_site *s, int at, enum reach reach,
 			 kind->plural);
 }
 
-/* What has lasted is known, whatever else may be over in a moment. */
+bool csi_outweighs(enum reach reach, enum reach known)
+{
+	if (known == REACH_UNKNOWN)
+		return reach != REACH_OK && reach != REACH_UNKNOWN;
+	return known == REACH_OK && reach != REACH_OK;
+}
+
 static void stamp_trouble(const struct csi_site *s, struct csi_view *v)
 {
 	enum reach reach = csi_trouble_reach(s->csi, &s->trouble);
 	int i, at = -1, n = (int)csi_kind_count(s->csi);
 
-	for (i = 0; i < n && (reach == REACH_OK || reach == REACH_UNKNOWN);
-	     i++) {
+	for (i = 0; i < n; i++) {
 		enum reach of = kind_reach(s, i);
 
-		if (of == REACH_OK || (of == REACH_UNKNOWN && reach == of))
+		if (!csi_outweighs(of, reach))
 			continue;
 		reach = of;
 		at = i;
 	}
 	if (at >= 0)
 		stamp_kind(s, at, reach, v);
-	else if (reach == REACH_OK)
-		v->reach = reach;
 	else
 		stamp(v, reach, s->trouble.why);
 }

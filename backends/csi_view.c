@@ -263,10 +263,7 @@ void csi_view_doubt(const struct csi_pair *p, int end, struct csi_view *v)
 	const struct csi_trouble *t = &p->trouble[end];
 	enum reach reach = csi_trouble_reach(p->site[end]->csi, t);
 
-	/* As in csi_site_stamp: what has lasted outweighs what is new. */
-	if (reach == REACH_OK ||
-	    (v->reach != REACH_OK &&
-	     (v->reach != REACH_UNKNOWN || reach == REACH_UNKNOWN)))
+	if (!csi_outweighs(reach, v->reach))
 		return;
 	v->reach = reach;
 	memcpy(v->why, t->why, sizeof v->why);

@@ -123,6 +123,7 @@ static int check_reply(const struct writing *wr, const json_t *reply,
 int writing_call(struct writing *wr, struct kube_request *q, json_t **reply,
 		struct error *err)
 {
+	bool maybe;
 	int rc;
 
 	for (;;) {
@@ -137,8 +138,9 @@ int writing_call(struct writing *wr, struct kube_request *q, json_t **reply,
 			json_decref(*reply);
 			*reply = NULL;
 		}
-		wr->unheard |= kube_may_have_happened(rc);
-		if (!kube_may_have_happened(rc) || is_away(wr->k) ||
+		maybe = kube_may_have_happened(rc);
+		wr->unheard |= maybe;
+		if (!maybe || is_away(wr->k) ||
 		    wr->end - clock_monotonic() < 500)
 			return rc;
 		kube_pause(wr->k->conn, 100);

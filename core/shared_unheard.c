@@ -11,7 +11,7 @@
 #include <string.h>
 
 struct unheard {
-	char writer[sizeof((struct commit *)NULL)->unheard];
+	char writer[OBJECT_WRITER_MAX];
 	char audit[sizeof((struct commit *)NULL)->audit];
 	char command[64];
 	struct who who;
